@@ -1,0 +1,1 @@
+//! Sori wire.

@@ -1,0 +1,2 @@
+//! Sori.
+fn main() {}
