@@ -4,7 +4,6 @@
 ///
 /// Over TLS on TCP there is no such number: the stream simply ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
 pub enum CloseCode {
     /// The peer has finished; nothing went wrong.
     Done,
@@ -14,7 +13,7 @@ pub enum CloseCode {
     Malformed,
     /// A message announced more than [`MESSAGE_LEN_MAX`](crate::limits::MESSAGE_LEN_MAX) bytes.
     MessageTooLong,
-    /// The peer took no byte for longer than
+    /// The peer did not take the next piece of the stream within
     /// [`WRITE_STALL_MS_MAX`](crate::limits::WRITE_STALL_MS_MAX).
     Stalled,
     /// The peer stayed without any attachment for longer than

@@ -273,6 +273,7 @@ fn encode<M: Message>(message: &M) -> Vec<u8> {
 }
 
 mod private {
+    #[expect(unnameable_types, reason = "nobody outside may add a message type")]
     pub trait Sealed {}
     impl Sealed for crate::ClientMessage {}
     impl Sealed for crate::RelayMessage {}

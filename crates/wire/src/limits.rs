@@ -44,7 +44,8 @@ pub const CONTROL_QUEUE_BYTES_MAX: usize = 65_536;
 /// the relay into a store.
 pub const FRAME_WAIT_MS_MAX: u64 = 10_000;
 
-/// Longest time in milliseconds that a connection may accept no byte while bytes wait for it: 30 s.
+/// Longest time in milliseconds that the transport of a connection may take to accept the next
+/// piece, of at most about 128 KiB, that waits for it: 30 s.
 ///
 /// It bounds how long a stalled reader pins what was already handed to the transport.
 pub const WRITE_STALL_MS_MAX: u64 = 30_000;

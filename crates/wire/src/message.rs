@@ -92,7 +92,6 @@ pub enum RelayMessage {
 
 /// Why the relay did not do what was asked (`protocol §2.6`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-#[non_exhaustive]
 pub enum Refusal {
     /// This connection is attached to that topic already.
     #[error("already attached to this topic")]
