@@ -1,0 +1,19 @@
+//! The client's side of one relay connection (protocol §relay): dialling, the byte session and
+//! the task that runs both. It knows topics, frames and numbers; nothing of the engine, of
+//! groups or of people.
+//!
+//! ```text
+//!  Command ──▶ queue (bounded in bytes) ──▶ Session ──▶ stream ──▶ relay
+//!  Report  ◀── inputs (bounded, waits)   ◀── Session ◀── stream ◀──
+//! ```
+
+mod connection;
+mod dial;
+mod queue;
+mod session;
+mod tls;
+
+pub(crate) use connection::{ConnectionId, Link, Report, Reporter};
+pub use dial::Trouble;
+pub(crate) use queue::Full;
+pub(crate) use session::{Command, Notice};
