@@ -1,0 +1,108 @@
+//! The store's own account of what must be there.
+//!
+//! A storage engine that recovers from damage may come up with fewer rows and say nothing. One sealed
+//! row, rewritten in every batch, says how many commits there were, how many values live, and a keyed
+//! sum over the first rows of all of them (continuation rows are bound to the first). Counting again
+//! shows whether anything is missing, surplus or old.
+
+use sha2::{Digest, Sha256};
+
+use crate::entropy::Entropy;
+use crate::error::Error;
+use crate::kv::Op;
+use crate::seal::{Keys, Nonce, Place};
+
+/// Where the ledger stands in the backend.
+pub(crate) const LEDGER_KEY: &[u8] = &[0x01];
+/// The name under which a fault of the database is reported.
+pub(crate) const DATABASE: &str = "db";
+
+/// Counts and sum over the committed state.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Ledger {
+    commits: u64,
+    values: u64,
+    sum: u128,
+}
+
+impl Ledger {
+    /// How many commits the profile has seen.
+    pub(crate) const fn commits(&self) -> u64 {
+        self.commits
+    }
+
+    /// How many values are stored.
+    pub(crate) const fn values(&self) -> u64 {
+        self.values
+    }
+
+    /// One more commit.
+    pub(crate) const fn count_commit(&mut self) {
+        self.commits = self.commits.wrapping_add(1);
+    }
+
+    /// A value comes in, known by its backend key and the nonce of its first row.
+    pub(crate) fn add(&mut self, keys: &Keys, raw_key: &[u8], nonce: &Nonce) {
+        self.values = self.values.wrapping_add(1);
+        self.sum = self.sum.wrapping_add(weight(keys, raw_key, nonce));
+    }
+
+    /// A value goes out.
+    pub(crate) fn subtract(&mut self, keys: &Keys, raw_key: &[u8], nonce: &Nonce) {
+        self.values = self.values.wrapping_sub(1);
+        self.sum = self.sum.wrapping_sub(weight(keys, raw_key, nonce));
+    }
+
+    /// Whether both describe the same values, whatever the number of commits.
+    pub(crate) const fn holds_the_same(&self, other: &Self) -> bool {
+        self.values == other.values && self.sum == other.sum
+    }
+
+    /// The row that carries this ledger.
+    pub(crate) fn to_op(self, keys: &Keys, entropy: &mut Entropy) -> Result<Op, Error> {
+        let mut plain = Vec::with_capacity(32);
+        plain.extend_from_slice(&self.commits.to_be_bytes());
+        plain.extend_from_slice(&self.values.to_be_bytes());
+        plain.extend_from_slice(&self.sum.to_be_bytes());
+        let (_, row) = keys.seal(Place::Ledger, &plain, entropy)?;
+        Ok(Op {
+            key: LEDGER_KEY.to_vec(),
+            value: Some(row),
+        })
+    }
+
+    /// Reads the ledger's row.
+    pub(crate) fn from_row(keys: &Keys, row: &[u8]) -> Result<Self, Error> {
+        let corrupt = Error::Corrupt { file: DATABASE };
+        let Some(plain) = keys.open(Place::Ledger, row) else {
+            return Err(corrupt);
+        };
+        Self::decode(&plain).ok_or(corrupt)
+    }
+
+    fn decode(plain: &[u8]) -> Option<Self> {
+        let (commits, rest) = plain.split_first_chunk::<8>()?;
+        let (values, rest) = rest.split_first_chunk::<8>()?;
+        let sum = <[u8; 16]>::try_from(rest).ok()?;
+        Some(Self {
+            commits: u64::from_be_bytes(*commits),
+            values: u64::from_be_bytes(*values),
+            sum: u128::from_be_bytes(sum),
+        })
+    }
+}
+
+/// A keyed 128-bit fingerprint of one value.
+fn weight(keys: &Keys, raw_key: &[u8], nonce: &Nonce) -> u128 {
+    let digest: [u8; 32] = Sha256::new()
+        .chain_update(keys.ledger())
+        .chain_update(nonce)
+        .chain_update(raw_key)
+        .finalize()
+        .into();
+    let mut half = [0; 16];
+    for (to, from) in half.iter_mut().zip(digest) {
+        *to = from;
+    }
+    u128::from_be_bytes(half)
+}

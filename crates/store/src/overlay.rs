@@ -1,0 +1,105 @@
+//! Staged writes with savepoints.
+
+use std::collections::BTreeMap;
+
+use zeroize::Zeroizing;
+
+use crate::kv::prefix_end;
+use crate::store::Table;
+
+/// A value in memory, wiped when dropped.
+pub(crate) type Value = Zeroizing<Vec<u8>>;
+/// A record's address.
+pub(crate) type Address = (Table, Vec<u8>);
+
+/// A moment in the staging of one commit, to go back to with
+/// [`Store::rollback_to`](crate::Store::rollback_to).
+///
+/// It loses its meaning at the next commit: going back to an older moment then undoes everything
+/// staged since that commit, and nothing that was committed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Savepoint {
+    step: u64,
+    len: usize,
+}
+
+/// What will be written by the next commit; `None` deletes. Every change can be undone.
+#[derive(Default)]
+pub(crate) struct Overlay {
+    staged: BTreeMap<Address, Option<Value>>,
+    undo: Vec<(Address, Option<Option<Value>>)>,
+    step: u64,
+}
+
+impl Overlay {
+    /// Stages a put or a delete.
+    pub(crate) fn stage(&mut self, address: Address, value: Option<Value>) {
+        let before = self.staged.insert(address.clone(), value);
+        self.undo.push((address, before));
+    }
+
+    /// This moment.
+    pub(crate) const fn savepoint(&self) -> Savepoint {
+        Savepoint {
+            step: self.step,
+            len: self.undo.len(),
+        }
+    }
+
+    /// Undoes what was staged after `savepoint`.
+    pub(crate) fn rollback_to(&mut self, savepoint: Savepoint) {
+        let keep = if savepoint.step == self.step {
+            savepoint.len
+        } else {
+            0
+        };
+        while self.undo.len() > keep {
+            let Some((address, before)) = self.undo.pop() else {
+                return;
+            };
+            match before {
+                Some(value) => self.staged.insert(address, value),
+                None => self.staged.remove(&address),
+            };
+        }
+    }
+
+    /// Takes everything staged and starts afresh.
+    pub(crate) fn take(&mut self) -> BTreeMap<Address, Option<Value>> {
+        self.undo.clear();
+        self.step = self.step.wrapping_add(1);
+        std::mem::take(&mut self.staged)
+    }
+
+    /// What is staged at this address, if anything.
+    pub(crate) fn get(&self, address: &Address) -> Option<Option<&Value>> {
+        self.staged.get(address).map(Option::as_ref)
+    }
+
+    /// What is staged in `table` under `prefix`, ascending.
+    pub(crate) fn range(
+        &self,
+        table: Table,
+        prefix: &[u8],
+    ) -> impl Iterator<Item = (&Vec<u8>, Option<&Value>)> {
+        let end = prefix_end(prefix);
+        self.staged
+            .range((table, prefix.to_vec())..)
+            .take_while(move |((at, key), _)| {
+                *at == table && end.as_ref().is_none_or(|end| key < end)
+            })
+            .map(|((_, key), value)| (key, value.as_ref()))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.staged.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Overlay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Overlay")
+            .field("staged", &self.staged.len())
+            .finish_non_exhaustive()
+    }
+}
