@@ -1,0 +1,125 @@
+//! `cargo xtask test`: everything that can be said about this checkout, from formatting to the real window.
+
+use tokio::process::Command;
+
+use crate::display::Display;
+use crate::error::Error;
+use crate::machine::Purpose;
+use crate::step::Steps;
+use crate::workspace::Workspace;
+use crate::{check, front_end, machine, shell};
+
+/// The locale of the window tests; without it the toolkit falls back to English and to ASCII.
+const LOCALE: &str = "ko_KR.UTF-8";
+
+/// Installs what is missing, then runs all checks and tests; the first step that fails ends it.
+pub(crate) async fn test(workspace: &Workspace) -> Result<(), Error> {
+    let mut steps = Steps::begin();
+    steps.next("What this machine needs");
+    machine::prepare(workspace, Purpose::WindowTests).await?;
+
+    check::all(workspace, &mut steps).await?;
+
+    steps.next("Build");
+    // The suites in tests/ start the relay and the messenger as programs, so these must be there.
+    shell::run(shell::cargo(workspace.root()).arg("build")).await?;
+    steps.next("Tests");
+    crates(workspace, &[]).await?;
+    steps.next("Examples in the documentation");
+    shell::run(shell::cargo(workspace.root()).args(["test", "--doc"])).await?;
+
+    steps.next("Front end tests");
+    front_end::script(workspace, "test").await?;
+    steps.next("Build the window");
+    build_window(workspace).await?;
+    crates(workspace, &["-p", "sori-desktop", "--no-tests=pass"]).await?;
+    steps.next("Drive the window");
+    window(workspace).await?;
+    steps.done("All tests passed");
+    Ok(())
+}
+
+/// Builds the window's program with the front end inside it; the front end itself must be built before.
+pub(crate) async fn build_window(workspace: &Workspace) -> Result<(), Error> {
+    // Without this feature the window would look for a development server.
+    shell::run(shell::cargo(workspace.root()).args([
+        "build",
+        "-p",
+        "sori-desktop",
+        "--features",
+        "tauri/custom-protocol",
+    ]))
+    .await
+}
+
+/// The tests of the default members, or of what `selection` says.
+async fn crates(workspace: &Workspace, selection: &[&str]) -> Result<(), Error> {
+    let mut command = shell::cargo(workspace.root());
+    if shell::has("cargo-nextest") {
+        command.args(["nextest", "run"]).args(selection);
+    } else {
+        println!("   cargo-nextest is not installed: `cargo test` does the same, a little slower");
+        command
+            .arg("test")
+            .args(["--lib", "--bins", "--tests"])
+            .args(
+                selection
+                    .iter()
+                    .filter(|argument| !argument.starts_with("--no-tests")),
+            );
+    }
+    shell::run(&mut command).await
+}
+
+/// The end-to-end test of the real window, on a screen of our own.
+async fn window(workspace: &Workspace) -> Result<(), Error> {
+    let folder = workspace.window_tests();
+    let script = folder.join("run.mjs");
+    if !script.is_file() {
+        println!("   not there yet: desktop/e2e/run.mjs");
+        return Ok(());
+    }
+    if folder.join("package.json").is_file() {
+        front_end::install(&folder).await?;
+    }
+    make_locale().await;
+    let display = Display::start().await?;
+    let runtime = tempfile::tempdir().map_err(|source| Error::io("make a folder", source))?;
+    shell::run(
+        Command::new("dbus-run-session")
+            .args(["--", "node"])
+            .arg("desktop/e2e/run.mjs")
+            .current_dir(workspace.root())
+            .env("DISPLAY", display.name())
+            .env_remove("WAYLAND_DISPLAY")
+            .env("GDK_BACKEND", "x11")
+            .env("LANG", LOCALE)
+            .env("LC_ALL", LOCALE)
+            .env("TZ", "Asia/Seoul")
+            .env("XDG_RUNTIME_DIR", runtime.path()),
+    )
+    .await
+}
+
+/// Makes the Korean locale where it is missing and we may; the tests say themselves what they miss.
+async fn make_locale() {
+    let there = shell::ask(Command::new("locale").arg("-a"))
+        .await
+        .is_some_and(|names| {
+            names
+                .lines()
+                .any(|name| name.eq_ignore_ascii_case("ko_KR.utf8"))
+        });
+    if there {
+        return;
+    }
+    if !rustix::process::geteuid().is_root() {
+        println!(
+            "   the locale {LOCALE} is missing; as root: localedef -i ko_KR -f UTF-8 {LOCALE}"
+        );
+        return;
+    }
+    println!("   missing: the locale {LOCALE}");
+    let _ =
+        shell::run(Command::new("localedef").args(["-i", "ko_KR", "-f", "UTF-8", LOCALE])).await;
+}
