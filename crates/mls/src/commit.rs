@@ -1,0 +1,219 @@
+//! What is known about a commit: its place in the tree of states, its claim to it, and what it does.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::limits::ORDERS_PER_COMMIT_MAX;
+use crate::{
+    AccountId, DeviceId, Epoch, Error, GroupData, JoinPolicy, Member, Order, Refusal, Role, StateId,
+};
+
+/// The class of a commit follows from its content alone. Smaller classes win.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Class {
+    /// Removes or demotes lower ranks.
+    Moderation = 0,
+    /// Changes group data or roles otherwise.
+    GroupData = 1,
+    /// Adds devices.
+    Add = 2,
+    /// Realises leaving, or removes own devices.
+    Leave = 3,
+    /// Renews the author's keys and nothing else; resync will be here too.
+    Update = 4,
+}
+
+/// By which commits on one parent are compared: the smallest key wins.
+///
+/// Nobody can choose a key: class and rank follow from content and parent, the tie-break is fixed before the commit
+/// exists, and the id decides only between two commits of one author. Time, arrival and length play no part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BranchKey {
+    /// The class of the commit.
+    pub class: Class,
+    /// The rank of the author in the parent: 0 owner, admins by seniority, then one rank for all members.
+    pub rank: u32,
+    /// `SHA-256("tb" || parent state || author account)`.
+    pub tie: [u8; 32],
+    /// The state that the commit leads to.
+    pub id: StateId,
+}
+
+/// One thing that a commit changes, for the timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// The picture was changed or taken away.
+    Avatar {
+        /// Its SHA-256.
+        hash: Option<[u8; 32]>,
+    },
+    /// The timer for disappearing messages was changed.
+    Disappearing {
+        /// The new time; `None` for never.
+        seconds: Option<u32>,
+    },
+    /// The rule for adding was changed.
+    JoinPolicy {
+        /// The new rule.
+        policy: JoinPolicy,
+    },
+    /// The relays were changed.
+    Relays {
+        /// The new list.
+        relays: Vec<String>,
+    },
+    /// The group has a new name.
+    Renamed {
+        /// The new name.
+        name: String,
+    },
+    /// An account has a new role.
+    Role {
+        /// The account.
+        account: AccountId,
+        /// Its new role.
+        role: Role,
+    },
+}
+
+/// Everything about a valid commit that is of interest without merging it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitHeader {
+    /// The state it leads to.
+    pub id: StateId,
+    /// The state it was made on.
+    pub parent: StateId,
+    /// The epoch of the state it leads to.
+    pub epoch: Epoch,
+    /// How it compares to others on the same parent.
+    pub key: BranchKey,
+    /// The account of its author.
+    pub author: AccountId,
+    /// The device of its author.
+    pub author_device: DeviceId,
+    /// Devices that it adds, with their leaves in the child.
+    pub added: Vec<Member>,
+    /// Devices that it removes, with their leaves in the parent.
+    pub removed: Vec<Member>,
+    /// Whether this device is among the removed.
+    pub removes_me: bool,
+    /// What it changes in the group data.
+    pub changes: Vec<Change>,
+    /// The orders that it realises.
+    pub orders: Vec<Order>,
+}
+
+/// The associated data of a commit: version, parent, and the orders that it realises, whole.
+pub(crate) struct CommitAad {
+    pub(crate) parent: StateId,
+    pub(crate) orders: Vec<Order>,
+}
+
+const AAD_VERSION: u8 = 1;
+
+impl BranchKey {
+    pub(crate) fn new(
+        class: Class,
+        rank: u32,
+        parent: &StateId,
+        author: &AccountId,
+        id: StateId,
+    ) -> Self {
+        let tie = Sha256::new()
+            .chain_update(b"tb")
+            .chain_update(parent.as_bytes())
+            .chain_update(author.as_bytes())
+            .finalize()
+            .into();
+        Self {
+            class,
+            rank,
+            tie,
+            id,
+        }
+    }
+}
+
+impl CommitAad {
+    /// `version 1 || parent 32 || u8 number of orders || for each: u8 length, order`.
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, Error> {
+        let too_many = |_| Error::from(Refusal::TooMany);
+        let mut bytes = vec![AAD_VERSION];
+        bytes.extend_from_slice(self.parent.as_bytes());
+        bytes.push(u8::try_from(self.orders.len()).map_err(too_many)?);
+        for order in &self.orders {
+            let order = order.encode()?;
+            bytes.push(u8::try_from(order.len()).map_err(too_many)?);
+            bytes.extend_from_slice(&order);
+        }
+        Ok(bytes)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        let ([version, parent @ ..], rest) = bytes
+            .split_first_chunk::<33>()
+            .ok_or(Refusal::AssociatedData)?;
+        let (count, mut rest) = rest.split_first().ok_or(Refusal::AssociatedData)?;
+        if *version != AAD_VERSION || usize::from(*count) > ORDERS_PER_COMMIT_MAX {
+            return Err(Refusal::AssociatedData.into());
+        }
+        let mut orders = Vec::new();
+        for _ in 0..*count {
+            let (len, tail) = rest.split_first().ok_or(Refusal::AssociatedData)?;
+            let (order, tail) = tail
+                .split_at_checked(usize::from(*len))
+                .ok_or(Refusal::AssociatedData)?;
+            orders.push(Order::decode(order).map_err(|_| Refusal::AssociatedData)?);
+            rest = tail;
+        }
+        if !rest.is_empty() {
+            return Err(Refusal::AssociatedData.into());
+        }
+        Ok(Self {
+            parent: StateId::from_bytes(*parent),
+            orders,
+        })
+    }
+}
+
+/// What differs between the data of a parent and of its child.
+pub(crate) fn changes(parent: &GroupData, child: &GroupData) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if parent.avatar_hash != child.avatar_hash {
+        changes.push(Change::Avatar {
+            hash: child.avatar_hash,
+        });
+    }
+    if parent.disappearing_seconds != child.disappearing_seconds {
+        changes.push(Change::Disappearing {
+            seconds: child.disappearing_seconds,
+        });
+    }
+    if parent.join_policy != child.join_policy {
+        changes.push(Change::JoinPolicy {
+            policy: child.join_policy,
+        });
+    }
+    if parent.relays != child.relays {
+        changes.push(Change::Relays {
+            relays: child.relays.clone(),
+        });
+    }
+    if parent.name != child.name {
+        changes.push(Change::Renamed {
+            name: child.name.clone(),
+        });
+    }
+    let listed = |data: &GroupData| [vec![data.owner], data.admins.clone()].concat();
+    let mut accounts = [listed(child), listed(parent)].concat();
+    accounts.dedup();
+    for account in accounts {
+        let role = child.role_of(&account);
+        let change = Change::Role { account, role };
+        if role != parent.role_of(&account) && !changes.contains(&change) {
+            changes.push(change);
+        }
+    }
+    changes
+}

@@ -1,0 +1,184 @@
+//! What all members of a group agree on beside its membership: roles, name, relays, rules.
+//!
+//! It lives in the GroupContext extension [`GROUP_DATA_EXTENSION`], so that it is part of every state's transcript,
+//! and RequiredCapabilities names the extension, so that no member can be without it.
+
+use std::collections::BTreeSet;
+
+use openmls::prelude::{
+    CredentialType, Extension, ExtensionType, Extensions, GroupContext,
+    RequiredCapabilitiesExtension, UnknownExtension,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{
+    ADMINS_MAX, GROUP_DATA_LEN_MAX, NAME_LEN_MAX, RELAY_LEN_MAX, RELAYS_MAX, SPENT_ORDERS_MAX,
+};
+use crate::{AccountId, Epoch, Error, Invalid, Misuse, Role};
+
+/// The number of the extension, from the range for private use (RFC 9420 §17.3).
+pub const GROUP_DATA_EXTENSION: u16 = 0xF0A1;
+
+/// Who may add others. Everybody may add own devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JoinPolicy {
+    /// The owner and admins.
+    Admins,
+    /// Every member.
+    Members,
+}
+
+/// What a group is to its members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Conversation {
+    /// A conversation of exactly two accounts; nobody else can be added.
+    Direct,
+    /// A group with a name and any number of members.
+    Group,
+}
+
+/// The agreed data of a group. Encoded with postcard behind a version byte; one value has one encoding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupData {
+    /// The name, at most 256 bytes of UTF-8; empty for direct conversations.
+    pub name: String,
+    /// The account that owns the group: rank 0.
+    pub owner: AccountId,
+    /// The admins by seniority: rank 1 and on. At most 64, distinct, without the owner.
+    pub admins: Vec<AccountId>,
+    /// Where the group meets, as relay addresses: at most 8 of at most 512 bytes.
+    pub relays: Vec<String>,
+    /// Who may add others.
+    pub join_policy: JoinPolicy,
+    /// Whether this is a conversation of two.
+    pub direct: Conversation,
+    /// After how many seconds messages disappear; never zero.
+    pub disappearing_seconds: Option<u32>,
+    /// SHA-256 of the picture.
+    pub avatar_hash: Option<[u8; 32]>,
+    /// Orders that were realised, with the epoch of the commit's parent: ascending, at most 1,024, of the last 256
+    /// epochs. No commit may realise them again.
+    pub spent_orders: Vec<(Epoch, [u8; 32])>,
+}
+
+const VERSION: u8 = 1;
+
+impl GroupData {
+    /// Data of a new group that nobody but its owner is in.
+    #[must_use]
+    pub const fn new(owner: AccountId, name: String, direct: Conversation) -> Self {
+        Self {
+            name,
+            owner,
+            admins: Vec::new(),
+            relays: Vec::new(),
+            join_policy: JoinPolicy::Admins,
+            direct,
+            disappearing_seconds: None,
+            avatar_hash: None,
+            spent_orders: Vec::new(),
+        }
+    }
+
+    /// The role of an account, provided that it is a member.
+    #[must_use]
+    pub fn role_of(&self, account: &AccountId) -> Role {
+        if *account == self.owner {
+            return Role::Owner;
+        }
+        if self.admins.contains(account) {
+            return Role::Admin;
+        }
+        Role::Member
+    }
+
+    /// The rank of an account: 0 for the owner, then the admins by seniority, then one number for all others.
+    /// Smaller outranks greater.
+    #[must_use]
+    pub fn rank_of(&self, account: &AccountId) -> u32 {
+        if *account == self.owner {
+            return 0;
+        }
+        let seniority = self
+            .admins
+            .iter()
+            .position(|admin| admin == account)
+            .unwrap_or(self.admins.len());
+        u32::try_from(seniority)
+            .unwrap_or(u32::MAX)
+            .saturating_add(1)
+    }
+
+    /// Reads the extension's content.
+    ///
+    /// # Errors
+    /// [`Invalid::GroupData`] unless it is the one encoding of data within the limits.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        Self::decode_checked(bytes).ok_or_else(|| Invalid::GroupData.into())
+    }
+
+    /// The extension's content.
+    ///
+    /// # Errors
+    /// [`Misuse::Limits`] if a field is outside its limits.
+    pub fn encode(&self) -> Result<Vec<u8>, Error> {
+        if !self.is_within_limits() {
+            return Err(Misuse::Limits.into());
+        }
+        let bytes =
+            postcard::to_extend(self, vec![VERSION]).map_err(|_| Error::Internal("group data"))?;
+        if bytes.len() > GROUP_DATA_LEN_MAX {
+            return Err(Misuse::Limits.into());
+        }
+        Ok(bytes)
+    }
+
+    /// All GroupContext extensions of a group with this data.
+    pub(crate) fn to_extensions(&self) -> Result<Extensions<GroupContext>, Error> {
+        let ours = ExtensionType::Unknown(GROUP_DATA_EXTENSION);
+        let required = RequiredCapabilitiesExtension::new(&[ours], &[], &[CredentialType::Basic]);
+        Extensions::from_vec(vec![
+            Extension::RequiredCapabilities(required),
+            Extension::Unknown(GROUP_DATA_EXTENSION, UnknownExtension(self.encode()?)),
+        ])
+        .map_err(|_| Error::Internal("extensions"))
+    }
+
+    /// The data in these GroupContext extensions, which must be ours and nothing else.
+    pub(crate) fn from_extensions(extensions: &Extensions<GroupContext>) -> Result<Self, Error> {
+        let content = extensions
+            .unknown(GROUP_DATA_EXTENSION)
+            .ok_or(Invalid::GroupData)?;
+        let data = Self::decode(&content.0)?;
+        if data.to_extensions()? != *extensions {
+            return Err(Invalid::GroupData.into());
+        }
+        Ok(data)
+    }
+
+    fn decode_checked(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() > GROUP_DATA_LEN_MAX {
+            return None;
+        }
+        let (version, body) = bytes.split_first()?;
+        if *version != VERSION {
+            return None;
+        }
+        let data: Self = postcard::from_bytes(body).ok()?;
+        // Encoding again refuses trailing bytes and numbers written longer than needed.
+        (data.encode().ok()? == bytes).then_some(data)
+    }
+
+    fn is_within_limits(&self) -> bool {
+        let distinct: BTreeSet<_> = self.admins.iter().chain([&self.owner]).collect();
+        let spent_ascending = self.spent_orders.is_sorted_by(|a, b| a < b);
+        self.name.len() <= NAME_LEN_MAX
+            && self.admins.len() <= ADMINS_MAX
+            && distinct.len() == self.admins.len().saturating_add(1)
+            && self.relays.len() <= RELAYS_MAX
+            && self.relays.iter().all(|relay| relay.len() <= RELAY_LEN_MAX)
+            && self.disappearing_seconds != Some(0)
+            && self.spent_orders.len() <= SPENT_ORDERS_MAX
+            && spent_ascending
+    }
+}

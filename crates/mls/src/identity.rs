@@ -1,0 +1,323 @@
+//! Who somebody is: an account key, devices that it vouches for, and the MLS credential that says so.
+
+use std::fmt;
+
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use openmls::prelude::{BasicCredential, Credential, CredentialWithKey, SignatureScheme};
+use openmls_traits::signatures::{Signer, SignerError};
+use rand_core::CryptoRngCore;
+use sha2::{Digest as _, Sha512};
+use zeroize::Zeroizing;
+
+use crate::{AccountId, DeviceId, Error, Invalid, StorageFault};
+
+/// Prefix of everything an account key signs.
+const ACCOUNT_CONTEXT: &[u8] = b"sori account 1";
+/// Prefix of everything of ours that a device key signs. MLS' own signatures begin with the length of a label below
+/// 64 (RFC 9420 §5.1.2), so neither can pass for the other.
+const DEVICE_CONTEXT: &[u8] = b"sori device 1";
+/// Label of the signature by which an account vouches for a device.
+const DEVICE_LABEL: &[u8] = b"device-v1";
+
+const CREDENTIAL_VERSION: u8 = 1;
+const CREDENTIAL_LEN: usize = 1 + 32 + 16 + 64;
+const DEVICE_VERSION: u8 = 1;
+const DEVICE_LEN: usize = 1 + 32 + 16 + 32 + 64;
+
+/// The secret key of an account (Ed25519). Wiped when dropped.
+pub struct AccountKey(SigningKey);
+
+/// The secrets of one device: the MLS client of this account here. Wiped when dropped.
+pub struct Device {
+    account: AccountId,
+    id: DeviceId,
+    key: SigningKey,
+    vouched: [u8; 64],
+}
+
+/// What a credential says once its signature is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) account: AccountId,
+    pub(crate) device: DeviceId,
+}
+
+impl AccountKey {
+    /// A new account.
+    pub fn generate(rng: &mut impl CryptoRngCore) -> Self {
+        Self(SigningKey::generate(rng))
+    }
+
+    /// The account with this secret key (RFC 8032 seed).
+    #[must_use]
+    pub fn from_bytes(secret: &[u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(secret))
+    }
+
+    /// The secret key.
+    #[must_use]
+    pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_bytes())
+    }
+
+    /// The public name of the account.
+    #[must_use]
+    pub fn id(&self) -> AccountId {
+        AccountId::from_bytes(self.0.verifying_key().to_bytes())
+    }
+
+    /// Signs `"sori account 1" || u8 length of label || label || message` (Ed25519).
+    #[must_use]
+    pub fn sign(&self, label: &[u8], message: &[u8]) -> [u8; 64] {
+        self.0
+            .sign(&labelled(ACCOUNT_CONTEXT, label, message))
+            .to_bytes()
+    }
+}
+
+/// Checks a signature by [`AccountKey::sign`].
+///
+/// # Errors
+/// [`Invalid::Signature`] if it is not one, also for keys of small order.
+pub fn verify_account_signature(
+    account: &AccountId,
+    label: &[u8],
+    message: &[u8],
+    signature: &[u8; 64],
+) -> Result<(), Error> {
+    verify(
+        account.as_bytes(),
+        &labelled(ACCOUNT_CONTEXT, label, message),
+        signature,
+    )
+}
+
+/// Checks a signature by [`Device::sign`].
+///
+/// # Errors
+/// [`Invalid::Signature`] if it is not one, also for keys of small order.
+pub fn verify_device_signature(
+    signature_key: &[u8; 32],
+    label: &[u8],
+    message: &[u8],
+    signature: &[u8; 64],
+) -> Result<(), Error> {
+    verify(
+        signature_key,
+        &labelled(DEVICE_CONTEXT, label, message),
+        signature,
+    )
+}
+
+/// The number two people compare to be sure of each other: 60 digits in groups of five, the same for both.
+///
+/// Each account gives thirty digits, from 5,200 rounds of SHA-512 over its key, so that looking for a key with
+/// chosen digits costs as much again; the smaller half stands first.
+#[must_use]
+pub fn safety_number(a: &AccountId, b: &AccountId) -> String {
+    let (a, b) = (digit_groups(a), digit_groups(b));
+    let (first, second) = if a <= b { (a, b) } else { (b, a) };
+    first
+        .into_iter()
+        .chain(second)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+impl Device {
+    /// A new device of this account.
+    pub fn generate(account: &AccountKey, rng: &mut impl CryptoRngCore) -> Self {
+        let mut id = [0; 16];
+        rng.fill_bytes(&mut id);
+        let key = SigningKey::generate(rng);
+        let id = DeviceId::from_bytes(id);
+        let vouched = account.sign(
+            DEVICE_LABEL,
+            &vouched_message(&key.verifying_key().to_bytes(), &id),
+        );
+        Self {
+            account: account.id(),
+            id,
+            key,
+            vouched,
+        }
+    }
+
+    /// The device as stored by [`Device::to_bytes`].
+    ///
+    /// # Errors
+    /// [`StorageFault`] if the bytes are not a device whose account vouches for it.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        if bytes
+            .first()
+            .is_some_and(|version| *version != DEVICE_VERSION)
+        {
+            return Err(StorageFault::NewerVersion.into());
+        }
+        Self::parse(bytes).ok_or_else(|| StorageFault::Corrupt.into())
+    }
+
+    /// Everything needed to be this device again: version, account, id, secret key, the account's signature.
+    #[must_use]
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(DEVICE_LEN));
+        bytes.push(DEVICE_VERSION);
+        bytes.extend_from_slice(self.account.as_bytes());
+        bytes.extend_from_slice(self.id.as_bytes());
+        bytes.extend_from_slice(&*Zeroizing::new(self.key.to_bytes()));
+        bytes.extend_from_slice(&self.vouched);
+        bytes
+    }
+
+    /// The account the device belongs to.
+    #[must_use]
+    pub const fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// The name of the device.
+    #[must_use]
+    pub const fn id(&self) -> DeviceId {
+        self.id
+    }
+
+    /// The public MLS signature key, stable for the life of the device.
+    #[must_use]
+    pub fn signature_key(&self) -> [u8; 32] {
+        self.key.verifying_key().to_bytes()
+    }
+
+    /// Signs `"sori device 1" || u8 length of label || label || message` with the MLS signature key (Ed25519).
+    #[must_use]
+    pub fn sign(&self, label: &[u8], message: &[u8]) -> [u8; 64] {
+        self.key
+            .sign(&labelled(DEVICE_CONTEXT, label, message))
+            .to_bytes()
+    }
+
+    /// The MLS credential: `version 1 || account 32 || device 16 || account signature 64`.
+    pub(crate) fn credential(&self) -> CredentialWithKey {
+        let mut identity = Vec::with_capacity(CREDENTIAL_LEN);
+        identity.push(CREDENTIAL_VERSION);
+        identity.extend_from_slice(self.account.as_bytes());
+        identity.extend_from_slice(self.id.as_bytes());
+        identity.extend_from_slice(&self.vouched);
+        CredentialWithKey {
+            credential: BasicCredential::new(identity).into(),
+            signature_key: self.signature_key().as_slice().into(),
+        }
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let (_, rest) = bytes.split_first()?;
+        let (account, rest) = rest.split_first_chunk::<32>()?;
+        let (id, rest) = rest.split_first_chunk::<16>()?;
+        let (key, rest) = rest.split_first_chunk::<32>()?;
+        let vouched: [u8; 64] = rest.try_into().ok()?;
+        let (account, id) = (AccountId::from_bytes(*account), DeviceId::from_bytes(*id));
+        let key = SigningKey::from_bytes(key);
+        let message = vouched_message(&key.verifying_key().to_bytes(), &id);
+        verify_account_signature(&account, DEVICE_LABEL, &message, &vouched).ok()?;
+        Some(Self {
+            account,
+            id,
+            key,
+            vouched,
+        })
+    }
+}
+
+impl Identity {
+    /// Reads a credential and checks that its account vouches for this signature key.
+    pub(crate) fn verify(credential: &Credential, signature_key: &[u8]) -> Result<Self, Invalid> {
+        let (identity, vouched) = Self::parse(credential).ok_or(Invalid::Credential)?;
+        let key: [u8; 32] = signature_key.try_into().map_err(|_| Invalid::Credential)?;
+        let message = vouched_message(&key, &identity.device);
+        verify_account_signature(&identity.account, DEVICE_LABEL, &message, &vouched)
+            .map_err(|_| Invalid::Credential)?;
+        Ok(identity)
+    }
+
+    /// Reads a credential that was verified before it got into the group.
+    pub(crate) fn of_member(credential: &Credential) -> Option<Self> {
+        Self::parse(credential).map(|(identity, _)| identity)
+    }
+
+    fn parse(credential: &Credential) -> Option<(Self, [u8; 64])> {
+        let credential = BasicCredential::try_from(credential.clone()).ok()?;
+        let (version, rest) = credential.identity().split_first()?;
+        let (account, rest) = rest.split_first_chunk::<32>()?;
+        let (device, rest) = rest.split_first_chunk::<16>()?;
+        let vouched: [u8; 64] = rest.try_into().ok()?;
+        if *version != CREDENTIAL_VERSION {
+            return None;
+        }
+        let identity = Self {
+            account: AccountId::from_bytes(*account),
+            device: DeviceId::from_bytes(*device),
+        };
+        Some((identity, vouched))
+    }
+}
+
+impl Signer for Device {
+    fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, SignerError> {
+        Ok(self.key.sign(payload).to_bytes().to_vec())
+    }
+
+    fn signature_scheme(&self) -> SignatureScheme {
+        SignatureScheme::ED25519
+    }
+}
+
+impl fmt::Debug for AccountKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccountKey(..)")
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Device(..)")
+    }
+}
+
+fn vouched_message(signature_key: &[u8; 32], device: &DeviceId) -> [u8; 48] {
+    let mut message = [0; 48];
+    let (key_part, device_part) = message.split_at_mut(32);
+    key_part.copy_from_slice(signature_key);
+    device_part.copy_from_slice(device.as_bytes());
+    message
+}
+
+/// Labels are constants of ours, shorter than 256 bytes.
+fn labelled(context: &[u8], label: &[u8], message: &[u8]) -> Vec<u8> {
+    let label_len = u8::try_from(label.len()).unwrap_or(u8::MAX);
+    [context, &[label_len], label, message].concat()
+}
+
+fn verify(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Result<(), Error> {
+    let key = VerifyingKey::from_bytes(key).map_err(|_| Invalid::Signature)?;
+    key.verify_strict(message, &Signature::from_bytes(signature))
+        .map_err(|_| Invalid::Signature.into())
+}
+
+/// Six groups of five digits for one account.
+fn digit_groups(account: &AccountId) -> Vec<String> {
+    const ROUNDS: usize = 5200;
+    let mut hash: [u8; 64] = Sha512::new()
+        .chain_update(b"sori safety number 1")
+        .chain_update(account.as_bytes())
+        .finalize()
+        .into();
+    for _ in 1..ROUNDS {
+        hash = Sha512::new()
+            .chain_update(hash)
+            .chain_update(account.as_bytes())
+            .finalize()
+            .into();
+    }
+    let (chunks, _) = hash.as_chunks::<8>();
+    let group = |chunk: &[u8; 8]| format!("{:05}", u64::from_be_bytes(*chunk) % 100_000);
+    chunks.iter().take(6).map(group).collect()
+}

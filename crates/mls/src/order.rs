@@ -1,0 +1,208 @@
+//! Orders: decisions that are objects of their own, signed by who decides, for others to carry into a commit.
+//!
+//! Today there is one kind: leaving. A member cannot commit its own removal (RFC 9420 §12.4), so it signs that it
+//! leaves, and any other member realises that. Orders to remove or demote others will be further kinds.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::identity::verify_device_signature;
+use crate::limits::{ORDER_AGE_EPOCHS_MAX, ORDER_LEN_MAX};
+use crate::{
+    AccountId, Device, DeviceId, Epoch, Error, GroupId, Invalid, Refusal, Snapshot, StateId,
+};
+
+const ORDER_LABEL: &[u8] = b"order-v1";
+const VERSION: u8 = 1;
+
+/// What an order decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum OrderKind {
+    /// The target leaves the group with all its devices; only the target itself can order that.
+    Leave,
+}
+
+/// A signed decision about a group.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    body: Body,
+    signature: Signature,
+}
+
+/// The signed part. Its postcard form behind a version byte is what is signed and hashed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Body {
+    kind: OrderKind,
+    group: GroupId,
+    target: AccountId,
+    issuer: AccountId,
+    issuer_device: DeviceId,
+    base: StateId,
+    base_epoch: Epoch,
+    nonce: [u8; 16],
+}
+
+/// An Ed25519 signature in two halves, as serde knows arrays of up to 32.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Signature([u8; 32], [u8; 32]);
+
+impl Order {
+    /// Signs that the account of this device leaves. `base` is the state the device sees as the head.
+    pub(crate) fn leave(device: &Device, base: &Snapshot, nonce: [u8; 16]) -> Result<Self, Error> {
+        let body = Body {
+            kind: OrderKind::Leave,
+            group: base.group_id(),
+            target: device.account(),
+            issuer: device.account(),
+            issuer_device: device.id(),
+            base: base.state(),
+            base_epoch: base.epoch(),
+            nonce,
+        };
+        let signature = Signature::from_bytes(&device.sign(ORDER_LABEL, &body.encode()?));
+        Ok(Self { body, signature })
+    }
+
+    /// What is decided.
+    #[must_use]
+    pub const fn kind(&self) -> OrderKind {
+        self.body.kind
+    }
+
+    /// The group it is about.
+    #[must_use]
+    pub const fn group_id(&self) -> GroupId {
+        self.body.group
+    }
+
+    /// The account it is about.
+    #[must_use]
+    pub const fn target(&self) -> AccountId {
+        self.body.target
+    }
+
+    /// The account that decided.
+    #[must_use]
+    pub const fn issuer(&self) -> AccountId {
+        self.body.issuer
+    }
+
+    /// The head of the issuer when it decided, and its epoch.
+    #[must_use]
+    pub const fn base(&self) -> (StateId, Epoch) {
+        (self.body.base, self.body.base_epoch)
+    }
+
+    /// The name of the order: SHA-256 over what is signed, so the same decision has one name whatever its signature.
+    #[must_use]
+    pub fn id(&self) -> [u8; 32] {
+        let body = self.body.encode().unwrap_or_default();
+        Sha256::new()
+            .chain_update(b"order1")
+            .chain_update(body)
+            .finalize()
+            .into()
+    }
+
+    /// The bytes that travel, fewer than 256.
+    ///
+    /// # Errors
+    /// None that can occur; encoding is fallible by its interface.
+    pub fn encode(&self) -> Result<Vec<u8>, Error> {
+        postcard::to_extend(self, vec![VERSION]).map_err(|_| Error::Internal("order"))
+    }
+
+    /// Reads an order. Its signature can only be checked against a state: [`Order::verify`].
+    ///
+    /// # Errors
+    /// [`Invalid`] if the bytes are not the one encoding of an order.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        if bytes.len() > ORDER_LEN_MAX {
+            return Err(Invalid::TooLong.into());
+        }
+        let (version, body) = bytes.split_first().ok_or(Invalid::Malformed)?;
+        if *version != VERSION {
+            return Err(Invalid::Malformed.into());
+        }
+        let order: Self = postcard::from_bytes(body).map_err(|_| Invalid::Malformed)?;
+        if order.encode()? != bytes {
+            return Err(Invalid::Malformed.into());
+        }
+        Ok(order)
+    }
+
+    /// Whether a commit on this state may realise the order.
+    ///
+    /// # Errors
+    /// [`Refusal::OwnerLeaves`] if the owner would leave others behind; [`Refusal::Order`] if it is of another
+    /// group, spent, more than 256 epochs away, about nobody in this state, or not signed by a device of its issuer.
+    pub fn verify(&self, parent: &Snapshot) -> Result<(), Error> {
+        let body = &self.body;
+        let here = parent.epoch().0;
+        let times =
+            here.saturating_sub(ORDER_AGE_EPOCHS_MAX)..=here.saturating_add(ORDER_AGE_EPOCHS_MAX);
+        let id = self.id();
+        let spent = parent
+            .data()
+            .spent_orders
+            .iter()
+            .any(|(_, other)| *other == id);
+        let issuer = parent
+            .members()
+            .iter()
+            .find(|member| member.account == body.issuer && member.device == body.issuer_device)
+            .ok_or(Refusal::Order)?;
+        let may = match body.kind {
+            OrderKind::Leave => body.issuer == body.target,
+        };
+        if body.group != parent.group_id() || spent || !times.contains(&body.base_epoch.0) || !may {
+            return Err(Refusal::Order.into());
+        }
+        verify_device_signature(
+            &issuer.signature_key,
+            ORDER_LABEL,
+            &body.encode()?,
+            &self.signature.to_bytes(),
+        )
+        .map_err(|_| Refusal::Order)?;
+        if body.target == parent.data().owner {
+            return Err(Refusal::OwnerLeaves.into());
+        }
+        Ok(())
+    }
+}
+
+impl Body {
+    fn encode(&self) -> Result<Vec<u8>, Error> {
+        postcard::to_extend(self, vec![VERSION]).map_err(|_| Error::Internal("order"))
+    }
+}
+
+impl Signature {
+    fn from_bytes(bytes: &[u8; 64]) -> Self {
+        let mut halves = Self([0; 32], [0; 32]);
+        for (to, from) in halves.0.iter_mut().chain(&mut halves.1).zip(bytes) {
+            *to = *from;
+        }
+        halves
+    }
+
+    fn to_bytes(&self) -> [u8; 64] {
+        let mut bytes = [0; 64];
+        for (to, from) in bytes.iter_mut().zip(self.0.iter().chain(&self.1)) {
+            *to = *from;
+        }
+        bytes
+    }
+}
+
+impl fmt::Debug for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Order")
+            .field("kind", &self.body.kind)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,57 @@
+//! How the role table and the list of spent orders move from one state to the next.
+
+use crate::limits::{ORDER_AGE_EPOCHS_MAX, SPENT_ORDERS_MAX};
+use crate::{AccountId, Error, GroupData, Misuse, Order, Refusal, Role, Snapshot};
+
+/// The data after one account gets a role.
+pub(crate) fn with_role(
+    data: &GroupData,
+    account: &AccountId,
+    role: Role,
+) -> Result<GroupData, Error> {
+    let mut after = without(data, &[*account]);
+    match role {
+        Role::Owner if *account != data.owner => {
+            after.admins.insert(0, data.owner);
+            after.owner = *account;
+        }
+        Role::Owner => {}
+        Role::Admin | Role::Member if *account == data.owner => {
+            return Err(Refusal::OwnerLeaves.into());
+        }
+        // An admin who becomes an admin keeps the seniority.
+        Role::Admin if data.role_of(account) == Role::Admin => return Err(Misuse::NoChange.into()),
+        Role::Admin => after.admins.push(*account),
+        Role::Member => {}
+    }
+    Ok(after)
+}
+
+/// The data after these accounts are no admins any more.
+pub(crate) fn without(data: &GroupData, accounts: &[AccountId]) -> GroupData {
+    let mut after = data.clone();
+    after.admins.retain(|admin| !accounts.contains(admin));
+    after
+}
+
+/// The data after these orders are realised on a parent: their targets gone from the table, the orders spent, spent
+/// ones forgotten that are too old to be realised again.
+pub(crate) fn after_orders(parent: &Snapshot, orders: &[Order]) -> Result<GroupData, Error> {
+    let targets: Vec<_> = orders.iter().map(Order::target).collect();
+    let mut after = without(parent.data(), &targets);
+    let epoch = parent.epoch();
+    let oldest = epoch.0.saturating_sub(ORDER_AGE_EPOCHS_MAX);
+    after
+        .spent_orders
+        .retain(|(spent_in, _)| spent_in.0 >= oldest);
+    // An order may stem from a longer branch: it is remembered as long as it could be realised.
+    let spent_in = |order: &Order| epoch.max(order.base().1);
+    after
+        .spent_orders
+        .extend(orders.iter().map(|order| (spent_in(order), order.id())));
+    after.spent_orders.sort_unstable();
+    if after.spent_orders.len() > SPENT_ORDERS_MAX {
+        return Err(Refusal::TooMany.into());
+    }
+    Ok(after)
+}

@@ -1,0 +1,395 @@
+//! One state of a group, to read and to process what was made on it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use openmls::prelude::tls_codec::DeserializeBytes as _;
+use openmls::prelude::{
+    LeafNode, LeafNodeIndex, MlsGroup, MlsMessageIn, ProcessMessageError, ProcessedMessageContent,
+    ProtocolMessage, Sender, StagedCommit,
+};
+use zeroize::Zeroizing;
+
+use crate::core::mls_group_id;
+use crate::fault;
+use crate::identity::Identity;
+use crate::peek::{Peek, PeekContent, peek};
+use crate::storage::{RowError, RowStore};
+use crate::{
+    AccountId, Changes, CommitHeader, Core, Epoch, Error, GroupData, GroupId, Invalid, Member,
+    NeedsState, Role, Rows, StateId, StorageFault, policy,
+};
+
+/// One state of a group.
+///
+/// It never moves on to another state: processing a commit makes a child and leaves the parent as it was. Only
+/// decrypting changes it, since each message's key is used up; then [`Snapshot::take_changes`] has rows to store.
+pub struct Snapshot {
+    store: RowStore,
+    group: MlsGroup,
+    id: GroupId,
+    state: StateId,
+    data: GroupData,
+    members: Vec<Member>,
+}
+
+/// A decrypted application message.
+pub struct Decrypted {
+    /// Who sent it, as the signature proves.
+    pub sender: Member,
+    /// The associated data, authenticated.
+    pub aad: Vec<u8>,
+    /// The content.
+    pub plaintext: Zeroizing<Vec<u8>>,
+}
+
+impl Snapshot {
+    /// The state of a group that was just made, joined or moved on; all of its rows are to be stored.
+    pub(crate) fn new_state(store: RowStore, group: MlsGroup) -> Result<Self, Error> {
+        store.mark_all_changed();
+        Self::view(store, group)
+    }
+
+    pub(crate) fn load(core: &Core, rows: Rows) -> Result<Self, Error> {
+        let (store, id) = RowStore::from_rows(rows)?;
+        let group = MlsGroup::load(&store, &mls_group_id(&id))
+            .map_err(|_| StorageFault::Corrupt)?
+            .ok_or(StorageFault::Incomplete)?;
+        let snapshot = Self::view(store, group).map_err(|_| StorageFault::Corrupt)?;
+        let ours = core.device().signature_key();
+        if snapshot.me().is_some_and(|me| me.signature_key != ours) {
+            return Err(StorageFault::Corrupt.into());
+        }
+        Ok(snapshot)
+    }
+
+    /// Decrypts an application message of this state, in any order, each once.
+    ///
+    /// # Errors
+    /// [`NeedsState`] if it is of another state, was read before or is our own; [`Invalid`] if it does not decrypt,
+    /// which may also mean that it is of another branch with the same epoch. The state is then as it was.
+    pub fn decrypt(&mut self, core: &Core, private_message: &[u8]) -> Result<Decrypted, Error> {
+        let peek = peek(private_message)?;
+        self.expect_here(&peek)?;
+        if !matches!(peek.content, PeekContent::Application { .. }) {
+            return Err(Invalid::UnexpectedKind.into());
+        }
+        let message = parse(private_message)?;
+        let provider = core.crypto().provider(&self.store);
+        let processed = self
+            .group
+            .process_message(&provider, message)
+            .map_err(|error| fault::of_message(&error))?;
+        let aad = processed.aad().to_vec();
+        let sender = self.sender(processed.sender())?;
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "every other kind is equally unexpected"
+        )]
+        match processed.into_content() {
+            ProcessedMessageContent::ApplicationMessage(message) => Ok(Decrypted {
+                sender,
+                aad,
+                plaintext: Zeroizing::new(message.into_bytes()),
+            }),
+            ProcessedMessageContent::OwnPrivateMessage => Err(NeedsState::OwnMessage.into()),
+            _ => Err(Invalid::UnexpectedKind.into()),
+        }
+    }
+
+    /// Rows that changed since this was loaded, made, or last asked: to be stored under this state before any effect
+    /// shows.
+    pub fn take_changes(&mut self) -> Changes {
+        self.store.take_changes()
+    }
+
+    /// Checks a commit on this state, MLS' rules and the group's, without following it.
+    ///
+    /// # Errors
+    /// As for [`Snapshot::apply_commit`].
+    pub fn inspect_commit(
+        &self,
+        core: &Core,
+        public_message: &[u8],
+    ) -> Result<CommitHeader, Error> {
+        self.stage(core, public_message).map(|staged| staged.header)
+    }
+
+    /// Follows a commit on this state to its child. This state stays as it is.
+    ///
+    /// If the commit removes this device, the child can name its members but not decrypt or continue.
+    ///
+    /// # Errors
+    /// [`NeedsState`] if it is of another state or our own; [`Invalid`] if MLS forbids it; [`Refusal`](crate::Refusal)
+    /// if the group's rules do.
+    pub fn apply_commit(
+        &self,
+        core: &Core,
+        public_message: &[u8],
+    ) -> Result<(CommitHeader, Self), Error> {
+        let Staged {
+            header,
+            commit,
+            copy,
+        } = self.stage(core, public_message)?;
+        let Self {
+            store, mut group, ..
+        } = copy;
+        group
+            .merge_staged_commit(&core.crypto().provider(&store), commit)
+            .map_err(|_| Error::Internal("merging a commit"))?;
+        let child = Self::new_state(store, group)?;
+        if child.state != header.id {
+            return Err(Error::Internal("name of the child state"));
+        }
+        Ok((header, child))
+    }
+
+    /// Derives a secret that all members in this state share (RFC 9420 §8.5), for the use that the label names.
+    ///
+    /// # Errors
+    /// [`NeedsState::NotMember`] if this device is not in the state.
+    pub fn export_secret(
+        &self,
+        core: &Core,
+        label: &str,
+        context: &[u8],
+    ) -> Result<Zeroizing<[u8; 32]>, Error> {
+        self.me().ok_or(NeedsState::NotMember)?;
+        let secret = self
+            .group
+            .export_secret(core.crypto().primitives(), label, context, 32)
+            .map(Zeroizing::new)
+            .map_err(|_| Error::Internal("exporter"))?;
+        let secret = secret
+            .as_slice()
+            .try_into()
+            .map_err(|_| Error::Internal("exporter"))?;
+        Ok(Zeroizing::new(secret))
+    }
+
+    /// The name of this state.
+    #[must_use]
+    pub const fn state(&self) -> StateId {
+        self.state
+    }
+
+    /// The epoch of this state.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        Epoch(self.group.epoch().as_u64())
+    }
+
+    /// The group this is a state of.
+    #[must_use]
+    pub const fn group_id(&self) -> GroupId {
+        self.id
+    }
+
+    /// The agreed group data.
+    #[must_use]
+    pub const fn data(&self) -> &GroupData {
+        &self.data
+    }
+
+    /// All devices in the group, by leaf.
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// This device in the group; `None` if the commit to this state removed it.
+    #[must_use]
+    pub fn me(&self) -> Option<&Member> {
+        if !self.group.is_active() {
+            return None;
+        }
+        self.member_by_leaf(self.group.own_leaf_index().u32())
+    }
+
+    /// The device at a leaf.
+    #[must_use]
+    pub fn member_by_leaf(&self, leaf: u32) -> Option<&Member> {
+        self.members.iter().find(|member| member.leaf == leaf)
+    }
+
+    /// The role of an account; `None` if it is not in the group.
+    #[must_use]
+    pub fn role_of(&self, account: &AccountId) -> Option<Role> {
+        self.members
+            .iter()
+            .find(|member| member.account == *account)
+            .map(|member| member.role)
+    }
+
+    /// A copy of all rows.
+    #[must_use]
+    pub fn rows(&self) -> Rows {
+        self.store.rows()
+    }
+
+    /// Another loaded copy of the same state, to continue from.
+    pub(crate) fn copy(&self, core: &Core) -> Result<Self, Error> {
+        Self::load(core, self.store.rows())
+    }
+
+    pub(crate) fn into_parts(self) -> (RowStore, MlsGroup) {
+        (self.store, self.group)
+    }
+
+    pub(crate) const fn parts_mut(&mut self) -> (&RowStore, &mut MlsGroup) {
+        (&self.store, &mut self.group)
+    }
+
+    pub(crate) fn leaf(&self, leaf: u32) -> Option<&LeafNode> {
+        self.group.public_group().leaf(LeafNodeIndex::new(leaf))
+    }
+
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = &LeafNode> {
+        self.members
+            .iter()
+            .filter_map(|member| self.leaf(member.leaf))
+    }
+
+    pub(crate) fn has_duplicate_device(&self) -> bool {
+        let devices: BTreeSet<_> = self
+            .members
+            .iter()
+            .map(|member| (member.account, member.device))
+            .collect();
+        devices.len() != self.members.len()
+    }
+
+    fn view(store: RowStore, group: MlsGroup) -> Result<Self, Error> {
+        let id = group
+            .group_id()
+            .as_slice()
+            .try_into()
+            .map_err(|_| Invalid::Welcome)?;
+        let id = GroupId::from_bytes(id);
+        let context = group.public_group().group_context();
+        let state = StateId::of(
+            &id,
+            Epoch(group.epoch().as_u64()),
+            context.confirmed_transcript_hash(),
+        );
+        let data = GroupData::from_extensions(group.extensions())?;
+        let members = group
+            .members()
+            .map(|member| {
+                let identity =
+                    Identity::of_member(&member.credential).ok_or(Invalid::Credential)?;
+                let signature_key = member
+                    .signature_key
+                    .as_slice()
+                    .try_into()
+                    .map_err(|_| Invalid::Credential)?;
+                Ok(Member {
+                    account: identity.account,
+                    device: identity.device,
+                    signature_key,
+                    leaf: member.index.u32(),
+                    role: data.role_of(&identity.account),
+                })
+            })
+            .collect::<Result<_, Invalid>>()?;
+        Ok(Self {
+            store,
+            group,
+            id,
+            state,
+            data,
+            members,
+        })
+    }
+
+    /// Processes and judges a commit on a copy of this state.
+    fn stage(&self, core: &Core, public_message: &[u8]) -> Result<Staged, Error> {
+        let peek = peek(public_message)?;
+        self.expect_here(&peek)?;
+        let PeekContent::Commit { parent } = peek.content else {
+            return Err(Invalid::UnexpectedKind.into());
+        };
+        if parent != self.state {
+            return Err(NeedsState::OtherParent { parent }.into());
+        }
+        let message = parse(public_message)?;
+        let mut copy = self.copy(core)?;
+        let provider = core.crypto().provider(&copy.store);
+        let processed = copy
+            .group
+            .process_message(&provider, message)
+            .map_err(|error| fault::of_commit(&error))?;
+        let author = self.sender(processed.sender())?;
+        let aad = processed.aad().to_vec();
+        let ProcessedMessageContent::StagedCommitMessage(commit) = processed.into_content() else {
+            return Err(Invalid::UnexpectedKind.into());
+        };
+        let header = policy::judge(self, &author, &aad, &commit)?;
+        Ok(Staged {
+            header,
+            commit: *commit,
+            copy,
+        })
+    }
+
+    /// Whether a message claims to be of this group and epoch, and this device can follow it.
+    fn expect_here(&self, peek: &Peek) -> Result<(), Error> {
+        let here = self.epoch();
+        if peek.group != self.id {
+            return Err(NeedsState::OtherGroup.into());
+        }
+        if peek.epoch != here {
+            return Err(NeedsState::OtherEpoch {
+                found: peek.epoch,
+                here,
+            }
+            .into());
+        }
+        self.me().ok_or(NeedsState::NotMember)?;
+        Ok(())
+    }
+
+    fn sender(&self, sender: &Sender) -> Result<Member, Error> {
+        let Sender::Member(leaf) = sender else {
+            return Err(crate::Refusal::External.into());
+        };
+        self.member_by_leaf(leaf.u32())
+            .copied()
+            .ok_or_else(|| Invalid::UnexpectedKind.into())
+    }
+}
+
+/// A commit that holds, and the copy of the parent that is ready to merge it.
+struct Staged {
+    header: CommitHeader,
+    commit: StagedCommit,
+    copy: Snapshot,
+}
+
+fn parse(message: &[u8]) -> Result<ProtocolMessage, Error> {
+    let message =
+        MlsMessageIn::tls_deserialize_exact_bytes(message).map_err(|_| Invalid::Malformed)?;
+    message
+        .try_into_protocol_message()
+        .map_err(|_| Invalid::UnexpectedKind.into())
+}
+
+/// The error type that OpenMLS gives with our storage.
+pub(crate) type ProcessError = ProcessMessageError<RowError>;
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("state", &self.state)
+            .field("epoch", &self.epoch().0)
+            .field("members", &self.members.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Decrypted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Decrypted(..)")
+    }
+}
