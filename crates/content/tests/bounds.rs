@@ -306,7 +306,7 @@ fn unknown_extensions_of_every_kind_are_kept_byte_for_byte() {
 
 #[test]
 fn extension_values_outside_the_restrictions_are_refused() {
-    let values: [(&[u8], Error); 13] = [
+    let values: [(&[u8], Error); 15] = [
         (b"\x18\x17", Error::NotDeterministic),
         (b"\x38\x17", Error::NotDeterministic),
         (b"\xf9\x7e\x01", Error::NotDeterministic),
@@ -314,6 +314,14 @@ fn extension_values_outside_the_restrictions_are_refused() {
         (b"\x9f\xff", Error::NotDeterministic),
         (b"\xbf\xff", Error::NotDeterministic),
         (b"\xc2\x41\x01", Error::NotDeterministic),
+        (
+            b"\xc3\x48\xff\xff\xff\xff\xff\xff\xff\xff",
+            Error::NotDeterministic,
+        ),
+        (
+            b"\xc2\x49\x00\xff\xff\xff\xff\xff\xff\xff\xff",
+            Error::NotDeterministic,
+        ),
         (b"\xa2\x02\x00\x01\x00", Error::NotDeterministic),
         (b"\xa2\x01\x00\x01\x00", Error::NotDeterministic),
         (b"\xa1\x80\x00", Error::InvalidExtension),
