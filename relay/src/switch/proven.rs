@@ -1,0 +1,27 @@
+//! A topic that somebody has shown to hold.
+
+use sori_wire::{Exporter, ProofError, Topic, TopicProof};
+
+/// A topic whose proof was verified for the connection that presents it. There is no other way to
+/// make one, so the switch cannot attach anybody without a proof.
+#[derive(Debug)]
+pub struct ProvenTopic(Topic);
+
+impl ProvenTopic {
+    /// Verifies a proof (`protocol §2.2`). Costs one Ed25519 verification.
+    ///
+    /// # Errors
+    /// [`ProofError`] if the proof is not by this topic over this connection.
+    pub fn verify(
+        topic: Topic,
+        proof: &TopicProof,
+        exporter: &Exporter,
+    ) -> Result<Self, ProofError> {
+        topic.verify(proof, exporter)?;
+        Ok(Self(topic))
+    }
+
+    pub(super) const fn topic(&self) -> Topic {
+        self.0
+    }
+}
