@@ -79,3 +79,21 @@ fn not_ready(reason: &str) -> Error {
         reason: reason.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell;
+
+    #[tokio::test]
+    async fn two_screens_get_two_names() {
+        if !shell::has("Xvfb") || !shell::has("openbox") {
+            println!("left out: Xvfb and openbox are not installed");
+            return;
+        }
+        let first = Display::start().await.unwrap();
+        let second = Display::start().await.unwrap();
+        assert!(first.name.starts_with(':'));
+        assert_ne!(first.name, second.name);
+    }
+}

@@ -76,3 +76,59 @@ impl Drop for Program {
         let _ = kill_process_group(group, Signal::KILL);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Stdio;
+
+    use rustix::process::test_kill_process_group;
+    use tokio::io::{AsyncBufReadExt, BufReader};
+
+    use super::*;
+
+    fn shell(script: &str) -> Program {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdout(Stdio::piped());
+        Program::start("a test program", &mut command).unwrap()
+    }
+
+    /// Waits for the line by which the script says that it is as far as the test wants it.
+    async fn first_line(program: &mut Program) {
+        let output = program.take_stdout().unwrap();
+        BufReader::new(output).lines().next_line().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn dropped_program_takes_its_children_along() {
+        let mut program = shell("sleep 600 & echo started; wait");
+        first_line(&mut program).await;
+        let group = program.group.unwrap();
+        drop(program);
+        // The orphan is reaped by the system's first process, which may take a moment.
+        let limit = Instant::now() + END_PATIENCE;
+        while test_kill_process_group(group).is_ok() && Instant::now() < limit {
+            tokio::task::yield_now().await;
+        }
+        assert!(test_kill_process_group(group).is_err());
+    }
+
+    #[tokio::test]
+    async fn program_may_say_goodbye_before_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let note = folder.path().join("goodbye");
+        let script = format!(
+            "trap 'echo bye > {}; exit 0' TERM; echo started; while :; do sleep 0.05; done",
+            note.display()
+        );
+        let mut program = shell(&script);
+        first_line(&mut program).await;
+        drop(program);
+        assert_eq!(std::fs::read_to_string(note).unwrap(), "bye\n");
+    }
+
+    #[tokio::test]
+    async fn wait_tells_how_it_ended() {
+        let mut program = shell("exit 3");
+        assert_eq!(program.wait().await.unwrap().code(), Some(3));
+    }
+}
