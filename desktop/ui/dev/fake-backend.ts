@@ -1,0 +1,250 @@
+import type {
+  Backend,
+  ConnectionView,
+  ContactView,
+  Event,
+  GroupInfo,
+  GroupView,
+  JoinView,
+  MessageView,
+  NoticeView,
+  Settings,
+  StartView,
+} from '../src/lib/backend';
+import { BackendError } from '../src/lib/backend';
+
+/*
+ * Made-up conversations in memory, for looking at screens while working on them. `?start=absent|locked|open` chooses
+ * the first screen, `lang=ko|en`, `theme=light|dark`, `state=connected|offline|connecting|none`, `empty`.
+ */
+
+const ME = 'me-account-000000000000000000000000000000000000';
+const PEOPLE: Record<string, string> = {
+  [ME]: '민지',
+  seo: '서준',
+  haru: '하루',
+  yuna: '유나',
+  dohyun: '김도현',
+};
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+
+let count = 0;
+function message(sender: string, text: string, ago: number, more: Partial<MessageView> = {}): MessageView {
+  count += 1;
+  const mine = sender === ME;
+  return {
+    id: `message-${count}`,
+    sender,
+    sender_name: PEOPLE[sender] ?? '',
+    mine,
+    sent_at: Date.now() - ago,
+    kind: 'text',
+    text,
+    state: mine ? 'delivered' : 'received',
+    copies: 5,
+    members: 5,
+    edited: false,
+    deleted: false,
+    in_reply_to: null,
+    reactions: [],
+    notice: null,
+    ...more,
+  };
+}
+
+const notice = (ago: number, notice: NoticeView): MessageView => message('', '', ago, { kind: 'notice', notice });
+
+function hiking(): MessageView[] {
+  const plan = message('seo', '이번 토요일 북한산 어때요? 아침 8시에 우이역에서 만나요.', 26 * HOUR);
+  const bring = message(ME, '좋아요! 김밥은 제가 싸 갈게요', 25.9 * HOUR, {
+    reactions: [{ emoji: '👍', senders: ['seo', 'haru'], mine: false }],
+  });
+  return [
+    notice(49 * HOUR, { what: 'created', actor: '민지', object: '', detail: '' }),
+    notice(48.9 * HOUR, { what: 'joined', actor: '', object: '서준', detail: '' }),
+    notice(48.8 * HOUR, { what: 'joined', actor: '', object: '하루', detail: '' }),
+    plan,
+    bring,
+    message('haru', '저는 따뜻한 차 가져갈게요', 25.8 * HOUR),
+    message('haru', '몇 명이나 가는 거예요?', 25.79 * HOUR),
+    notice(3 * HOUR, { what: 'renamed', actor: '민지', object: '주말 등산', detail: '' }),
+    message('dohyun', '비 온다는데 우산 챙겨야 할까요?', 2 * HOUR),
+    message('yuna', '오전에는 안 온대요', 1.95 * HOUR, { in_reply_to: null, edited: true }),
+    message('yuna', '🙌', 1.94 * HOUR),
+    message(ME, '그럼 예정대로 8시에 봐요.\n늦으면 먼저 올라갈게요!', 40 * MINUTE, {
+      in_reply_to: plan.id,
+      reactions: [
+        { emoji: '👍', senders: [ME, 'seo'], mine: true },
+        { emoji: '😂', senders: ['yuna'], mine: false },
+      ],
+    }),
+    message('seo', '', 30 * MINUTE, { deleted: true }),
+    message('seo', '네, 토요일에 봐요', 29 * MINUTE),
+    message(ME, '도시락 통은 각자 가져와 주세요', 2 * MINUTE, { state: 'sent', copies: 2 }),
+    message(ME, '혹시 못 오는 사람 있으면 미리 알려 주세요', 1 * MINUTE, { state: 'waiting', copies: 1 }),
+  ];
+}
+
+export function fakeBackend(query: URLSearchParams): Backend {
+  const settings: Settings = {
+    language: query.get('lang') === 'en' ? 'en' : 'ko',
+    theme: query.get('theme') === 'dark' ? 'dark' : 'light',
+  };
+  let profile = (query.get('start') ?? 'open') as StartView['profile'];
+  let connection: ConnectionView = {
+    state: (query.get('state') ?? 'connected') as ConnectionView['state'],
+    relay: 'relay://relay.example:4433/#0sTqv5mG7xq',
+  };
+  let listen: (event: Event) => void = () => undefined;
+  const contacts: ContactView[] = ['seo', 'haru', 'yuna'].map((id) => ({
+    id,
+    name: PEOPLE[id] ?? '',
+    verified: id === 'seo',
+    safety_number: '31415 92653 58979 32384 62643 38327 95028 84197 16939 93751 05820 97494',
+  }));
+  const joins: JoinView[] = query.has('request')
+    ? [{ id: 'join-1', name: '지우', code: '482 913', direction: 'incoming', state: 'waiting', group: 'hike' }]
+    : [];
+  const messages = new Map<string, MessageView[]>([
+    ['hike', hiking()],
+    ['seo', [message('seo', '사진 잘 받았어요. 고마워요!', 5 * HOUR, { members: 2 })]],
+    ['club', [message('yuna', '다음 책은 무엇으로 할까요?', 30 * HOUR), message('dohyun', '짧은 걸로 해요…', 29 * HOUR)]],
+    ['team', [message(ME, '회의록 올렸어요', 72 * HOUR)]],
+  ]);
+  const groups: GroupView[] = [
+    { group: 'hike', name: '주말 등산', unread: 0, direct: false, members: 5, active: true, last: null },
+    { group: 'seo', name: '서준', unread: 1, direct: true, members: 2, active: true, last: null },
+    { group: 'club', name: '책 읽는 저녁', unread: 12, direct: false, members: 8, active: true, last: null },
+    { group: 'team', name: '디자인팀', unread: 0, direct: false, members: 4, active: true, last: null },
+  ];
+  if (query.has('empty')) groups.length = 0;
+
+  const info = (group: string): GroupInfo => {
+    const found = groups.find((known) => known.group === group);
+    if (found === undefined) throw new BackendError('not_found');
+    const ids = found.direct ? [ME, group] : [ME, 'seo', 'haru', 'yuna', 'dohyun'].slice(0, found.members);
+    return {
+      group,
+      name: found.name,
+      epoch: 7,
+      state_hash: '00'.repeat(32),
+      direct: found.direct,
+      active: true,
+      role: 'owner',
+      members: ids.map((id) => ({
+        id,
+        name: PEOPLE[id] ?? '',
+        role: id === ME ? 'owner' : id === 'seo' ? 'admin' : 'member',
+        me: id === ME,
+        verified: id === 'seo',
+      })),
+    };
+  };
+  const change = (group: string, id: string, to: (message: MessageView) => MessageView): void => {
+    const list = messages.get(group) ?? [];
+    const at = list.findIndex((known) => known.id === id);
+    const old = list[at];
+    if (old === undefined) return;
+    list[at] = to(old);
+    listen({ event: 'message_changed', group, message: list[at] });
+  };
+  const done = Promise.resolve();
+
+  return {
+    appStart: () =>
+      Promise.resolve({
+        profile,
+        unlock: profile === 'locked' ? 'passphrase' : null,
+        relay: connection.relay,
+        version: '0.1.0',
+        sandboxed: true,
+        settings,
+      }),
+    settingsSet: () => done,
+    profileCreate: () => new Promise((resolve) => setTimeout(resolve, 500)),
+    profileOpen: (passphrase) => {
+      if (passphrase === 'wrong') return Promise.reject(new BackendError('wrong_passphrase'));
+      profile = 'open';
+      return done;
+    },
+    subscribe: (onEvent) => {
+      listen = onEvent;
+      return done;
+    },
+    accountInfo: () => Promise.resolve({ name: '민지', account: 'kP2vXo9dN5rT8wYb3uHc7qJf1mLs6eGzA4iQxV0tBnE', relay: connection.relay }),
+    connection: () => Promise.resolve(connection),
+    relaySet: (url) => {
+      connection = { ...connection, relay: url };
+      return done;
+    },
+    inviteCreate: () => {
+      const size = 45;
+      let path = '';
+      for (let y = 0; y < size; y += 1)
+        for (let x = 0; x < size; x += 1) if ((x * 7 + y * 13 + ((x * y) % 5)) % 3 === 0) path += `M${x} ${y}h1v1h-1z`;
+      return Promise.resolve({ url: `sori:invite#${'q7Zk2'.repeat(60)}`, qr: { size, path } });
+    },
+    inviteAccept: () => {
+      joins.push({ id: 'join-2', name: '서준', code: '482 913', direction: 'outgoing', state: 'waiting', group: null });
+      return Promise.resolve('join-2');
+    },
+    joinList: () => Promise.resolve([...joins]),
+    joinApprove: () => {
+      joins.length = 0;
+      return done;
+    },
+    joinDeny: () => {
+      joins.length = 0;
+      return done;
+    },
+    contactList: () => Promise.resolve(contacts),
+    contactInfo: (id) => {
+      const found = contacts.find((contact) => contact.id === id);
+      return found === undefined ? Promise.reject(new BackendError('not_found')) : Promise.resolve(found);
+    },
+    contactVerify: () => done,
+    groupCreate: (name) => {
+      const group = `group-${groups.length}`;
+      groups.push({ group, name, unread: 0, direct: false, members: 1, active: true, last: null });
+      messages.set(group, [notice(0, { what: 'created', actor: '', object: '', detail: '' })]);
+      return Promise.resolve(group);
+    },
+    groupList: () => Promise.resolve(groups.map((group) => ({ ...group, last: messages.get(group.group)?.at(-1) ?? null }))),
+    groupInfo: (group) => Promise.resolve(info(group)),
+    groupAdd: () => done,
+    groupRemove: () => Promise.reject(new BackendError('not_allowed')),
+    groupRename: () => done,
+    groupRole: () => done,
+    groupLeave: () => done,
+    messageList: (group, before, limit) => {
+      const list = messages.get(group) ?? [];
+      const end = before === null ? list.length : list.findIndex((known) => known.id === before);
+      return Promise.resolve(list.slice(Math.max(0, end - limit), end).toReversed());
+    },
+    messageSend: (group, text, replyTo) => {
+      const sent = message(ME, text, 0, { in_reply_to: replyTo, state: 'waiting', copies: 1 });
+      messages.get(group)?.push(sent);
+      listen({ event: 'message_new', group, message: sent });
+      setTimeout(() => change(group, sent.id, (old) => ({ ...old, state: 'sent', copies: 3 })), 700);
+      return Promise.resolve(sent.id);
+    },
+    messageReact: (group, id, emoji) => {
+      change(group, id, (old) => ({ ...old, reactions: [...old.reactions, { emoji, senders: [ME], mine: true }] }));
+      return done;
+    },
+    messageEdit: (group, id, text) => {
+      change(group, id, (old) => ({ ...old, text, edited: true }));
+      return done;
+    },
+    messageDelete: (group, id) => {
+      change(group, id, (old) => ({ ...old, text: '', deleted: true }));
+      return done;
+    },
+    markRead: (group) => {
+      const found = groups.find((known) => known.group === group);
+      if (found !== undefined) found.unread = 0;
+      return done;
+    },
+  };
+}

@@ -1,0 +1,222 @@
+import { getContext, setContext } from 'svelte';
+import { SvelteMap } from 'svelte/reactivity';
+import {
+  type AccountView,
+  type Backend,
+  BackendError,
+  type ConnectionView,
+  type Event,
+  type GroupView,
+  type JoinView,
+  type NewProfile,
+  type Settings,
+  type StartView,
+} from './backend';
+import { Conversation } from './conversation.svelte';
+import { i18n } from './i18n.svelte';
+import { errorWords } from './words';
+
+/** Which dialog is open. One at a time. */
+export type DialogName =
+  | { name: 'new-group' }
+  | { name: 'invite'; group: string | null; title: string }
+  | { name: 'join'; id: string | null }
+  | { name: 'requests' }
+  | { name: 'rename' }
+  | { name: 'add-contact' }
+  | { name: 'settings' }
+  | { name: 'verify'; id: string; person: string };
+
+export interface Toast {
+  id: number;
+  text: string;
+  tone: 'plain' | 'error';
+}
+
+const TOAST_MS = 6_000;
+const LIST_DELAY_MS = 60;
+
+/** Everything the window knows. Components read its fields and call its verbs. */
+export class App {
+  readonly backend: Backend;
+  phase = $state<'loading' | 'start' | 'unlock' | 'main' | 'failed'>('loading');
+  failure = $state<BackendError | null>(null);
+  start = $state.raw<StartView | null>(null);
+  settings = $state.raw<Settings>({ language: 'ko', theme: 'system' });
+  account = $state.raw<AccountView | null>(null);
+  connection = $state.raw<ConnectionView>({ state: 'connecting', relay: null });
+  groups = $state.raw<GroupView[]>([]);
+  joins = $state.raw<JoinView[]>([]);
+  open = $state.raw<Conversation | null>(null);
+  dialog = $state<DialogName | null>(null);
+  toasts = $state<Toast[]>([]);
+  panel = $state(false);
+  /** Unsent text by group, for as long as the window is open. */
+  readonly drafts = new SvelteMap<string, string>();
+  #toastId = 0;
+  #listTimer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(backend: Backend) {
+    this.backend = backend;
+  }
+
+  get requests(): JoinView[] {
+    return this.joins.filter((join) => join.direction === 'incoming' && join.state === 'waiting');
+  }
+
+  get outgoing(): JoinView[] {
+    return this.joins.filter(
+      (join) => join.direction === 'outgoing' && ['knocking', 'waiting', 'approved'].includes(join.state),
+    );
+  }
+
+  async begin(): Promise<void> {
+    try {
+      const start = await this.backend.appStart();
+      this.start = start;
+      this.#apply(start.settings);
+      if (start.profile === 'open') await this.enter();
+      else this.phase = start.profile === 'absent' ? 'start' : 'unlock';
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async create(profile: NewProfile): Promise<void> {
+    await this.backend.profileCreate(profile);
+  }
+
+  async unlock(passphrase: string | null): Promise<void> {
+    await this.backend.profileOpen(passphrase);
+    await this.enter();
+  }
+
+  async enter(): Promise<void> {
+    try {
+      await this.backend.subscribe((event) => this.#on(event));
+      await this.#readAll();
+      this.phase = 'main';
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async select(group: string): Promise<void> {
+    if (this.open?.group === group) return;
+    const conversation = new Conversation(this.backend, group);
+    this.open = conversation;
+    const unread = this.groups.find((known) => known.group === group)?.unread ?? 0;
+    await this.attempt(() => conversation.open(unread));
+  }
+
+  close(): void {
+    this.open = null;
+    this.panel = false;
+  }
+
+  async change(settings: Partial<Settings>): Promise<void> {
+    this.#apply({ ...this.settings, ...settings });
+    await this.attempt(() => this.backend.settingsSet(this.settings));
+  }
+
+  /** Runs `work`; a refusal becomes a toast. Answers whether it worked. */
+  async attempt(work: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      this.say(this.explain(error), 'error');
+      return false;
+    }
+  }
+
+  explain(error: unknown): string {
+    return errorWords(i18n.words, error instanceof BackendError ? error.code : 'internal');
+  }
+
+  say(text: string, tone: Toast['tone'] = 'plain'): void {
+    this.#toastId += 1;
+    const id = this.#toastId;
+    this.toasts = [...this.toasts, { id, text, tone }].slice(-3);
+    setTimeout(() => this.dismiss(id), TOAST_MS);
+  }
+
+  dismiss(id: number): void {
+    this.toasts = this.toasts.filter((toast) => toast.id !== id);
+  }
+
+  async refreshList(): Promise<void> {
+    const groups = await this.backend.groupList();
+    this.groups = groups.toSorted((a, b) => (b.last?.sent_at ?? Infinity) - (a.last?.sent_at ?? Infinity));
+    const unread = groups.reduce((sum, group) => sum + group.unread, 0);
+    document.title = unread === 0 ? 'Sori' : `(${unread}) Sori`;
+  }
+
+  async refreshJoins(): Promise<void> {
+    this.joins = await this.backend.joinList();
+  }
+
+  async #readAll(): Promise<void> {
+    const [account, connection] = await Promise.all([this.backend.accountInfo(), this.backend.connection()]);
+    this.account = account;
+    this.connection = connection;
+    await Promise.all([this.refreshList(), this.refreshJoins()]);
+  }
+
+  #on(event: Event): void {
+    void this.attempt(() => this.#handle(event));
+  }
+
+  async #handle(event: Event): Promise<void> {
+    const open = this.open;
+    switch (event.event) {
+      case 'connection_changed':
+        this.connection = event.connection;
+        return;
+      case 'message_changed':
+        if (open?.group === event.group) open.change(event.message);
+        this.#listSoon();
+        return;
+      case 'message_new':
+        this.#listSoon();
+        if (open?.group === event.group) await open.refresh();
+        return;
+      case 'group_changed':
+        this.#listSoon();
+        if (open?.group === event.group) await open.refreshInfo();
+        return;
+      case 'join_requested':
+      case 'join_changed':
+        await this.refreshJoins();
+        return;
+      case 'contacts_changed':
+        if (open !== null) await open.refreshInfo();
+        return;
+      case 'resync':
+        await this.#readAll();
+        await Promise.all([open?.refresh(), open?.refreshInfo()]);
+    }
+  }
+
+  #listSoon(): void {
+    this.#listTimer ??= setTimeout(() => {
+      this.#listTimer = null;
+      void this.attempt(() => this.refreshList());
+    }, LIST_DELAY_MS);
+  }
+
+  #apply(settings: Settings): void {
+    this.settings = settings;
+    i18n.use(settings.language);
+    document.documentElement.dataset['theme'] = settings.theme;
+  }
+
+  #fail(error: unknown): void {
+    this.failure = error instanceof BackendError ? error : new BackendError('internal', String(error));
+    this.phase = 'failed';
+  }
+}
+
+const KEY = Symbol('app');
+export const provideApp = (app: App): App => setContext(KEY, app);
+export const useApp = (): App => getContext<App>(KEY);

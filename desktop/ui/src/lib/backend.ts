@@ -1,0 +1,207 @@
+/**
+ * What the window asks of the engine, and what the engine tells the window.
+ *
+ * Everything above this file is written against `Backend`; only `tauri-backend.ts` knows how the engine is
+ * reached. The shapes are those of the Rust views, so names keep their `snake_case`.
+ */
+
+export type Language = 'ko' | 'en';
+export type Theme = 'system' | 'light' | 'dark';
+export type Role = 'owner' | 'admin' | 'member';
+export type Protection = 'passphrase' | 'keychain';
+
+export interface Settings {
+  language: Language;
+  theme: Theme;
+}
+
+/** What the window has to know before anything is unlocked. It holds no name and no count. */
+export interface StartView {
+  profile: 'absent' | 'locked' | 'open';
+  unlock: Protection | null;
+  relay: string | null;
+  version: string;
+  sandboxed: boolean;
+  settings: Settings;
+}
+
+export interface AccountView {
+  name: string;
+  account: string;
+  relay: string | null;
+}
+
+export interface ConnectionView {
+  state: 'none' | 'offline' | 'connecting' | 'connected';
+  relay: string | null;
+}
+
+export interface ContactView {
+  id: string;
+  name: string;
+  verified: boolean;
+  /** Sixty digits in groups of five, the same on both sides. */
+  safety_number: string;
+}
+
+export type JoinState = 'knocking' | 'waiting' | 'approved' | 'done' | 'denied' | 'expired';
+
+/** Somebody who wants to come in (`incoming`), or our own wish to come in somewhere (`outgoing`). */
+export interface JoinView {
+  id: string;
+  name: string;
+  code: string;
+  direction: 'incoming' | 'outgoing';
+  state: JoinState;
+  group: string | null;
+}
+
+export interface ReactionView {
+  emoji: string;
+  senders: string[];
+  mine: boolean;
+}
+
+/** A notice in parts, so that it can be said in the language of the window. */
+export interface NoticeView {
+  what: string;
+  actor: string;
+  object: string;
+  detail: string;
+}
+
+export interface MessageView {
+  id: string;
+  sender: string;
+  sender_name: string;
+  mine: boolean;
+  /** Milliseconds since 1970. */
+  sent_at: number;
+  kind: 'text' | 'notice' | 'unknown';
+  text: string;
+  state: 'waiting' | 'sent' | 'delivered' | 'received';
+  copies: number;
+  members: number;
+  edited: boolean;
+  deleted: boolean;
+  in_reply_to: string | null;
+  reactions: ReactionView[];
+  notice: NoticeView | null;
+}
+
+export interface GroupView {
+  group: string;
+  name: string;
+  unread: number;
+  direct: boolean;
+  members: number;
+  /** Whether this account is still in. */
+  active: boolean;
+  last: MessageView | null;
+}
+
+export interface MemberView {
+  id: string;
+  name: string;
+  role: Role;
+  me: boolean;
+  verified: boolean;
+}
+
+export interface GroupInfo {
+  group: string;
+  name: string;
+  epoch: number;
+  state_hash: string;
+  direct: boolean;
+  active: boolean;
+  role: Role;
+  members: MemberView[];
+}
+
+/** A QR code as the window draws it: `path` is SVG path data of unit squares on a `size` by `size` field. */
+export interface QrView {
+  size: number;
+  path: string;
+}
+
+export interface InviteView {
+  url: string;
+  qr: QrView | null;
+}
+
+export interface InviteOptions {
+  group: string | null;
+  uses: number;
+  expires_s: number;
+  approval: boolean;
+}
+
+export interface NewProfile {
+  name: string;
+  protection: Protection;
+  passphrase: string | null;
+  relay: string | null;
+}
+
+export type Event =
+  | { event: 'message_new'; group: string; message: MessageView }
+  | { event: 'message_changed'; group: string; message: MessageView }
+  | { event: 'group_changed'; group: string }
+  | { event: 'join_requested'; join: JoinView }
+  | { event: 'join_changed'; join: JoinView }
+  | { event: 'contacts_changed' }
+  | { event: 'connection_changed'; connection: ConnectionView }
+  /** Events were lost on the way: whatever is shown has to be read again. */
+  | { event: 'resync' };
+
+/** A refusal by the engine. `code` is stable and chooses the words; `detail` is for people who report a fault. */
+export class BackendError extends Error {
+  readonly code: string;
+  readonly detail: string;
+
+  constructor(code: string, detail = '') {
+    super(detail === '' ? code : `${code}: ${detail}`);
+    this.name = 'BackendError';
+    this.code = code;
+    this.detail = detail;
+  }
+}
+
+export interface Backend {
+  appStart(): Promise<StartView>;
+  settingsSet(settings: Settings): Promise<void>;
+  profileCreate(profile: NewProfile): Promise<void>;
+  profileOpen(passphrase: string | null): Promise<void>;
+  subscribe(onEvent: (event: Event) => void): Promise<void>;
+
+  accountInfo(): Promise<AccountView>;
+  connection(): Promise<ConnectionView>;
+  relaySet(url: string): Promise<void>;
+
+  inviteCreate(options: InviteOptions): Promise<InviteView>;
+  inviteAccept(url: string): Promise<string>;
+  joinList(): Promise<JoinView[]>;
+  joinApprove(id: string): Promise<void>;
+  joinDeny(id: string): Promise<void>;
+
+  contactList(): Promise<ContactView[]>;
+  contactInfo(id: string): Promise<ContactView>;
+  contactVerify(id: string): Promise<void>;
+
+  groupCreate(name: string): Promise<string>;
+  groupList(): Promise<GroupView[]>;
+  groupInfo(group: string): Promise<GroupInfo>;
+  groupAdd(group: string, contact: string): Promise<void>;
+  groupRemove(group: string, member: string): Promise<void>;
+  groupRename(group: string, name: string): Promise<void>;
+  groupRole(group: string, member: string, role: Role): Promise<void>;
+  groupLeave(group: string): Promise<void>;
+
+  messageList(group: string, before: string | null, limit: number): Promise<MessageView[]>;
+  messageSend(group: string, text: string, replyTo: string | null): Promise<string>;
+  messageReact(group: string, id: string, emoji: string): Promise<void>;
+  messageEdit(group: string, id: string, text: string): Promise<void>;
+  messageDelete(group: string, id: string): Promise<void>;
+  markRead(group: string): Promise<void>;
+}

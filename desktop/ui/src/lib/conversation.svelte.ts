@@ -1,0 +1,95 @@
+import type { Backend, GroupInfo, MessageView } from './backend';
+import { firstUnread } from './timeline';
+
+const PAGE = 60;
+/** More than this is never fetched again at once when something arrives. */
+const REFRESH_MAX = 400;
+
+/** One open conversation: its members, and a window of its messages that ends at the newest. */
+export class Conversation {
+  readonly group: string;
+  readonly #backend: Backend;
+  info = $state.raw<GroupInfo | null>(null);
+  /** Oldest first. */
+  messages = $state.raw<MessageView[]>([]);
+  loaded = $state(false);
+  hasEarlier = $state(false);
+  loadingEarlier = $state(false);
+  firstUnread = $state<string | null>(null);
+  #refreshing: Promise<void> | null = null;
+  #again = false;
+
+  constructor(backend: Backend, group: string) {
+    this.#backend = backend;
+    this.group = group;
+  }
+
+  async open(unread: number): Promise<void> {
+    const [info, page] = await Promise.all([
+      this.#backend.groupInfo(this.group),
+      this.#backend.messageList(this.group, null, PAGE),
+    ]);
+    this.info = info;
+    this.messages = page.toReversed();
+    this.hasEarlier = page.length === PAGE;
+    this.firstUnread = firstUnread(this.messages, unread);
+    this.loaded = true;
+  }
+
+  async refreshInfo(): Promise<void> {
+    this.info = await this.#backend.groupInfo(this.group);
+  }
+
+  /** Reads the newest messages again. Calls that come while one is under way share the next one. */
+  refresh(): Promise<void> {
+    if (this.#refreshing !== null) {
+      this.#again = true;
+      return this.#refreshing;
+    }
+    this.#refreshing = this.#refreshUntilQuiet().finally(() => {
+      this.#refreshing = null;
+    });
+    return this.#refreshing;
+  }
+
+  async #refreshUntilQuiet(): Promise<void> {
+    do {
+      this.#again = false;
+      const limit = Math.min(Math.max(this.messages.length + PAGE, PAGE), REFRESH_MAX);
+      const page = (await this.#backend.messageList(this.group, null, limit)).toReversed();
+      this.#merge(page, page.length === limit);
+    } while (this.#again);
+  }
+
+  #merge(page: MessageView[], more: boolean): void {
+    const oldest = page[0];
+    const known = oldest === undefined ? -1 : this.messages.findIndex((message) => message.id === oldest.id);
+    const earlier = known > 0 ? this.messages.slice(0, known) : [];
+    this.messages = [...earlier, ...page];
+    if (earlier.length === 0) this.hasEarlier = more;
+  }
+
+  /** Replaces a message that changed, where it stands. */
+  change(message: MessageView): void {
+    const at = this.messages.findIndex((known) => known.id === message.id);
+    if (at >= 0) this.messages = this.messages.with(at, message);
+  }
+
+  async loadEarlier(): Promise<void> {
+    const oldest = this.messages[0];
+    if (this.loadingEarlier || !this.hasEarlier || oldest === undefined) return;
+    this.loadingEarlier = true;
+    try {
+      const page = await this.#backend.messageList(this.group, oldest.id, PAGE);
+      this.hasEarlier = page.length === PAGE;
+      const known = new Set(this.messages.map((message) => message.id));
+      this.messages = [...page.toReversed().filter((message) => !known.has(message.id)), ...this.messages];
+    } finally {
+      this.loadingEarlier = false;
+    }
+  }
+
+  byId(id: string): MessageView | undefined {
+    return this.messages.find((message) => message.id === id);
+  }
+}

@@ -1,0 +1,57 @@
+import { Channel, invoke } from '@tauri-apps/api/core';
+import { type Backend, BackendError, type Event } from './backend';
+
+const isRefusal = (value: unknown): value is { code: string; detail?: string } =>
+  typeof value === 'object' && value !== null && 'code' in value && typeof value.code === 'string';
+
+async function call<T>(command: string, args: Record<string, unknown> = {}): Promise<T> {
+  try {
+    return await invoke<T>(command, args);
+  } catch (error) {
+    if (isRefusal(error)) throw new BackendError(error.code, error.detail ?? '');
+    throw new BackendError('internal', String(error));
+  }
+}
+
+/** The engine behind the Tauri bridge. The one file that knows command names. */
+export const tauriBackend: Backend = {
+  appStart: () => call('app_start'),
+  settingsSet: (settings) => call('settings_set', { settings }),
+  profileCreate: (profile) => call('profile_create', { profile }),
+  profileOpen: (passphrase) => call('profile_open', { passphrase }),
+  subscribe: (onEvent) => {
+    const channel = new Channel<Event>();
+    channel.onmessage = onEvent;
+    return call('subscribe', { channel });
+  },
+
+  accountInfo: () => call('account_info'),
+  connection: () => call('connection'),
+  relaySet: (url) => call('relay_set', { url }),
+
+  inviteCreate: (options) => call('invite_create', { options }),
+  inviteAccept: (url) => call('invite_accept', { url }),
+  joinList: () => call('join_list'),
+  joinApprove: (id) => call('join_approve', { id }),
+  joinDeny: (id) => call('join_deny', { id }),
+
+  contactList: () => call('contact_list'),
+  contactInfo: (id) => call('contact_info', { id }),
+  contactVerify: (id) => call('contact_verify', { id }),
+
+  groupCreate: (name) => call('group_create', { name }),
+  groupList: () => call('group_list'),
+  groupInfo: (group) => call('group_info', { group }),
+  groupAdd: (group, contact) => call('group_add', { group, contact }),
+  groupRemove: (group, member) => call('group_remove', { group, member }),
+  groupRename: (group, name) => call('group_rename', { group, name }),
+  groupRole: (group, member, role) => call('group_role', { group, member, role }),
+  groupLeave: (group) => call('group_leave', { group }),
+
+  messageList: (group, before, limit) => call('message_list', { group, before, limit }),
+  messageSend: (group, text, replyTo) => call('message_send', { group, text, replyTo }),
+  messageReact: (group, id, emoji) => call('message_react', { group, id, emoji }),
+  messageEdit: (group, id, text) => call('message_edit', { group, id, text }),
+  messageDelete: (group, id) => call('message_delete', { group, id }),
+  markRead: (group) => call('mark_read', { group }),
+};

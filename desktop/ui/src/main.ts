@@ -1,0 +1,8 @@
+import { mount } from 'svelte';
+import Root from './Root.svelte';
+import { tauriBackend } from './lib/tauri-backend';
+import './styles/tokens.css';
+import './styles/base.css';
+
+const target = document.querySelector('#app');
+if (target !== null) mount(Root, { target, props: { backend: tauriBackend } });
