@@ -11,9 +11,8 @@
 //! ```
 //!
 //! The two take turns, and each message acknowledges the one before it. That is the back
-//! pressure: neither side ever has more than one message on its way, of at most
-//! [`BATCH_LEN_MAX`] bytes of envelopes (or one larger envelope). Ids are asked for one batch
-//! after another; what does not fit into an answer is asked for again, and what is no longer
+//! pressure: no more than one message is ever on its way, and it fits into three frames, which
+//! is less than a relay queues for an attachment. Ids are asked for one batch after another; what does not fit into an answer is asked for again, and what is no longer
 //! there is passed over. A message that gets lost leaves both sides waiting: the caller gives
 //! up after a while, keeps what arrived, and the next catch-up begins where this one ended.
 //!
@@ -34,23 +33,23 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::chunk::MESSAGE_LEN_MAX;
+use crate::chunk::CHUNK_LEN_MAX;
 use crate::time::Day;
 
 /// Envelopes that one side of a session can know of, at the start and by what arrives. At
 /// the very worst a session takes some 25 MB while it runs.
 pub(crate) const ITEMS_MAX: usize = 100_000;
 
-/// Bytes of envelopes in one message, unless it carries a single larger one. This much is on
-/// its way at a time, so it has to fit into what a relay queues for an attachment.
-pub(crate) const BATCH_LEN_MAX: usize = 256 * 1024;
+/// Longest message in bytes: three frames.
+pub(crate) const SESSION_MESSAGE_LEN_MAX: usize = 3 * CHUNK_LEN_MAX;
 
+/// Bytes of envelopes in one message. With ids and lengths around them, it stays within
+/// [`SESSION_MESSAGE_LEN_MAX`].
+const BATCH_LEN_MAX: usize = 176 * 1024;
 /// Envelopes asked for, or carried, in one message.
-pub(crate) const BATCH_COUNT_MAX: usize = 256;
-
-/// Bytes of one envelope; with what goes around it, it fits into one message of chunks.
-pub(crate) const ENTRY_LEN_MAX: usize = MESSAGE_LEN_MAX - 64 * 1024;
-
+const BATCH_COUNT_MAX: usize = 256;
+/// Bytes of one envelope: a frame.
+const ENTRY_LEN_MAX: usize = 64 * 1024;
 /// Bytes of a reconciliation message that we accept.
 const RECONCILE_LEN_MAX: usize = 64 * 1024;
 /// Bytes of a reconciliation message that we send: one frame.
@@ -100,7 +99,7 @@ pub(crate) enum SessionMessage {
 }
 
 impl SessionMessage {
-    /// The message in bytes, at most [`MESSAGE_LEN_MAX`] of them.
+    /// The message in bytes, at most [`SESSION_MESSAGE_LEN_MAX`] of them.
     ///
     /// # Errors
     ///
@@ -115,7 +114,7 @@ impl SessionMessage {
     ///
     /// [`SessionError::Malformed`] for anything else.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, SessionError> {
-        if bytes.len() > MESSAGE_LEN_MAX {
+        if bytes.len() > SESSION_MESSAGE_LEN_MAX {
             return Err(SessionError::Malformed);
         }
         let decoded = postcard::take_from_bytes(bytes).map_err(|_| SessionError::Malformed)?;
@@ -136,15 +135,12 @@ impl SessionMessage {
 }
 
 fn is_batch(entries: &[Entry]) -> bool {
-    let lens = entries.iter().map(|entry| entry.sealed.len());
-    let len_max = if entries.len() == 1 {
-        ENTRY_LEN_MAX
-    } else {
-        BATCH_LEN_MAX
-    };
+    let mut lens = entries.iter().map(|entry| entry.sealed.len());
     entries.len() <= BATCH_COUNT_MAX
-        && lens.clone().all(|len| len > 0)
-        && lens.fold(0_usize, usize::saturating_add) <= len_max
+        && lens.clone().all(|len| (1..=ENTRY_LEN_MAX).contains(&len))
+        && lens
+            .try_fold(0, usize::checked_add)
+            .is_some_and(|len| len <= BATCH_LEN_MAX)
 }
 
 /// Why a session ended early. All but the first two are the peer's doing.
@@ -473,10 +469,11 @@ fn take_batch(
         if batch.len() >= BATCH_COUNT_MAX {
             break;
         }
-        let is_sound = |entry: &Entry| entry.sealed.len() <= ENTRY_LEN_MAX && entry.id() == id;
+        let is_sound =
+            |entry: &Entry| (1..=ENTRY_LEN_MAX).contains(&entry.sealed.len()) && entry.id() == id;
         if let Some(entry) = fetch(&id).filter(is_sound) {
             batch_len = batch_len.saturating_add(entry.sealed.len());
-            if batch_len > BATCH_LEN_MAX && !batch.is_empty() {
+            if batch_len > BATCH_LEN_MAX {
                 break;
             }
             batch.push(entry);
@@ -631,12 +628,12 @@ mod tests {
             assert!(way.is_empty(), "one message is on its way at a time");
             run.messages += 1;
             let encoded = message.encode().unwrap();
-            assert!(encoded.len() <= BATCH_LEN_MAX + 16 * 1024);
+            assert!(encoded.len() <= SESSION_MESSAGE_LEN_MAX);
             if lost == Some(run.messages - 1) {
                 break;
             }
             let message = SessionMessage::decode(&encoded).unwrap();
-            let log = run.logs[to].clone();
+            let log = &run.logs[to];
             let mut fetch = |id: &EnvelopeId| log.0.get(id).cloned();
             let step = sessions[to].handle(message, &mut fetch).unwrap();
             run.logs[to].add(step.received);
@@ -677,48 +674,36 @@ mod tests {
     }
 
     #[test]
-    fn large_envelopes_travel_a_few_at_a_time_and_the_largest_alone() {
-        let mut initiator = Log::of(0..20, 60_000);
+    fn large_envelopes_travel_a_few_at_a_time_and_one_too_large_is_passed_over() {
+        let initiator = Log::of(0..20, ENTRY_LEN_MAX);
         let mut responder = Log::of(15..40, 60_000);
-        let run = run(&initiator, &responder, None);
-        assert_union(&run, &initiator, &responder);
+        assert_union(&run(&initiator, &responder, None), &initiator, &responder);
 
-        initiator.add(vec![Entry {
-            day: Day(3),
-            sealed: vec![1; ENTRY_LEN_MAX],
-        }]);
+        let before = responder.clone();
         responder.add(vec![Entry {
             day: Day(3),
             sealed: vec![2; ENTRY_LEN_MAX + 1],
         }]);
-        let fetch = |id: &EnvelopeId| initiator.0.get(id).cloned();
-        let mut ids = initiator.0.keys().copied().collect();
-        let (mut skipped, mut largest_seen) = (BTreeSet::new(), false);
-        while !VecDeque::is_empty(&ids) {
-            let batch = take_batch(&mut ids, &mut skipped, &mut fetch.clone());
-            assert!(is_batch(&batch));
-            largest_seen |= batch
-                .iter()
-                .any(|entry| entry.sealed.len() == ENTRY_LEN_MAX);
-            let give = SessionMessage::Give {
-                answered: 1,
-                entries: batch,
-            };
-            let encoded = give.encode().unwrap();
-            assert_eq!(SessionMessage::decode(&encoded), Ok(give));
+        for (first, second) in [(&initiator, &responder), (&responder, &initiator)] {
+            let run = run(first, second, None);
+            assert_eq!(run.finished, [true; 2]);
+            let settled: BTreeSet<_> = initiator.ids().union(&before.ids()).copied().collect();
+            assert_eq!(run.settled, [Some(settled.clone()), Some(settled)]);
         }
-        assert!(largest_seen && skipped.is_empty());
-        let mut ids = responder.0.keys().copied().collect();
-        while !VecDeque::is_empty(&ids) {
-            take_batch(&mut ids, &mut skipped, &mut |id| {
-                responder.0.get(id).cloned()
-            });
-        }
-        assert_eq!(
-            skipped.len(),
-            1,
-            "an envelope beyond the limit is passed over"
-        );
+    }
+
+    #[test]
+    fn the_fullest_message_fits_into_three_frames() {
+        let entry = |len| Entry {
+            day: Day(u32::MAX),
+            sealed: vec![7; len],
+        };
+        let each_len = BATCH_LEN_MAX / BATCH_COUNT_MAX;
+        let wanted = vec![EnvelopeId([1; 32]); BATCH_COUNT_MAX];
+        let fullest = exchange(wanted, vec![entry(each_len); BATCH_COUNT_MAX]);
+        let encoded = fullest.encode().unwrap();
+        assert!(encoded.len() <= SESSION_MESSAGE_LEN_MAX);
+        assert_eq!(SessionMessage::decode(&encoded), Ok(fullest));
     }
 
     #[test]
@@ -912,8 +897,8 @@ mod tests {
         assert!(!decodes(exchange(vec![id; BATCH_COUNT_MAX + 1], vec![])));
         assert!(decodes(give(vec![entry(1); BATCH_COUNT_MAX])));
         assert!(!decodes(give(vec![entry(1); BATCH_COUNT_MAX + 1])));
-        assert!(decodes(give(vec![entry(BATCH_LEN_MAX / 2); 2])));
-        assert!(!decodes(give(vec![entry(BATCH_LEN_MAX / 2 + 1); 2])));
+        assert!(decodes(give(vec![entry(BATCH_LEN_MAX / 4); 4])));
+        assert!(!decodes(give(vec![entry(BATCH_LEN_MAX / 4 + 1); 4])));
         assert!(decodes(give(vec![entry(ENTRY_LEN_MAX)])));
         assert!(!decodes(give(vec![entry(ENTRY_LEN_MAX + 1)])));
         assert!(!decodes(give(vec![entry(0)])));
