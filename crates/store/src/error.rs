@@ -13,8 +13,8 @@ pub enum Error {
     AlreadyExists,
     /// A file is damaged: truncated, changed, or older than what was acknowledged.
     #[error(
-        "The profile's file \"{file}\" is damaged. Nothing was changed: copy the folder somewhere safe, \
-         check the disk, and restore a backup if there is one."
+        "The profile's file \"{file}\" is damaged. Keep a copy of the whole folder as it is, check the \
+         disk, then restore a backup."
     )]
     Corrupt {
         /// The damaged file, as a name inside the profile folder.

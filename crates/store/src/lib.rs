@@ -68,6 +68,7 @@ mod kv;
 mod ledger;
 mod mask;
 mod overlay;
+mod profile;
 mod rows;
 mod seal;
 mod store;

@@ -43,8 +43,6 @@ pub(crate) enum Place<'a> {
     First { table: Table, key: &'a [u8] },
     /// The store's own ledger.
     Ledger,
-    /// The witness file beside the database.
-    Witness,
 }
 
 impl Place<'_> {
@@ -53,7 +51,6 @@ impl Place<'_> {
             Self::Continuation { table, key, .. } => (1, Some((table, key))),
             Self::First { table, key } => (2, Some((table, key))),
             Self::Ledger => (3, None),
-            Self::Witness => (4, None),
         };
         out.push(kind);
         if let Some((table, key)) = address {
@@ -74,6 +71,7 @@ pub(crate) struct Keys {
     rows: XChaCha20Poly1305,
     mask: Mask,
     ledger: Zeroizing<[u8; 32]>,
+    witness: Zeroizing<[u8; 32]>,
 }
 
 impl Keys {
@@ -89,6 +87,7 @@ impl Keys {
             rows: XChaCha20Poly1305::new(row.as_slice().into()),
             mask: Mask::new(&mask),
             ledger: derive(master, b"sori store ledger key 1", &[])?,
+            witness: derive(master, b"sori store witness key 1", &[])?,
         })
     }
 
@@ -100,6 +99,11 @@ impl Keys {
     /// The key of the ledger's sum.
     pub(crate) fn ledger(&self) -> &[u8; 32] {
         &self.ledger
+    }
+
+    /// The key that authenticates the witness file.
+    pub(crate) fn witness(&self) -> &Zeroizing<[u8; 32]> {
+        &self.witness
     }
 
     /// Seals `plain` for `place`.
@@ -214,7 +218,6 @@ mod tests {
                 first: nonce,
             },
             Place::Ledger,
-            Place::Witness,
         ];
         for place in elsewhere {
             assert!(keys.open(place, &row).is_none(), "{place:?}");

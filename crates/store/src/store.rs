@@ -1,5 +1,7 @@
 //! The store as its callers see it.
 
+use std::path::Path;
+
 use zeroize::Zeroizing;
 
 use crate::entropy::Entropy;
@@ -8,8 +10,10 @@ use crate::kv::memory::MemoryDisk;
 use crate::kv::{Kv, Op};
 use crate::ledger::{DATABASE, LEDGER_KEY, Ledger};
 use crate::overlay::{Overlay, Savepoint, Value};
+use crate::profile::{Opened, Profile, Suspicion};
 use crate::rows::Rows;
 use crate::seal::Keys;
+use crate::unlock::{Cost, Unlock, UnlockMethod};
 
 /// The longest record key, in bytes. Each byte costs a hash at every access.
 pub const KEY_LEN_MAX: usize = 64;
@@ -27,7 +31,9 @@ pub struct Table(pub u8);
 /// reading for it, every method answers [`Error::Poisoned`]: drop the store, open it again and reload.
 #[derive(Debug)]
 pub struct Store {
+    // Dropped in this order: the database is closed before the profile records that it was.
     kv: Box<dyn Kv>,
+    profile: Option<Profile>,
     keys: Keys,
     entropy: Entropy,
     ledger: Ledger,
@@ -42,6 +48,71 @@ enum Health {
 }
 
 impl Store {
+    /// Whether `dir` holds a profile, whatever state it is in.
+    #[must_use]
+    pub fn exists(dir: &Path) -> bool {
+        Profile::exists(dir)
+    }
+
+    /// How the profile in `dir` is unlocked; needs no secret and no lock.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Corrupt`], [`Error::NewerVersion`], [`Error::Io`].
+    pub fn unlock_method(dir: &Path) -> Result<UnlockMethod, Error> {
+        Profile::unlock_method(dir)
+    }
+
+    /// Makes a profile in `dir` (made too if absent) at [`Cost::STANDARD`] and opens it. It is built
+    /// beside its place and moved there when complete, so a crash leaves none rather than half of one.
+    ///
+    /// `seed` is 32 fresh bytes from the operating system's random source: master key, salts and nonces
+    /// come from it. A predictable seed is a readable profile.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`], [`Error::InUse`], [`Error::Full`], [`Error::ReadOnly`], [`Error::Io`].
+    pub fn create(dir: &Path, unlock: &Unlock, seed: [u8; 32]) -> Result<Self, Error> {
+        Self::create_with_cost(dir, unlock, Cost::STANDARD, seed)
+    }
+
+    /// As [`Store::create`], with another cost for guessing the passphrase.
+    ///
+    /// # Errors
+    /// As [`Store::create`].
+    pub fn create_with_cost(
+        dir: &Path,
+        unlock: &Unlock,
+        cost: Cost,
+        seed: [u8; 32],
+    ) -> Result<Self, Error> {
+        let mut entropy = Entropy::new(seed);
+        let opened = Profile::create(dir, unlock, cost, &mut entropy)?;
+        Self::admit(opened, entropy)
+    }
+
+    /// As [`Store::create`], with a passphrase hash that costs next to nothing: for tests that make
+    /// many profiles, never for a person's.
+    ///
+    /// # Errors
+    /// As [`Store::create`].
+    pub fn create_with_weak_cost_for_tests(
+        dir: &Path,
+        unlock: &Unlock,
+        seed: [u8; 32],
+    ) -> Result<Self, Error> {
+        Self::create_with_cost(dir, unlock, Cost::WEAK, seed)
+    }
+
+    /// Opens the profile in `dir`. `seed` as for [`Store::create`], fresh at each opening.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::WrongPassphrase`], [`Error::WrongKey`], [`Error::WrongMethod`],
+    /// [`Error::InUse`], [`Error::Corrupt`], [`Error::Full`], [`Error::ReadOnly`],
+    /// [`Error::NewerVersion`], [`Error::Io`]. None of them costs a committed record.
+    pub fn open(dir: &Path, unlock: &Unlock, seed: [u8; 32]) -> Result<Self, Error> {
+        let opened = Profile::open(dir, unlock)?;
+        Self::admit(opened, Entropy::new(seed))
+    }
+
     /// Opens a disk in memory, making it a store on first use. `seed` as for [`Store::create`].
     ///
     /// # Errors
@@ -51,25 +122,44 @@ impl Store {
         let kv = Box::new(disk.attach()?);
         let keys = Keys::new(&disk.master(entropy.bytes32()))?;
         if kv.get(LEDGER_KEY)?.is_none() {
-            kv.commit(vec![Ledger::default().to_op(&keys, &mut entropy)?])?;
+            kv.format(Ledger::default().to_op(&keys, &mut entropy)?);
         }
-        Self::assemble(kv, keys, entropy)
+        let ledger = read_ledger(kv.as_ref(), &keys)?;
+        Ok(Self::assemble(kv, keys, entropy, ledger, None))
     }
 
-    fn assemble(kv: Box<dyn Kv>, keys: Keys, mut entropy: Entropy) -> Result<Self, Error> {
-        let row = kv
-            .get(LEDGER_KEY)?
-            .ok_or(Error::Corrupt { file: DATABASE })?;
-        let ledger = Ledger::from_row(&keys, &row)?;
+    /// Checks what came up against what was acknowledged.
+    fn admit(opened: Opened, entropy: Entropy) -> Result<Self, Error> {
+        let ledger = read_ledger(&opened.kv, &opened.keys)?;
+        if ledger.commits() < opened.commits_acknowledged {
+            return Err(Error::Corrupt { file: DATABASE });
+        }
+        let kv = Box::new(opened.kv);
+        let mut store = Self::assemble(kv, opened.keys, entropy, ledger, None);
+        if opened.suspicion == Suspicion::Strong {
+            store.verify()?;
+        }
+        store.profile = Some(opened.profile.accept(ledger.commits())?);
+        Ok(store)
+    }
+
+    fn assemble(
+        kv: Box<dyn Kv>,
+        keys: Keys,
+        mut entropy: Entropy,
+        ledger: Ledger,
+        profile: Option<Profile>,
+    ) -> Self {
         entropy.distinguish(ledger.commits());
-        Ok(Self {
+        Self {
             kv,
+            profile,
             keys,
             entropy,
             ledger,
             overlay: Overlay::default(),
             health: Health::Good,
-        })
+        }
     }
 
     /// Stages a value of at most [`VALUE_LEN_MAX`] bytes at a key of at most [`KEY_LEN_MAX`].
@@ -115,8 +205,25 @@ impl Store {
         let result = self.write_staged();
         if result.is_err() {
             self.health = Health::Poisoned;
+            if let Some(profile) = &mut self.profile {
+                profile.distrust();
+            }
         }
         result
+    }
+
+    /// Wraps the master key for another secret; records stay as they are. When it returns, the old
+    /// secret no longer opens this profile (an older copy of the folder still does). If it fails, the
+    /// old or the new secret opens it. On a disk in memory there is nothing to do.
+    ///
+    /// # Errors
+    /// [`Error::Full`], [`Error::ReadOnly`], [`Error::Io`], [`Error::Poisoned`].
+    pub fn change_unlock(&mut self, new: &Unlock) -> Result<(), Error> {
+        self.check(&[])?;
+        match &mut self.profile {
+            Some(profile) => profile.change_unlock(new, &mut self.entropy),
+            None => Ok(()),
+        }
     }
 
     /// The value at `key`, staged writes included.
@@ -187,6 +294,9 @@ impl Store {
         ops.push(ledger.to_op(&self.keys, &mut self.entropy)?);
         self.kv.commit(ops)?;
         self.ledger = ledger;
+        if let Some(profile) = &mut self.profile {
+            profile.witness_commit(ledger.commits());
+        }
         Ok(())
     }
 
@@ -206,4 +316,11 @@ impl Store {
             keys: &self.keys,
         }
     }
+}
+
+fn read_ledger(kv: &dyn Kv, keys: &Keys) -> Result<Ledger, Error> {
+    let row = kv
+        .get(LEDGER_KEY)?
+        .ok_or(Error::Corrupt { file: DATABASE })?;
+    Ledger::from_row(keys, &row)
 }

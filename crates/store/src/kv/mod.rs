@@ -2,7 +2,9 @@
 
 #[cfg(test)]
 mod conformance;
+mod journal;
 pub(crate) mod memory;
+pub(crate) mod sled;
 
 use crate::error::Error;
 
@@ -24,11 +26,11 @@ pub(crate) type Row = (Vec<u8>, Vec<u8>);
 
 /// How the backend is doing.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Stats {
+pub(crate) struct Stats {
     /// Bytes on disk, whole files counted.
-    pub len_on_disk: u64,
+    pub(crate) len_on_disk: u64,
     /// Files that the backend keeps outside its log; anything but zero is a broken invariant.
-    pub stray_files: u64,
+    pub(crate) stray_files: u64,
 }
 
 /// A storage engine: ordered rows, atomic durable batches.

@@ -1,0 +1,49 @@
+//! Space kept in reserve: sled needs some to open a database at all.
+
+use std::path::Path;
+
+use super::files;
+use crate::error::Error;
+
+/// The size of the reserve: a few of sled's segments (512 KiB) and a snapshot.
+const BALLAST_LEN: usize = 4 * 1024 * 1024;
+const BLOCK: [u8; 4096] = [0xA5; 4096];
+
+/// Runs `open`; on a full disk gives the reserve back and tries once more. Refills it where it was
+/// given back earlier and there is room again.
+pub(crate) fn open_with_room<T>(
+    root: &Path,
+    open: impl Fn() -> Result<T, Error>,
+) -> Result<T, Error> {
+    match open() {
+        Err(Error::Full) => {
+            release(root)?;
+            open()
+        }
+        Err(error) => Err(error),
+        Ok(opened) => {
+            if !is_full(root) && fill(root).is_err() {
+                release(root)?;
+            }
+            Ok(opened)
+        }
+    }
+}
+
+/// Writes the reserve. Not zeros: some file systems store those as nothing.
+pub(crate) fn fill(root: &Path) -> Result<(), Error> {
+    let file = files::open_private(&root.join("ballast"))?;
+    let blocks = BLOCK.repeat(BALLAST_LEN / BLOCK.len());
+    files::overwrite_durably(&file, 0, &blocks)
+}
+
+fn release(root: &Path) -> Result<(), Error> {
+    let file = files::open_private(&root.join("ballast"))?;
+    file.set_len(0)?;
+    Ok(file.sync_all()?)
+}
+
+fn is_full(root: &Path) -> bool {
+    let len = std::fs::metadata(root.join("ballast")).map_or(0, |metadata| metadata.len());
+    usize::try_from(len) == Ok(BALLAST_LEN)
+}

@@ -1,0 +1,366 @@
+//! A profile as files.
+//!
+//! ```text
+//! DIR/            0700, may hold files of others
+//!   lock          taken while the profile is open
+//!   store/        made as store.new/ and renamed when complete
+//!     header-a    how to get to the master key ...
+//!     header-b    ... twice
+//!     witness     how far the database had come
+//!     ballast     space to give back when the disk is full, so that opening succeeds
+//!     db/         sled
+//!     db.before-repair/   only while a doubtful opening is under way
+//! ```
+
+mod ballast;
+pub(crate) mod files;
+mod header;
+mod rescue;
+mod witness;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::entropy::Entropy;
+use crate::error::Error;
+use crate::kv::Kv;
+use crate::kv::sled::{self, Recovery, SledKv};
+use crate::ledger::{DATABASE, Ledger};
+use crate::seal::Keys;
+use crate::unlock::{Cost, Unlock, UnlockMethod};
+use header::{HEADER_LEN, Header, Unreadable};
+use witness::{Ending, Testimony, Witness};
+
+const HEADER: &str = "header";
+const HEADER_COPIES: [&str; 2] = ["header-a", "header-b"];
+
+/// An open profile's files, its lock and what the close needs.
+pub(crate) struct Profile {
+    root: PathBuf,
+    master: Zeroizing<[u8; 32]>,
+    header: Header,
+    witness: Witness,
+    trust: Trust,
+    /// Last, so that it is let go after everything else.
+    _lock: File,
+}
+
+/// Whether closing may record that all is in order.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Trust {
+    Doubted,
+    Full,
+}
+
+/// How much reason there is to count everything before building on it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Suspicion {
+    /// The files are not as they were left.
+    Strong,
+    /// None beyond the usual.
+    Weak,
+}
+
+/// A profile whose database is open and not yet checked.
+///
+/// Dropped in this order: the database before the profile, which may put a copy in its place.
+pub(crate) struct Opened {
+    pub(crate) kv: SledKv,
+    pub(crate) profile: Profile,
+    pub(crate) keys: Keys,
+    pub(crate) suspicion: Suspicion,
+    pub(crate) commits_acknowledged: u64,
+}
+
+impl Profile {
+    pub(crate) fn exists(dir: &Path) -> bool {
+        root(dir).is_dir()
+    }
+
+    pub(crate) fn unlock_method(dir: &Path) -> Result<UnlockMethod, Error> {
+        if !Self::exists(dir) {
+            return Err(Error::NotFound);
+        }
+        let headers = read_headers(&root(dir))?;
+        let latest = headers.first().ok_or(Error::Corrupt { file: HEADER })?;
+        Ok(latest.method())
+    }
+
+    /// Builds a profile beside its place, moves it there, and opens it.
+    pub(crate) fn create(
+        dir: &Path,
+        unlock: &Unlock,
+        cost: Cost,
+        entropy: &mut Entropy,
+    ) -> Result<Opened, Error> {
+        if Self::exists(dir) {
+            return Err(Error::AlreadyExists);
+        }
+        files::create_private_dir(dir)?;
+        let lock = files::lock(&dir.join("lock"))?;
+        if Self::exists(dir) {
+            return Err(Error::AlreadyExists);
+        }
+        let master = entropy.bytes32();
+        let header = Header::wrap(&master, unlock, cost, 1, entropy)?;
+        let building = dir.join("store.new");
+        let built = build(&building, &header, &Keys::new(&master)?, entropy);
+        if let Err(error) = built.and_then(|()| move_into_place(&building, dir)) {
+            // What was built was never acknowledged; leaving it would only take space.
+            let _ = files::remove_dir_if_there(&building);
+            return Err(error);
+        }
+        Self::open_database(root(dir), lock, master, header)
+    }
+
+    pub(crate) fn open(dir: &Path, unlock: &Unlock) -> Result<Opened, Error> {
+        if !Self::exists(dir) {
+            return Err(Error::NotFound);
+        }
+        let lock = files::lock(&dir.join("lock"))?;
+        let root = root(dir);
+        let headers = read_headers(&root)?;
+        let (header, master) = unwrap_any(headers, unlock)?;
+        write_headers(&root, &header)?;
+        Self::open_database(root, lock, master, header)
+    }
+
+    fn open_database(
+        root: PathBuf,
+        lock: File,
+        master: Zeroizing<[u8; 32]>,
+        header: Header,
+    ) -> Result<Opened, Error> {
+        let keys = Keys::new(&master)?;
+        let witness = Witness::open(&root.join("witness"), keys.witness())?;
+        let mut profile = Self {
+            root,
+            master,
+            header,
+            witness,
+            trust: Trust::Doubted,
+            _lock: lock,
+        };
+        rescue::resume(&profile.root)?;
+        let before = profile.witness.last();
+        let suspicion = profile.examine_log()?;
+        profile.witness.record(Testimony {
+            ending: Ending::Open,
+            ..before
+        })?;
+        profile.witness.sync()?;
+        let db = profile.root.join("db");
+        let open =
+            |recovery| ballast::open_with_room(&profile.root, || SledKv::open(&db, recovery));
+        let (kv, suspicion) = match open(Recovery::FromSnapshot) {
+            Err(Error::Corrupt { .. }) => (open(Recovery::FromLog)?, Suspicion::Strong),
+            result => (result?, suspicion),
+        };
+        Ok(Opened {
+            kv,
+            profile,
+            keys,
+            suspicion,
+            commits_acknowledged: before.commits,
+        })
+    }
+
+    /// Compares the log with what the witness says of it; keeps a copy where they disagree, and after
+    /// a crash as far as that is cheap.
+    fn examine_log(&self) -> Result<Suspicion, Error> {
+        let db = self.root.join("db");
+        let said = self.witness.last();
+        let len = sled::log_len(&db);
+        let is_as_left = said.log_len == len && said.digest == rescue::digest(&db, len)?;
+        match said.ending {
+            Ending::Closed if is_as_left => Ok(Suspicion::Weak),
+            // A missing or empty log is not something to build on: sled would start afresh.
+            Ending::Closed | Ending::Open if len == 0 => Err(Error::Corrupt { file: DATABASE }),
+            Ending::Closed => {
+                rescue::keep(&self.root)?;
+                Ok(Suspicion::Strong)
+            }
+            // sled gives space back on its own, so after a crash a shorter log may be harmless.
+            Ending::Open if len < said.log_len => {
+                rescue::keep(&self.root)?;
+                Ok(Suspicion::Strong)
+            }
+            Ending::Open => {
+                if rescue::is_careful(len) && rescue::keep(&self.root).is_err() {
+                    // No room for a copy is no reason not to open.
+                    rescue::resume(&self.root)?;
+                }
+                Ok(Suspicion::Weak)
+            }
+        }
+    }
+
+    /// The database holds what it should: from now on the witness follows it.
+    pub(crate) fn accept(mut self, commits: u64) -> Result<Self, Error> {
+        rescue::release(&self.root)?;
+        self.trust = Trust::Full;
+        self.witness_commit(commits);
+        Ok(self)
+    }
+
+    /// Something failed: leave the files as they are and let the next opening judge.
+    pub(crate) const fn distrust(&mut self) {
+        self.trust = Trust::Doubted;
+    }
+
+    /// Notes an acknowledged commit.
+    pub(crate) fn witness_commit(&mut self, commits: u64) {
+        let testimony = Testimony {
+            commits,
+            log_len: sled::log_len(&self.root.join("db")),
+            ending: Ending::Open,
+            digest: [0; 32],
+        };
+        // The commit is durable whether or not there is a witness to it.
+        let _ = self.witness.record(testimony);
+    }
+
+    /// Wraps the master key anew and overwrites both header copies, one after the other.
+    pub(crate) fn change_unlock(
+        &mut self,
+        new: &Unlock,
+        entropy: &mut Entropy,
+    ) -> Result<(), Error> {
+        let sequence = self.header.sequence().wrapping_add(1);
+        // A profile that moves from the keychain to a passphrase gets the cost it was made with.
+        let cost = self.header.cost();
+        self.header = Header::wrap(&self.master, new, cost, sequence, entropy)?;
+        write_headers(&self.root, &self.header)
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        if self.trust == Trust::Doubted {
+            return rescue::restore(&self.root);
+        }
+        let db = self.root.join("db");
+        let Some(log_len) = sled::settle(&db)? else {
+            return Ok(());
+        };
+        let testimony = Testimony {
+            commits: self.witness.last().commits,
+            log_len,
+            ending: Ending::Closed,
+            digest: rescue::digest(&db, log_len)?,
+        };
+        self.witness.record(testimony)?;
+        self.witness.sync()
+    }
+}
+
+impl Drop for Profile {
+    fn drop(&mut self) {
+        // Without the record the next opening merely knows less.
+        let _ = self.close();
+    }
+}
+
+impl std::fmt::Debug for Profile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Profile")
+    }
+}
+
+fn root(dir: &Path) -> PathBuf {
+    dir.join("store")
+}
+
+fn build(
+    building: &Path,
+    header: &Header,
+    keys: &Keys,
+    entropy: &mut Entropy,
+) -> Result<(), Error> {
+    files::remove_dir_if_there(building)?;
+    files::create_private_dir(building)?;
+    for copy in HEADER_COPIES {
+        files::overwrite_durably(
+            &files::open_private(&building.join(copy))?,
+            0,
+            &header.encode(),
+        )?;
+    }
+    ballast::fill(building)?;
+    let db = building.join("db");
+    let kv = SledKv::open(&db, Recovery::FromSnapshot)?;
+    kv.commit(vec![Ledger::default().to_op(keys, entropy)?])?;
+    drop(kv);
+    let log_len = sled::settle(&db)?.ok_or(Error::InUse)?;
+    let mut witness = Witness::open(&building.join("witness"), keys.witness())?;
+    witness.record(Testimony {
+        commits: 0,
+        log_len,
+        ending: Ending::Closed,
+        digest: rescue::digest(&db, log_len)?,
+    })?;
+    files::make_private(building)?;
+    files::sync_tree(building)
+}
+
+fn move_into_place(building: &Path, dir: &Path) -> Result<(), Error> {
+    fs::rename(building, root(dir))?;
+    files::sync_dir(dir)?;
+    // The profile folder itself may be new; where its parent may not be read there is nothing to do.
+    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        let _ = files::sync_dir(parent);
+    }
+    Ok(())
+}
+
+/// The readable header copies, latest first; at least one.
+fn read_headers(root: &Path) -> Result<Vec<Header>, Error> {
+    let len_max = u64::try_from(HEADER_LEN)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
+    let mut headers = Vec::new();
+    for copy in HEADER_COPIES {
+        let bytes = files::read_at_most(&root.join(copy), len_max)?.unwrap_or_default();
+        match Header::decode(&bytes) {
+            Ok(header) => headers.push(header),
+            Err(Unreadable::Damaged) => {}
+            Err(Unreadable::Newer) => return Err(Error::NewerVersion),
+        }
+    }
+    if headers.is_empty() {
+        return Err(Error::Corrupt { file: HEADER });
+    }
+    headers.sort_by_key(|header| std::cmp::Reverse(header.sequence()));
+    headers.dedup();
+    Ok(headers)
+}
+
+/// Tries the copies in turn: they differ only if a change of passphrase was interrupted, and then
+/// either secret is a right one.
+fn unwrap_any(
+    headers: Vec<Header>,
+    unlock: &Unlock,
+) -> Result<(Header, Zeroizing<[u8; 32]>), Error> {
+    let mut refusal = Error::Corrupt { file: HEADER };
+    for header in headers.into_iter().rev() {
+        match header.unwrap(unlock) {
+            Ok(master) => return Ok((header, master)),
+            Err(error) => refusal = error,
+        }
+    }
+    Err(refusal)
+}
+
+/// Makes both copies hold `header`, each durable before the next is touched; leaves equal ones alone.
+fn write_headers(root: &Path, header: &Header) -> Result<(), Error> {
+    let bytes = header.encode();
+    for copy in HEADER_COPIES {
+        let path = root.join(copy);
+        let file = files::open_private(&path)?;
+        if fs::read(&path)? != bytes {
+            file.set_len(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
+            files::overwrite_durably(&file, 0, &bytes)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! What the tests share: both kinds of disk behind one face.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses its part of this module"
+)]
+
+use std::path::{Path, PathBuf};
+
+use sori_store::{Error, MemoryDisk, Store, Table, Unlock};
+use zeroize::Zeroizing;
+
+pub const TABLE: Table = Table(3);
+
+/// A disk that can be opened again and again.
+pub enum Disk {
+    Folder(tempfile::TempDir),
+    Memory(MemoryDisk),
+}
+
+impl Disk {
+    pub fn both() -> [Self; 2] {
+        [Self::memory(), Self::folder()]
+    }
+
+    pub fn memory() -> Self {
+        Self::Memory(MemoryDisk::new())
+    }
+
+    pub fn folder() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        drop(
+            Store::create_with_weak_cost_for_tests(&profile(&dir), &passphrase(), [1; 32]).unwrap(),
+        );
+        Self::Folder(dir)
+    }
+
+    pub fn open(&self) -> Store {
+        self.try_open().unwrap()
+    }
+
+    pub fn try_open(&self) -> Result<Store, Error> {
+        match self {
+            Self::Folder(dir) => Store::open(&profile(dir), &passphrase(), [2; 32]),
+            Self::Memory(disk) => Store::open_memory(disk, [2; 32]),
+        }
+    }
+
+    /// The profile folder.
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::Folder(dir) => profile(dir),
+            Self::Memory(_) => PathBuf::new(),
+        }
+    }
+}
+
+pub fn profile(dir: &tempfile::TempDir) -> PathBuf {
+    dir.path().join("profile")
+}
+
+pub fn passphrase() -> Unlock {
+    Unlock::Passphrase(Zeroizing::new("correct horse".into()))
+}
+
+/// Every file below `dir` with its bytes, so that two moments can be compared.
+pub fn files_below(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = std::collections::BTreeMap::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_below(&path));
+        } else {
+            found.insert(path.clone(), std::fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+/// Bytes that look random and depend on `seed` only.
+pub fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let step = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    (0..len).map(step).collect()
+}
