@@ -34,7 +34,7 @@ pub(crate) async fn demo(workspace: &Workspace) -> Result<(), Error> {
     let stage = Stage::set(workspace).await?;
     let played = story::play(&stage, &mut steps).await?;
     steps.next("What the relay knew");
-    left_behind::tell(&stage, &played)?;
+    left_behind::tell(&stage, played).await?;
     steps.done("All of this held");
     Ok(())
 }

@@ -15,31 +15,48 @@ use crate::error::Error;
 /// search is broken, and what else it did not find means nothing.
 const CONTROL: &[u8] = b"sori/1";
 
-/// Looks and tells; fails if something was found that must not be there.
-pub(super) fn tell(stage: &Stage<'_>, played: &Played) -> Result<(), Error> {
-    relay_memory(stage, played)?;
-    relay_files(stage);
+/// Looks and tells, ends the three processes, and looks again; fails if something was found that must not be there.
+pub(super) async fn tell(stage: &Stage<'_>, played: Played) -> Result<(), Error> {
+    let Played {
+        texts,
+        names,
+        people,
+    } = played;
+    let wanted: Vec<&[u8]> = texts
+        .iter()
+        .chain(&names)
+        .map(|text| text.as_bytes())
+        .collect();
     println!(
-        "   It did see: {} connections from this machine, random-looking topics, padded frames,",
-        played.people.len()
+        "   It had to see the address of each of the {} processes, when each was connected, which",
+        people.len()
     );
-    println!("   and when they came. It kept none of it.");
-    profiles(stage, played)
+    println!(
+        "   random-looking topics they met at, and how many sealed frames of which of eight sizes passed."
+    );
+    println!(
+        "   Looked for in all it has: {} message texts and {} names of people and groups.",
+        texts.len(),
+        names.len()
+    );
+    relay_memory(stage, "while all are connected", &wanted)?;
+    relay_files(stage);
+    for person in people {
+        person.shut_down().await?;
+    }
+    relay_memory(stage, "after all have left", &wanted)?;
+    profiles(stage, &wanted)
 }
 
-fn relay_memory(stage: &Stage<'_>, played: &Played) -> Result<(), Error> {
+fn relay_memory(stage: &Stage<'_>, when: &str, wanted: &[&[u8]]) -> Result<(), Error> {
     let Some(id) = stage.relay.id() else {
         return Err(Error::DidNotHold("the relay is running".to_owned()));
     };
-    let mut wanted: Vec<&[u8]> = needles(played);
-    wanted.push(CONTROL);
-    let search = match memory::search(id, &wanted) {
+    let with_control: Vec<&[u8]> = wanted.iter().copied().chain([CONTROL]).collect();
+    let search = match memory::search(id, &with_control) {
         Ok(search) => search,
         Err(error) => {
-            println!(
-                "   Relay memory (/proc/{id}/mem): not seen ({}).",
-                why_not(&error)
-            );
+            println!("   Relay memory {when}: not seen ({}).", why_not(&error));
             return Ok(());
         }
     };
@@ -52,22 +69,18 @@ fn relay_memory(stage: &Stage<'_>, played: &Played) -> Result<(), Error> {
     let copies: usize = found.iter().sum();
     if copies > 0 {
         return Err(Error::DidNotHold(format!(
-            "the relay's memory holds no text or name of the conversation ({copies} found)"
+            "the relay's memory {when} holds no text or name of the conversation ({copies} found)"
         )));
     }
     println!(
-        "   Relay memory (/proc/{id}/mem, {} MiB read while all three were connected):",
-        search.bytes >> 20
-    );
-    println!(
-        "   {} message texts and {} names searched for: none found. Control: its protocol's name was found {control} times.",
-        played.texts.len(),
-        played.names.len()
+        "   Relay memory {when} ({} MiB of /proc/{id}/mem): none found (its own word {}, as a control: {control} times).",
+        search.bytes >> 20,
+        String::from_utf8_lossy(CONTROL)
     );
     Ok(())
 }
 
-/// Says which regular files the relay has open.
+/// Says how many files the relay has open besides the three that it was given for its input and output.
 fn relay_files(stage: &Stage<'_>) {
     let Some(id) = stage.relay.id() else { return };
     let open = match fs::read_dir(format!("/proc/{id}/fd")) {
@@ -77,18 +90,24 @@ fn relay_files(stage: &Stage<'_>) {
             return;
         }
     };
-    let regular = open
-        .filter_map(|entry| fs::metadata(entry.ok()?.path()).ok())
+    let files = open
+        .filter_map(Result::ok)
+        .filter(|entry| {
+            !["0", "1", "2"]
+                .iter()
+                .any(|given| entry.file_name() == *given)
+        })
+        .filter_map(|entry| fs::metadata(entry.path()).ok())
         .filter(fs::Metadata::is_file)
         .count();
-    println!("   Relay files (/proc/{id}/fd): {regular} regular files open.");
+    println!("   Files that the relay has open (/proc/{id}/fd): {files}.");
 }
 
 /// Searches the profile folders as they are on the disk.
-fn profiles(stage: &Stage<'_>, played: &Played) -> Result<(), Error> {
+fn profiles(stage: &Stage<'_>, wanted: &[&[u8]]) -> Result<(), Error> {
     let mut read = 0_u64;
     let mut found = 0_usize;
-    search_folder(stage.folder.path(), &needles(played), &mut read, &mut found)
+    search_folder(stage.folder.path(), wanted, &mut read, &mut found)
         .map_err(|source| Error::io("read the profile folders", source))?;
     if found > 0 {
         return Err(Error::DidNotHold(format!(
@@ -96,7 +115,7 @@ fn profiles(stage: &Stage<'_>, played: &Played) -> Result<(), Error> {
         )));
     }
     println!(
-        "   Profiles on disk ({} KiB): the same texts and names searched for: none found.",
+        "   Profile folders on the disk ({} KiB): none found.",
         read >> 10
     );
     Ok(())
@@ -127,18 +146,9 @@ fn search_folder(
     Ok(())
 }
 
-fn needles(played: &Played) -> Vec<&[u8]> {
-    played
-        .texts
-        .iter()
-        .chain(&played.names)
-        .map(|text| text.as_bytes())
-        .collect()
-}
-
 fn why_not(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::PermissionDenied => "it needs the same user with tracing allowed, or root",
+        io::ErrorKind::PermissionDenied => "only root may look: the relay forbids it to others",
         _ => "this system does not show it",
     }
 }
