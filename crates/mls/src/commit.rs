@@ -1,5 +1,6 @@
 //! What is known about a commit: its place in the tree of states, its claim to it, and what it does.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::limits::ORDERS_PER_COMMIT_MAX;
@@ -8,7 +9,7 @@ use crate::{
 };
 
 /// The class of a commit follows from its content alone. Smaller classes win.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Class {
     /// Removes or demotes lower ranks.
@@ -27,7 +28,7 @@ pub enum Class {
 ///
 /// Nobody can choose a key: class and rank follow from content and parent, the tie-break is fixed before the commit
 /// exists, and the id decides only between two commits of one author. Time, arrival and length play no part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct BranchKey {
     /// The class of the commit.
     pub class: Class,
