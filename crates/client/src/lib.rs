@@ -1,4 +1,43 @@
-//! Sori client.
+//! The async driver of the Sori engine, and the interface that every front end uses.
+//!
+//! The engine is a state machine without clock, socket or thread. This crate gives it those: a
+//! thread that owns it, connections to relays, the wall clock, the operating system's randomness
+//! and keychain. It decides nothing about groups, people or messages.
+//!
+//! ```text
+//!  front end ── Client ──▶ verbs ──┐                     ┌──▶ Link ── QUIC ── relay
+//!      ▲                           ▼                     │
+//!      │                       Driver (one thread): Engine, flush
+//!      └── events ◀────────────────┘  ▲                  │
+//!                                     └──── reports ◀────┘
+//! ```
+//!
+//! Start with [`Client`] (everything a front end can ask for), [`Event`] (what it is told) and
+//! [`UnlockChoice`] (how a profile is opened).
+//!
+//! What the compiler does not check:
+//!
+//! 1. No effect leaves and no call is answered before the step behind it is durable.
+//! 2. After a write to the profile has failed nothing is acknowledged any more.
+//! 3. Every queue is bounded; a network that is slow or hostile delays no caller.
+//! 4. At rest nothing wakes up but the engine's timers and the connection's signs of life.
+//! 5. No error carries a message, a name, a key or an address.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), sori_client::Error> {
+//! use sori_client::{Client, InviteOptions, UnlockChoice};
+//!
+//! let unlock = UnlockChoice::Passphrase("correct horse battery staple".to_owned().into());
+//! let client = Client::create("profile".into(), unlock).await?;
+//! client.account_create("Alice").await?;
+//! client.relay_set("relay://127.0.0.1:4433/#...").await?;
+//! let group = client.group_create("Friends").await?;
+//! let invite = client.invite_create(InviteOptions { group: Some(group.clone()), uses: Some(3), expires_s: None }).await?;
+//! client.message_send(&group, "Hello", None).await?;
+//! client.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
 #![deny(
     clippy::indexing_slicing,
     clippy::string_slice,
@@ -8,4 +47,34 @@
     clippy::wildcard_enum_match_arm,
     clippy::iter_over_hash_type
 )]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        reason = "a test that overflows fails loudly, which is what it should do"
+    )
+)]
+
+mod client;
+mod clock;
+mod driver;
+mod error;
+mod keychain;
+mod links;
+mod profile;
+mod qr;
 mod relay;
+mod verbs;
+
+pub use client::{Client, EVENTS_KEPT};
+pub use error::Error;
+pub use keychain::KeychainError;
+pub use profile::{ProfileState, StoreError, UnlockChoice, UnlockMethod};
+pub use qr::{QrMatrix, TooLongForQr};
+pub use relay::Trouble;
+pub use sori_engine::view::{
+    AccountView, ConnectionView, ContactView, Direction, Event, GroupInfo, GroupView, JoinState,
+    JoinView, MemberView, MessageKind, MessageView, NoticeView, ReactionView, SyncView,
+};
+pub use sori_engine::{Error as EngineError, InviteOptions};
+pub use tokio::sync::broadcast;

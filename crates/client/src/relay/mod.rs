@@ -13,7 +13,9 @@ mod queue;
 mod session;
 mod tls;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use connection::{ConnectionId, Link, Report, Reporter};
 pub use dial::Trouble;
-pub(crate) use queue::Full;
 pub(crate) use session::{Command, Notice};

@@ -1,0 +1,206 @@
+//! The public face: one method for each thing a front end can ask for.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use sori_engine::store::Store;
+use sori_engine::view::Event;
+use sori_engine::{Engine, Time};
+use tokio::runtime::Handle as Runtime;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use crate::clock::Clock;
+use crate::driver::{Answer, Driver, Failure, Ports, Verb};
+use crate::error::Error;
+use crate::keychain::Keychain;
+use crate::links::Links;
+use crate::profile::{self, ProfileState, UnlockChoice};
+use crate::relay::Trouble;
+
+/// A handle of a running messenger. Clones are handles of the same one; when the last is dropped
+/// it ends by itself, but only [`shutdown`](Self::shutdown) waits for that.
+///
+/// Every method answers when its effect is durable. All are cancel-safe in this sense: a method
+/// whose future is dropped may still take effect.
+///
+/// Each method may fail with [`Error::Engine`] for the reasons its words suggest, and with
+/// [`Error::NotSaved`] or [`Error::Stopped`] when the messenger has ended.
+#[derive(Clone, Debug)]
+pub struct Client {
+    verbs: mpsc::Sender<Verb>,
+    events: broadcast::WeakSender<Event>,
+    trouble: watch::Receiver<Option<Trouble>>,
+    failure: Failure,
+}
+
+impl Client {
+    /// Makes a new profile in `dir` and starts on it. Must be called within a Tokio runtime, which
+    /// carries the network from then on.
+    ///
+    /// # Errors
+    /// [`Error::Profile`], [`Error::Folder`], [`Error::Keychain`], [`Error::EmptyPassphrase`].
+    pub async fn create(dir: PathBuf, unlock: UnlockChoice) -> Result<Self, Error> {
+        Self::start(move || profile::create(&dir, unlock)).await
+    }
+
+    /// Opens the profile in `dir` and starts on it. Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Profile`], [`Error::Keychain`], [`Error::EmptyPassphrase`].
+    pub async fn open(dir: PathBuf, unlock: UnlockChoice) -> Result<Self, Error> {
+        Self::start(move || profile::open(&dir, unlock)).await
+    }
+
+    /// What is in a folder. Reads a file.
+    #[must_use]
+    pub fn profile(dir: &Path) -> ProfileState {
+        profile::state(dir)
+    }
+
+    /// Whether the operating system's keychain takes, keeps and forgets a key. May ask the person
+    /// for the keychain's password, and so take as long as that.
+    pub async fn keychain_available() -> bool {
+        let probe = tokio::task::spawn_blocking(|| {
+            Keychain::connect().and_then(|keychain| keychain.probe())
+        });
+        matches!(probe.await, Ok(Ok(())))
+    }
+
+    /// What happens, from now on. Holds the last [`EVENTS_KEPT`] events for each receiver; one
+    /// that falls further behind gets `RecvError::Lagged` and has to read again what it shows.
+    /// Ends (`RecvError::Closed`) when the messenger ends; [`failure`](Self::failure) says why.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.events
+            .upgrade()
+            .map_or_else(|| broadcast::channel(1).1, |events| events.subscribe())
+    }
+
+    /// Why the messenger ended, if it did so because a write to the profile failed. The person has
+    /// to start it again.
+    #[must_use]
+    pub fn failure(&self) -> Option<Error> {
+        self.failure
+            .get()
+            .map(|error| Error::NotSaved(Arc::clone(error)))
+    }
+
+    /// Why the last attempt at a connection failed or the last connection ended; `None` while one
+    /// is open.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Trouble> {
+        *self.trouble.borrow()
+    }
+
+    /// Ends the messenger: saves, sends what is queued (for at most a second a relay), closes, and
+    /// returns when the profile is free for the next.
+    pub async fn shutdown(&self) {
+        let (done, ended) = oneshot::channel();
+        if self.verbs.send(Verb::Shutdown(done)).await.is_ok() {
+            let _ended = ended.await;
+        }
+    }
+
+    async fn start(
+        open: impl FnOnce() -> Result<Store, Error> + Send + 'static,
+    ) -> Result<Self, Error> {
+        let (verbs, verb_queue) = mpsc::channel(VERBS_WAITING_MAX);
+        let (events, _receiver) = broadcast::channel(EVENTS_KEPT);
+        let (trouble, trouble_seen) = watch::channel(None);
+        let failure = Failure::new(OnceLock::new());
+        let client = Self {
+            verbs,
+            events: events.downgrade(),
+            trouble: trouble_seen,
+            failure: Arc::clone(&failure),
+        };
+        let (reporter, reports) = mpsc::channel(REPORTS_WAITING_MAX);
+        let links = Links::new(Runtime::current(), reporter);
+        let ports = Ports {
+            verbs: verb_queue,
+            reports,
+            events,
+            trouble,
+            failure,
+        };
+        let (ready, started) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("sori-engine".into())
+            .stack_size(STACK_LEN)
+            .spawn(move || engine_thread(open, links, ports, ready))
+            .map_err(|_error| Error::System)?;
+        started.await.unwrap_or(Err(Error::Stopped))?;
+        Ok(client)
+    }
+
+    /// Runs `verb` on the engine and waits until its effect is durable.
+    pub(crate) async fn call<T, F>(&self, verb: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Engine, Time) -> Result<T, sori_engine::Error> + Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        let work = move |engine: &mut Engine, now: Time| {
+            let outcome = verb(engine, now);
+            let is_fatal = outcome.as_ref().is_err_and(sori_engine::Error::is_fatal);
+            let deliver = move |saved: Result<(), Arc<sori_engine::Error>>| {
+                let answer = match (outcome, saved) {
+                    (Err(error), _) => Err(Error::Engine(error)),
+                    (Ok(_), Err(error)) => Err(Error::NotSaved(error)),
+                    (Ok(value), Ok(())) => Ok(value),
+                };
+                // The caller may have stopped waiting.
+                let _gone = sender.send(answer);
+            };
+            Answer {
+                is_fatal,
+                deliver: Box::new(deliver),
+            }
+        };
+        let sent = self.verbs.send(Verb::Call(Box::new(work))).await;
+        match (sent, receiver.await) {
+            (Ok(()), Ok(answer)) => answer,
+            _ => Err(self.failure().unwrap_or(Error::Stopped)),
+        }
+    }
+}
+
+/// Opens the profile and drives its engine to the end.
+fn engine_thread(
+    open: impl FnOnce() -> Result<Store, Error>,
+    links: Links,
+    ports: Ports,
+    ready: oneshot::Sender<Result<(), Error>>,
+) {
+    let mut clock = Clock::start();
+    let opened = open().and_then(|store| Ok(Engine::open(store, profile::seed()?, clock.now())?));
+    let timers = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    match (opened, timers) {
+        (Ok(engine), Ok(timers)) => {
+            // If nobody waits for it, the callers have gone too and the driver ends at once.
+            let _gone = ready.send(Ok(()));
+            timers.block_on(Driver::new(engine, links, ports, clock).run());
+        }
+        (Err(error), _) => {
+            let _gone = ready.send(Err(error));
+        }
+        (Ok(_), Err(_)) => {
+            let _gone = ready.send(Err(Error::System));
+        }
+    }
+}
+
+/// Calls that may wait for the engine; a caller beyond them waits for its turn.
+const VERBS_WAITING_MAX: usize = 256;
+
+/// Reports of connections that may wait: with frames of the largest size 16 MiB. Beyond them a
+/// connection stops reading, and QUIC tells the relay to slow down.
+const REPORTS_WAITING_MAX: usize = 256;
+
+/// Events kept for a receiver that falls behind.
+pub const EVENTS_KEPT: usize = 1024;
+
+/// Stack of the engine thread; unoptimised lattice cryptography needs more than the usual 2 MiB.
+const STACK_LEN: usize = 8 * 1024 * 1024;

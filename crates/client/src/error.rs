@@ -1,0 +1,89 @@
+//! Why something did not happen, in sentences for people and names for programs.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::keychain::KeychainError;
+use crate::profile::StoreError;
+
+/// What the client refuses or fails with. Contains no message, name, key or address.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An empty passphrase protects nothing.
+    #[error("the passphrase is empty; choose one that nobody can guess")]
+    EmptyPassphrase,
+    /// The engine refused, or failed.
+    #[error(transparent)]
+    Engine(#[from] sori_engine::Error),
+    /// The operating system's keychain refused, or is not there.
+    #[error(transparent)]
+    Keychain(#[from] KeychainError),
+    /// The profile's folder cannot be made or read.
+    #[error(
+        "the profile's folder cannot be used ({kind}); check that it can be written, or choose another"
+    )]
+    Folder {
+        /// What the system reported.
+        kind: std::io::ErrorKind,
+    },
+    /// A write to the profile failed, so nothing was done and the client has ended.
+    #[error("nothing was saved, and Sori has to be started again: {0}")]
+    NotSaved(Arc<sori_engine::Error>),
+    /// The profile could not be opened or created.
+    #[error(transparent)]
+    Profile(#[from] StoreError),
+    /// The client has ended: it was shut down, or a write to the profile failed.
+    #[error("Sori has stopped working on this profile; start it again")]
+    Stopped,
+    /// The system gave no thread or no randomness.
+    #[error("this machine has no resources left to start Sori; close something and try again")]
+    System,
+}
+
+impl Error {
+    /// A stable name for programs; part of docs/rpc.md.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::EmptyPassphrase => "empty_passphrase",
+            Self::Engine(error) => engine_name(error),
+            Self::NotSaved(error) => engine_name(error),
+            Self::Keychain(error) => error.name(),
+            Self::Folder { .. } => "folder",
+            Self::Profile(error) => profile_name(error),
+            Self::Stopped => "stopped",
+            Self::System => "system",
+        }
+    }
+}
+
+/// Names where the store failed are more use than the engine's one for all of them.
+const fn engine_name(error: &sori_engine::Error) -> &'static str {
+    if let sori_engine::Error::Store(error) = error {
+        return profile_name(error);
+    }
+    error.name()
+}
+
+/// The names of what can go wrong at opening, where telling them apart helps.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what is left, and what may come, is one to a program: the store failed"
+)]
+const fn profile_name(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::AlreadyExists => "profile_exists",
+        StoreError::Corrupt { .. } => "profile_damaged",
+        StoreError::Full => "disk_full",
+        StoreError::InUse => "profile_in_use",
+        StoreError::NewerVersion => "profile_newer",
+        StoreError::NotFound => "no_profile",
+        StoreError::ReadOnly => "read_only",
+        StoreError::WrongKey => "wrong_key",
+        StoreError::WrongMethod { .. } => "wrong_unlock_method",
+        StoreError::WrongPassphrase => "wrong_passphrase",
+        _ => "store",
+    }
+}

@@ -1,0 +1,231 @@
+//! What a front end can ask for: one method for each thing, typed, each one step of the engine.
+#![expect(
+    clippy::missing_errors_doc,
+    reason = "all fail alike; the documentation of Client says it once"
+)]
+
+use sori_engine::InviteOptions;
+use sori_engine::view::{
+    AccountView, ConnectionView, ContactView, GroupInfo, GroupView, JoinView, MessageView, SyncView,
+};
+
+use crate::client::Client;
+use crate::error::Error;
+
+/// Account, relay, connection.
+impl Client {
+    /// Makes the account of this profile, with a display name.
+    pub async fn account_create(&self, name: &str) -> Result<AccountView, Error> {
+        let name = name.to_owned();
+        self.call(move |engine, now| engine.account_create(&name, now))
+            .await
+    }
+
+    /// The account of this profile.
+    pub async fn account_info(&self) -> Result<AccountView, Error> {
+        self.call(|engine, _now| engine.account_info()).await
+    }
+
+    /// Sets the profile's relay.
+    pub async fn relay_set(&self, url: &str) -> Result<(), Error> {
+        let url = url.to_owned();
+        self.call(move |engine, now| engine.relay_set(&url, now))
+            .await
+    }
+
+    /// The profile's relay as a URL, if it has one.
+    pub async fn relay_get(&self) -> Result<Option<String>, Error> {
+        self.call(|engine, _now| Ok(engine.relay().map(|relay| relay.to_string())))
+            .await
+    }
+
+    /// How the connection to the profile's relay is.
+    pub async fn connection(&self) -> Result<ConnectionView, Error> {
+        self.call(|engine, _now| Ok(engine.connection())).await
+    }
+}
+
+/// Invites and joins.
+impl Client {
+    /// Makes an invite: a link to hand to people.
+    pub async fn invite_create(&self, options: InviteOptions) -> Result<String, Error> {
+        self.call(move |engine, now| engine.invite_create(options, now))
+            .await
+    }
+
+    /// Follows an invite: starts a join and gives its id.
+    pub async fn invite_accept(&self, url: &str) -> Result<String, Error> {
+        let url = url.to_owned();
+        self.call(move |engine, now| engine.invite_accept(&url, now))
+            .await
+    }
+
+    /// All joins that are not over.
+    pub async fn join_list(&self) -> Result<Vec<JoinView>, Error> {
+        self.call(|engine, _now| engine.join_list()).await
+    }
+
+    /// Lets somebody in.
+    pub async fn join_approve(&self, id: &str) -> Result<(), Error> {
+        let id = id.to_owned();
+        self.call(move |engine, now| engine.join_approve(&id, now))
+            .await
+    }
+
+    /// Does not let somebody in.
+    pub async fn join_deny(&self, id: &str) -> Result<(), Error> {
+        let id = id.to_owned();
+        self.call(move |engine, now| engine.join_deny(&id, now))
+            .await
+    }
+}
+
+/// Contacts.
+impl Client {
+    /// Everybody this account has met.
+    pub async fn contact_list(&self) -> Result<Vec<ContactView>, Error> {
+        self.call(|engine, _now| engine.contact_list()).await
+    }
+
+    /// One contact, with the safety number.
+    pub async fn contact_info(&self, id: &str) -> Result<ContactView, Error> {
+        let found = self
+            .contact_list()
+            .await?
+            .into_iter()
+            .find(|contact| contact.id == id);
+        found.ok_or(Error::Engine(sori_engine::Error::NotFound("contact")))
+    }
+
+    /// Notes that the person has compared safety numbers with a contact.
+    pub async fn contact_verify(&self, id: &str) -> Result<(), Error> {
+        let id = id.to_owned();
+        self.call(move |engine, now| engine.contact_verify(&id, now))
+            .await
+    }
+}
+
+/// Groups.
+impl Client {
+    /// Makes a group with this account as its owner; gives its id.
+    pub async fn group_create(&self, name: &str) -> Result<String, Error> {
+        let name = name.to_owned();
+        self.call(move |engine, now| engine.group_create(&name, now))
+            .await
+    }
+
+    /// All conversations, the latest first.
+    pub async fn group_list(&self) -> Result<Vec<GroupView>, Error> {
+        self.call(|engine, _now| engine.group_list()).await
+    }
+
+    /// One conversation with its members.
+    pub async fn group_info(&self, group: &str) -> Result<GroupInfo, Error> {
+        let group = group.to_owned();
+        self.call(move |engine, _now| engine.group_info(&group))
+            .await
+    }
+
+    /// Adds a contact to a group.
+    pub async fn group_add(&self, group: &str, contact: &str) -> Result<(), Error> {
+        let (group, contact) = (group.to_owned(), contact.to_owned());
+        self.call(move |engine, now| engine.group_add(&group, &contact, now))
+            .await
+    }
+
+    /// Removes a member from a group.
+    pub async fn group_remove(&self, group: &str, member: &str) -> Result<(), Error> {
+        let (group, member) = (group.to_owned(), member.to_owned());
+        self.call(move |engine, now| engine.group_remove(&group, &member, now))
+            .await
+    }
+
+    /// Gives a group another name.
+    pub async fn group_rename(&self, group: &str, name: &str) -> Result<(), Error> {
+        let (group, name) = (group.to_owned(), name.to_owned());
+        self.call(move |engine, now| engine.group_rename(&group, &name, now))
+            .await
+    }
+
+    /// Gives a member a role: `owner`, `admin` or `member`.
+    pub async fn group_role(&self, group: &str, member: &str, role: &str) -> Result<(), Error> {
+        let (group, member, role) = (group.to_owned(), member.to_owned(), role.to_owned());
+        self.call(move |engine, now| engine.group_role(&group, &member, &role, now))
+            .await
+    }
+
+    /// Leaves a group.
+    pub async fn group_leave(&self, group: &str) -> Result<(), Error> {
+        let group = group.to_owned();
+        self.call(move |engine, now| engine.group_leave(&group, now))
+            .await
+    }
+
+    /// How a group's log stands.
+    pub async fn sync_status(&self, group: &str) -> Result<SyncView, Error> {
+        let group = group.to_owned();
+        self.call(move |engine, _now| engine.sync_status(&group))
+            .await
+    }
+}
+
+/// Messages.
+impl Client {
+    /// Writes a message; gives its id. It is kept until everybody has it.
+    pub async fn message_send(
+        &self,
+        group: &str,
+        text: &str,
+        reply_to: Option<&str>,
+    ) -> Result<String, Error> {
+        let (group, text, reply_to) = (
+            group.to_owned(),
+            text.to_owned(),
+            reply_to.map(str::to_owned),
+        );
+        self.call(move |engine, now| engine.message_send(&group, &text, reply_to.as_deref(), now))
+            .await
+    }
+
+    /// Reacts to a message with an emoji; an empty one takes the reaction back. Gives the
+    /// reaction's id.
+    pub async fn message_react(&self, group: &str, id: &str, emoji: &str) -> Result<String, Error> {
+        let (group, id, emoji) = (group.to_owned(), id.to_owned(), emoji.to_owned());
+        self.call(move |engine, now| engine.message_react(&group, &id, &emoji, now))
+            .await
+    }
+
+    /// Changes the text of an own message; gives the edit's id.
+    pub async fn message_edit(&self, group: &str, id: &str, text: &str) -> Result<String, Error> {
+        let (group, id, text) = (group.to_owned(), id.to_owned(), text.to_owned());
+        self.call(move |engine, now| engine.message_edit(&group, &id, &text, now))
+            .await
+    }
+
+    /// Deletes an own message for everybody; gives the deletion's id.
+    pub async fn message_delete(&self, group: &str, id: &str) -> Result<String, Error> {
+        let (group, id) = (group.to_owned(), id.to_owned());
+        self.call(move |engine, now| engine.message_delete(&group, &id, now))
+            .await
+    }
+
+    /// Messages and notices of a group, newest first, in the order all members agree on: at most
+    /// `limit` of those before the message `before`, or the newest.
+    pub async fn message_list(
+        &self,
+        group: &str,
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<MessageView>, Error> {
+        let (group, before) = (group.to_owned(), before.map(str::to_owned));
+        self.call(move |engine, _now| engine.message_list(&group, before.as_deref(), limit))
+            .await
+    }
+
+    /// Marks everything in a group as read.
+    pub async fn mark_read(&self, group: &str) -> Result<(), Error> {
+        let group = group.to_owned();
+        self.call(move |engine, now| engine.mark_read(&group, now))
+            .await
+    }
+}
