@@ -11,6 +11,7 @@ use sori_wire::{
 };
 use tokio::sync::Notify;
 use tokio::time::sleep;
+use zeroize::Zeroize;
 
 use crate::hub::{Hub, Membership};
 use crate::stream::{Broken, ByteReader, ByteWriter};
@@ -56,6 +57,12 @@ async fn read_all(
             Err(DecodeError::TooLong) => return CloseCode::MessageTooLong,
             Err(_) => return CloseCode::Malformed,
         };
+        if steps
+            .iter()
+            .any(|step| matches!(step, Step::Attach(..) | Step::Refuse(..)))
+        {
+            wipe_stack();
+        }
         member.with(|switch, id, now| {
             for step in steps {
                 step.apply(switch, id, now);
@@ -141,7 +148,7 @@ impl Step {
                 request,
                 topic,
                 proof,
-            } => match ProvenTopic::verify(topic, &proof, exporter) {
+            } => match ProvenTopic::verify(&topic, &proof, exporter) {
                 Ok(proven) => Self::Attach(request, proven),
                 Err(_) => Self::Refuse(request, Refusal::BadProof),
             },
@@ -166,7 +173,9 @@ impl Step {
     }
 }
 
-/// Everything that is complete in the decoder: bounded by what one read brought.
+/// Everything that is complete in the decoder: bounded by what one read brought. Never inlined, so
+/// that its stack lies where [`wipe_stack`] wipes.
+#[inline(never)]
 fn decode_steps(
     decoder: &mut Decoder<ClientMessage>,
     exporter: &Exporter,
@@ -177,6 +186,18 @@ fn decode_steps(
     }
     Ok(steps)
 }
+
+/// Overwrites the stack below the caller: verifying a proof leaves copies of the topic there, and the
+/// stack of a worker thread lives as long as the relay. To be called from where the work was.
+#[inline(never)]
+fn wipe_stack() {
+    let mut stack = [0_u8; STACK_WIPED_LEN];
+    stack.zeroize();
+    std::hint::black_box(&stack);
+}
+
+/// More than decoding and verifying use, also without optimisation.
+const STACK_WIPED_LEN: usize = 65_536;
 
 /// How often a blocked writer looks for frames that have waited too long.
 const EXPIRY_TICK_MS: u64 = 500;

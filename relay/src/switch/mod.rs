@@ -10,6 +10,7 @@ mod proven;
 mod time;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sori_wire::limits::{CONTROL_QUEUE_BYTES_MAX, TOPICS_PER_CONNECTION_MAX};
@@ -38,7 +39,7 @@ pub enum Transmit {
 #[derive(Debug)]
 pub struct Switch {
     connections: BTreeMap<ConnectionId, Connection>,
-    topics: BTreeMap<Topic, BTreeMap<ConnectionId, Handle>>,
+    topics: BTreeMap<Arc<Topic>, BTreeMap<ConnectionId, Handle>>,
     connections_opened: u64,
     queued_bytes: usize,
     queued_bytes_max: usize,
@@ -48,7 +49,7 @@ pub struct Switch {
 
 #[derive(Debug)]
 struct Connection {
-    topics: BTreeMap<Handle, Topic>,
+    topics: BTreeMap<Handle, Arc<Topic>>,
     outbox: Outbox,
     handles_given: u32,
     unattached_since: Option<Time>,
@@ -152,7 +153,7 @@ impl Switch {
             .connections
             .get(&id)
             .and_then(|connection| connection.topics.get(&handle))
-            .copied();
+            .cloned();
         let Some(topic) = topic else {
             return self.handle_refused(id, request, Refusal::UnknownHandle);
         };
@@ -231,7 +232,7 @@ impl Switch {
         self.topics.len()
     }
 
-    fn attach(&mut self, id: ConnectionId, topic: Topic) -> Result<Handle, Refusal> {
+    fn attach(&mut self, id: ConnectionId, topic: &Arc<Topic>) -> Result<Handle, Refusal> {
         if self.phase == Phase::Stopping {
             return Err(Refusal::Busy);
         }
@@ -241,7 +242,7 @@ impl Switch {
         }
         if self
             .topics
-            .get(&topic)
+            .get(topic)
             .is_some_and(|attachments| attachments.contains_key(&id))
         {
             return Err(Refusal::AlreadyAttached);
@@ -251,9 +252,10 @@ impl Switch {
             .handles_given
             .checked_add(1)
             .ok_or(Refusal::Busy)?;
-        connection.topics.insert(handle, topic);
+        connection.topics.insert(handle, Arc::clone(topic));
         connection.unattached_since = None;
-        self.topics.entry(topic).or_default().insert(id, handle);
+        let attachments = self.topics.entry(Arc::clone(topic)).or_default();
+        attachments.insert(id, handle);
         Ok(handle)
     }
 

@@ -1,11 +1,16 @@
 //! A topic that somebody has shown to hold.
 
+use std::sync::Arc;
+
 use sori_wire::{Exporter, ProofError, Topic, TopicProof};
 
 /// A topic whose proof was verified for the connection that presents it. There is no other way to
 /// make one, so the switch cannot attach anybody without a proof.
+///
+/// The topic lives in one heap allocation, and maps hold references to it: maps move their entries
+/// about and leave stale bytes in their nodes, while an allocation is wiped when it is freed.
 #[derive(Debug)]
-pub struct ProvenTopic(Topic);
+pub struct ProvenTopic(Arc<Topic>);
 
 impl ProvenTopic {
     /// Verifies a proof (`protocol §2.2`). Costs one Ed25519 verification.
@@ -13,15 +18,15 @@ impl ProvenTopic {
     /// # Errors
     /// [`ProofError`] if the proof is not by this topic over this connection.
     pub fn verify(
-        topic: Topic,
+        topic: &Topic,
         proof: &TopicProof,
         exporter: &Exporter,
     ) -> Result<Self, ProofError> {
         topic.verify(proof, exporter)?;
-        Ok(Self(topic))
+        Ok(Self(Arc::new(*topic)))
     }
 
-    pub(super) const fn topic(&self) -> Topic {
-        self.0
+    pub(super) const fn topic(&self) -> &Arc<Topic> {
+        &self.0
     }
 }

@@ -1,0 +1,124 @@
+//! Nothing of a frame is left in the relay's memory, by looking at all of it.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
+
+mod support;
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use support::{Client, Config, RelayProcess, seed, within};
+
+/// How often `needle` stands in the writable memory of a process.
+fn copies_in_memory(pid: u32, needle: &[u8]) -> io::Result<usize> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
+    let memory = File::open(format!("/proc/{pid}/mem"))?;
+    let mut copies = 0;
+    for line in maps.lines() {
+        let mut fields = line.split_ascii_whitespace();
+        let (range, rights) = (fields.next().unwrap(), fields.next().unwrap());
+        if !rights.starts_with("rw") {
+            continue;
+        }
+        let (start, end) = range.split_once('-').unwrap();
+        let start = u64::from_str_radix(start, 16).unwrap();
+        let end = u64::from_str_radix(end, 16).unwrap();
+        let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
+        // Memory may be unmapped between the two looks.
+        if memory.read_exact_at(&mut bytes, start).is_ok() {
+            copies += bytes
+                .windows(needle.len())
+                .filter(|at| at == &needle)
+                .count();
+        }
+    }
+    Ok(copies)
+}
+
+fn marked(marker: &[u8], len: usize) -> Vec<u8> {
+    marker.iter().copied().cycle().take(len).collect()
+}
+
+/// Not in one piece in this program's text, so that it cannot be found where nobody sent it.
+fn marker() -> Vec<u8> {
+    [b"canary-".as_slice(), b"5d1c", b"-of-", b"memory"].concat()
+}
+
+#[tokio::test]
+async fn frames_are_gone_from_memory_once_delivered() {
+    let relay = RelayProcess::start();
+    let marker = marker();
+    if let Err(error) = copies_in_memory(relay.pid(), &marker) {
+        println!("memory not seen, only the superuser may look: {error}");
+        return;
+    }
+    let mut alice = Client::connect(&relay.url).await;
+    let a = alice.attach(&seed(1)).await;
+    let mut readers = Vec::new();
+    for _ in 0..5 {
+        let mut reader = Client::connect(&relay.url).await;
+        reader.attach(&seed(1)).await;
+        readers.push(reader);
+    }
+    for len in [100, 512, 2048, 2049, 16_384, 65_536].repeat(10) {
+        let frame = marked(&marker, len);
+        assert_eq!(alice.publish(a, &frame).await, Ok(5));
+        for reader in &mut readers {
+            assert_eq!(reader.hear_frame().await.1, frame);
+        }
+    }
+    // Everybody is still attached. The last acknowledgements free the last frames.
+    within(async {
+        while copies_in_memory(relay.pid(), &marker).unwrap() > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    let topic = seed(1).topic();
+    assert!(copies_in_memory(relay.pid(), topic.as_bytes()).unwrap() > 0);
+
+    drop(readers);
+    alice.connection.close(0_u32.into(), b"");
+    within(alice.endpoint.wait_idle()).await;
+    within(async {
+        while copies_in_memory(relay.pid(), topic.as_bytes()).unwrap() > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn scan_finds_what_waits_for_a_stalled_reader_and_nothing_after_it_left() {
+    let relay = RelayProcess::start();
+    let marker = marker();
+    if let Err(error) = copies_in_memory(relay.pid(), &marker) {
+        println!("memory not seen, only the superuser may look: {error}");
+        return;
+    }
+    let mut alice = Client::connect(&relay.url).await;
+    let narrow = Config {
+        window: 4096,
+        ..Config::default()
+    };
+    let mut stalled = Client::connect_with(&relay.url, narrow).await.unwrap();
+    let a = alice.attach(&seed(1)).await;
+    stalled.attach(&seed(1)).await;
+    for _ in 0..10 {
+        assert_eq!(alice.publish(a, &marked(&marker, 10_000)).await, Ok(1));
+    }
+    let found = copies_in_memory(relay.pid(), &marker).unwrap();
+    assert!(
+        found > 100,
+        "the scan finds only {found} copies of what waits"
+    );
+
+    stalled.connection.close(0_u32.into(), b"");
+    within(async {
+        while copies_in_memory(relay.pid(), &marker).unwrap() > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+}
