@@ -67,16 +67,16 @@ impl Core {
             .max_past_epochs(0)
             .sender_ratchet_configuration(sender_ratchet())
             .build();
-        let store = RowStore::for_group(&id);
+        let store = RowStore::default();
         let group = MlsGroup::new_with_group_id(
-            &self.crypto.provider(&store),
+            &self.crypto.provider(&store)?,
             &self.device,
             &config,
             mls_group_id(&id),
             self.device.credential(),
         )
         .map_err(|_| Error::Internal("new group"))?;
-        Snapshot::new_state(store, group).map(Head::new)
+        Snapshot::founded(store, group).map(Head::new)
     }
 
     /// Joins a group by a Welcome, with the first of these private KeyPackages that fits, and says which it was.
@@ -95,17 +95,16 @@ impl Core {
         let welcome = parse_welcome(welcome)?;
         let store = RowStore::default();
         let reference = self.find_key_package(&welcome, private_key_packages, &store)?;
-        let provider = self.crypto.provider(&store);
+        let provider = self.crypto.provider(&store)?;
         let staged = StagedWelcome::build_from_welcome(&provider, &join_config(), welcome)
             .map_err(|_| Invalid::Welcome)?
             .skip_lifetime_validation()
             .replace_old_group()
             .build()
             .map_err(|_| Invalid::Welcome)?;
-        let id = check_welcome(&staged)?;
+        check_welcome(&staged)?;
         let group = staged.into_group(&provider).map_err(|_| Invalid::Welcome)?;
-        store.write_header(&id);
-        let snapshot = Snapshot::new_state(store, group)?;
+        let snapshot = Snapshot::founded(store, group)?;
         check_joined(&snapshot)?;
         Ok((Head::new(snapshot), reference))
     }
@@ -163,7 +162,7 @@ impl Core {
             }
             let hash_ref = bundle
                 .key_package()
-                .hash_ref(self.crypto.primitives())
+                .hash_ref(&self.crypto)
                 .map_err(|_| Error::Internal("KeyPackage reference"))?;
             store
                 .write_key_package(&hash_ref, &bundle)
@@ -194,21 +193,16 @@ fn parse_welcome(bytes: &[u8]) -> Result<Welcome, Error> {
     }
 }
 
-/// What can be checked before the group exists: suite, id, size, and every credential.
-fn check_welcome(staged: &StagedWelcome) -> Result<GroupId, Error> {
+/// What can be checked before the group exists: suite, size, and every credential.
+fn check_welcome(staged: &StagedWelcome) -> Result<(), Error> {
     let context = staged.group_context();
-    let id = context
-        .group_id()
-        .as_slice()
-        .try_into()
-        .map_err(|_| Invalid::Welcome)?;
     if context.ciphersuite() != CIPHERSUITE || staged.members().count() > MEMBERS_MAX {
         return Err(Invalid::Welcome.into());
     }
     for member in staged.members() {
         Identity::verify(&member.credential, &member.signature_key)?;
     }
-    Ok(GroupId::from_bytes(id))
+    Ok(())
 }
 
 /// What a joiner checks of the state: the leaves, and that every listed role belongs to a member.

@@ -1,4 +1,4 @@
-//! The cryptographic provider under OpenMLS: RustCrypto, with all randomness from one seed.
+//! The provider under OpenMLS: RustCrypto's primitives, and all randomness from one seed.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -8,6 +8,7 @@ use openmls_rust_crypto::RustCrypto;
 use openmls_traits::random::OpenMlsRand;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore as _, SeedableRng as _};
+use zeroize::Zeroizing;
 
 use crate::Error;
 use crate::storage::RowStore;
@@ -18,8 +19,10 @@ pub(crate) const CIPHERSUITE: Ciphersuite =
 
 /// Cryptography and randomness of one core.
 pub(crate) struct Crypto {
-    primitives: RustCrypto,
+    /// RustCrypto seeds a generator of its own from the operating system; nothing of ours draws from it.
+    pub(crate) primitives: RustCrypto,
     rng: Mutex<ChaCha20Rng>,
+    encapsulation_key: Mutex<Zeroizing<[u8; 32]>>,
 }
 
 /// The generator's lock was poisoned by a panic elsewhere.
@@ -38,24 +41,42 @@ impl Crypto {
         Self {
             primitives: RustCrypto::default(),
             rng: Mutex::new(ChaCha20Rng::from_seed(seed)),
+            encapsulation_key: Mutex::default(),
         }
     }
 
-    pub(crate) const fn provider<'a>(&'a self, store: &'a RowStore) -> Provider<'a> {
-        Provider {
+    /// The provider for one operation on these rows.
+    pub(crate) fn provider<'a>(&'a self, store: &'a RowStore) -> Result<Provider<'a>, Error> {
+        self.begin_operation()?;
+        Ok(Provider {
             crypto: self,
             store,
-        }
+        })
     }
 
-    pub(crate) const fn primitives(&self) -> &RustCrypto {
-        &self.primitives
+    /// Draws the key from which all encapsulations of the next operation take their randomness.
+    pub(crate) fn begin_operation(&self) -> Result<(), Error> {
+        let key = Zeroizing::new(self.random()?);
+        let unavailable = |_| Error::Internal("random generator");
+        *self.encapsulation_key.lock().map_err(unavailable)? = key;
+        Ok(())
+    }
+
+    /// The key drawn by [`Crypto::begin_operation`].
+    pub(crate) fn encapsulation_key(&self) -> Option<Zeroizing<[u8; 32]>> {
+        self.encapsulation_key.lock().ok().map(|key| key.clone())
     }
 
     /// Fresh random bytes.
     pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N], Error> {
         self.random_array()
             .map_err(|RandError| Error::Internal("random generator"))
+    }
+}
+
+impl<'a> Provider<'a> {
+    pub(crate) const fn store(&self) -> &'a RowStore {
+        self.store
     }
 }
 
@@ -82,7 +103,7 @@ impl OpenMlsRand for Crypto {
 }
 
 impl OpenMlsProvider for Provider<'_> {
-    type CryptoProvider = RustCrypto;
+    type CryptoProvider = Crypto;
     type RandProvider = Crypto;
     type StorageProvider = RowStore;
 
@@ -90,8 +111,8 @@ impl OpenMlsProvider for Provider<'_> {
         self.store
     }
 
-    fn crypto(&self) -> &RustCrypto {
-        &self.crypto.primitives
+    fn crypto(&self) -> &Crypto {
+        self.crypto
     }
 
     fn rand(&self) -> &Crypto {
@@ -102,11 +123,5 @@ impl OpenMlsProvider for Provider<'_> {
 impl fmt::Debug for Crypto {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Crypto(..)")
-    }
-}
-
-impl Provider<'_> {
-    pub(crate) const fn store(&self) -> &RowStore {
-        self.store
     }
 }

@@ -1,7 +1,9 @@
 //! Translating OpenMLS' errors into who is at fault.
 
 use openmls::framing::errors::MessageDecryptionError;
-use openmls::prelude::{MlsGroupStateError, ProcessMessageError, StageCommitError, ValidationError};
+use openmls::prelude::{
+    MlsGroupStateError, ProcessMessageError, StageCommitError, ValidationError,
+};
 
 use crate::snapshot::ProcessError;
 use crate::{Error, Invalid, NeedsState, Refusal};

@@ -110,7 +110,7 @@ impl Head {
         let (store, group) = self.0.parts_mut();
         group.set_aad(aad.to_vec());
         group
-            .create_message(&core.crypto().provider(store), core.device(), plaintext)
+            .create_message(&core.crypto().provider(store)?, core.device(), plaintext)
             .map_err(|_| Error::Internal("encrypting"))?
             .to_bytes()
             .map_err(|_| Error::Internal("encoding"))
@@ -135,20 +135,18 @@ impl Head {
         }
         .encode()?;
         let (store, mut group) = parent.copy(core)?.into_parts();
-        let provider = core.crypto().provider(&store);
+        let provider = core.crypto().provider(&store)?;
         let bundle = build(&mut group, &provider, core, plan, aad.clone())?;
         let staged = group
             .pending_commit()
             .ok_or(Error::Internal("pending commit"))?;
-        let header = policy::judge(parent, &author, &aad, staged)?;
+        let hash = staged.group_context().confirmed_transcript_hash();
+        let header = policy::judge(parent, &author, &aad, staged, hash)?;
         let (message, welcome) = encode(bundle)?;
         group
             .merge_pending_commit(&provider)
             .map_err(|_| Error::Internal("merging own commit"))?;
-        let child = Snapshot::new_state(store, group)?;
-        if child.state() != header.id {
-            return Err(Error::Internal("name of the child state"));
-        }
+        let child = Snapshot::child(store, group, header.id)?;
         Ok(OwnCommit {
             header,
             message,
@@ -284,12 +282,7 @@ fn build(
     builder
         .load_psks(provider.store())
         .map_err(|_| Error::Internal("building a commit"))?
-        .build(
-            core.crypto(),
-            core.crypto().primitives(),
-            core.device(),
-            |_| true,
-        )
+        .build(core.crypto(), core.crypto(), core.device(), |_| true)
         .map_err(|_| Refusal::Content)?
         .stage_commit(provider)
         .map_err(|_| Error::Internal("staging a commit"))

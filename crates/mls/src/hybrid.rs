@@ -67,9 +67,9 @@ impl Core {
         aad: &[u8],
         plaintext: &[u8],
     ) -> Result<Vec<u8>, Error> {
+        self.crypto().begin_operation()?;
         let sealed = self
             .crypto()
-            .primitives()
             .hpke_seal(SUITE, &to.0, info, aad, plaintext)
             .map_err(|_| Invalid::Malformed)?;
         Ok([sealed.kem_output.as_slice(), sealed.ciphertext.as_slice()].concat())

@@ -9,8 +9,7 @@ use std::fmt;
 use openmls::prelude::tls_codec::DeserializeBytes as _;
 use openmls::prelude::{
     Capabilities, Ciphersuite, CredentialType, ExtensionType, KeyPackage, KeyPackageBundle,
-    LeafNode, Lifetime, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut,
-    ProtocolVersion,
+    LeafNode, Lifetime, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut, ProtocolVersion,
 };
 use openmls::treesync::LeafNodeSource;
 use zeroize::Zeroizing;
@@ -57,7 +56,7 @@ impl Core {
             .key_package_lifetime(lifetime())
             .build(
                 CIPHERSUITE,
-                &self.crypto().provider(&store),
+                &self.crypto().provider(&store)?,
                 self.device(),
                 self.device().credential(),
             )
@@ -98,16 +97,11 @@ impl Core {
         }
         let message =
             MlsMessageIn::tls_deserialize_exact_bytes(bytes).map_err(|_| Invalid::Malformed)?;
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "every other kind is equally unexpected"
-        )]
-        let key_package = match message.extract() {
-            MlsMessageBodyIn::KeyPackage(key_package) => key_package,
-            _ => return Err(Invalid::UnexpectedKind.into()),
+        let MlsMessageBodyIn::KeyPackage(key_package) = message.extract() else {
+            return Err(Invalid::UnexpectedKind.into());
         };
         key_package
-            .validate(self.crypto().primitives(), ProtocolVersion::Mls10)
+            .validate(self.crypto(), ProtocolVersion::Mls10)
             .map_err(|_| Invalid::KeyPackage.into())
     }
 
@@ -124,7 +118,7 @@ impl Core {
 
     fn reference_of(&self, key_package: &KeyPackage) -> Result<[u8; 32], Error> {
         let reference = key_package
-            .hash_ref(self.crypto().primitives())
+            .hash_ref(self.crypto())
             .map_err(|_| Error::Internal("KeyPackage reference"))?;
         reference
             .as_slice()

@@ -14,6 +14,7 @@
 mod commit;
 mod core;
 mod crypto;
+mod encapsulation;
 mod error;
 mod fault;
 mod group_data;
@@ -31,6 +32,7 @@ mod roles;
 mod rows;
 mod snapshot;
 mod storage;
+mod transcript;
 
 pub use commit::{BranchKey, Change, Class, CommitHeader};
 pub use core::Core;

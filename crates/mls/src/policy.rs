@@ -22,6 +22,7 @@ pub(crate) fn judge(
     author: &Member,
     aad: &[u8],
     commit: &StagedCommit,
+    confirmed_transcript_hash: &[u8],
 ) -> Result<CommitHeader, Error> {
     let aad = CommitAad::decode(aad)?;
     if aad.parent != parent.state() {
@@ -31,11 +32,7 @@ pub(crate) fn judge(
     check_update_path(parent, author, commit)?;
     let class = content.classify(parent, author)?;
     let epoch = Epoch(commit.group_context().epoch().as_u64());
-    let id = StateId::of(
-        &parent.group_id(),
-        epoch,
-        commit.group_context().confirmed_transcript_hash(),
-    );
+    let id = StateId::of(&parent.group_id(), epoch, confirmed_transcript_hash);
     let rank = parent.data().rank_of(&author.account);
     let me = parent.me().map(|me| me.leaf);
     Ok(CommitHeader {

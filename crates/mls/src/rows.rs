@@ -35,7 +35,6 @@ impl Rows {
     }
 
     /// All rows in the order of their keys.
-    #[must_use]
     pub fn iter(&self) -> btree_map::Iter<'_, Vec<u8>, Vec<u8>> {
         self.0.iter()
     }

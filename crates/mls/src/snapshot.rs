@@ -17,7 +17,7 @@ use crate::peek::{Peek, PeekContent, peek};
 use crate::storage::{RowError, RowStore};
 use crate::{
     AccountId, Changes, CommitHeader, Core, Epoch, Error, GroupData, GroupId, Invalid, Member,
-    NeedsState, Role, Rows, StateId, StorageFault, policy,
+    NeedsState, Role, Rows, StateId, StorageFault, policy, transcript,
 };
 
 /// One state of a group.
@@ -44,18 +44,32 @@ pub struct Decrypted {
 }
 
 impl Snapshot {
-    /// The state of a group that was just made, joined or moved on; all of its rows are to be stored.
-    pub(crate) fn new_state(store: RowStore, group: MlsGroup) -> Result<Self, Error> {
-        store.mark_all_changed();
-        Self::view(store, group)
+    /// The first state of a group on this device: just made or joined.
+    pub(crate) fn founded(store: RowStore, group: MlsGroup) -> Result<Self, Error> {
+        let id = group_id(&group)?;
+        let state = state_in_context(&id, &group);
+        Self::child(store, group, state)
+    }
+
+    /// The state that a commit led to; all of its rows are to be stored.
+    pub(crate) fn child(store: RowStore, group: MlsGroup, state: StateId) -> Result<Self, Error> {
+        let id = group_id(&group)?;
+        // The context of a group that just lost this device does not name the state; the commit did.
+        if group.is_active() && state_in_context(&id, &group) != state {
+            return Err(Error::Internal("name of a state"));
+        }
+        store
+            .become_state(&id, &state)
+            .map_err(|_| Error::Internal("rows of a state"))?;
+        Self::view(store, group, state)
     }
 
     pub(crate) fn load(core: &Core, rows: Rows) -> Result<Self, Error> {
-        let (store, id) = RowStore::from_rows(rows)?;
+        let (store, id, state) = RowStore::from_rows(rows)?;
         let group = MlsGroup::load(&store, &mls_group_id(&id))
             .map_err(|_| StorageFault::Corrupt)?
             .ok_or(StorageFault::Incomplete)?;
-        let snapshot = Self::view(store, group).map_err(|_| StorageFault::Corrupt)?;
+        let snapshot = Self::view(store, group, state).map_err(|_| StorageFault::Corrupt)?;
         let ours = core.device().signature_key();
         if snapshot.me().is_some_and(|me| me.signature_key != ours) {
             return Err(StorageFault::Corrupt.into());
@@ -75,7 +89,7 @@ impl Snapshot {
             return Err(Invalid::UnexpectedKind.into());
         }
         let message = parse(private_message)?;
-        let provider = core.crypto().provider(&self.store);
+        let provider = core.crypto().provider(&self.store)?;
         let processed = self
             .group
             .process_message(&provider, message)
@@ -136,12 +150,9 @@ impl Snapshot {
             store, mut group, ..
         } = copy;
         group
-            .merge_staged_commit(&core.crypto().provider(&store), commit)
+            .merge_staged_commit(&core.crypto().provider(&store)?, commit)
             .map_err(|_| Error::Internal("merging a commit"))?;
-        let child = Self::new_state(store, group)?;
-        if child.state != header.id {
-            return Err(Error::Internal("name of the child state"));
-        }
+        let child = Self::child(store, group, header.id)?;
         Ok((header, child))
     }
 
@@ -158,7 +169,7 @@ impl Snapshot {
         self.me().ok_or(NeedsState::NotMember)?;
         let secret = self
             .group
-            .export_secret(core.crypto().primitives(), label, context, 32)
+            .export_secret(core.crypto(), label, context, 32)
             .map(Zeroizing::new)
             .map_err(|_| Error::Internal("exporter"))?;
         let secret = secret
@@ -260,19 +271,8 @@ impl Snapshot {
         devices.len() != self.members.len()
     }
 
-    fn view(store: RowStore, group: MlsGroup) -> Result<Self, Error> {
-        let id = group
-            .group_id()
-            .as_slice()
-            .try_into()
-            .map_err(|_| Invalid::Welcome)?;
-        let id = GroupId::from_bytes(id);
-        let context = group.public_group().group_context();
-        let state = StateId::of(
-            &id,
-            Epoch(group.epoch().as_u64()),
-            context.confirmed_transcript_hash(),
-        );
+    fn view(store: RowStore, group: MlsGroup, state: StateId) -> Result<Self, Error> {
+        let id = group_id(&group)?;
         let data = GroupData::from_extensions(group.extensions())?;
         let members = group
             .members()
@@ -315,7 +315,7 @@ impl Snapshot {
         }
         let message = parse(public_message)?;
         let mut copy = self.copy(core)?;
-        let provider = core.crypto().provider(&copy.store);
+        let provider = core.crypto().provider(&copy.store)?;
         let processed = copy
             .group
             .process_message(&provider, message)
@@ -325,7 +325,11 @@ impl Snapshot {
         let ProcessedMessageContent::StagedCommitMessage(commit) = processed.into_content() else {
             return Err(Invalid::UnexpectedKind.into());
         };
-        let header = policy::judge(self, &author, &aad, &commit)?;
+        if self.me().is_some_and(|me| me.leaf == author.leaf) {
+            return Err(NeedsState::OwnCommit.into());
+        }
+        let hash = transcript::confirmed_hash(&self.group, public_message)?;
+        let header = policy::judge(self, &author, &aad, &commit, &hash)?;
         Ok(Staged {
             header,
             commit: *commit,
@@ -373,6 +377,24 @@ fn parse(message: &[u8]) -> Result<ProtocolMessage, Error> {
     message
         .try_into_protocol_message()
         .map_err(|_| Invalid::UnexpectedKind.into())
+}
+
+fn group_id(group: &MlsGroup) -> Result<GroupId, Error> {
+    let id = group
+        .group_id()
+        .as_slice()
+        .try_into()
+        .map_err(|_| Invalid::Welcome)?;
+    Ok(GroupId::from_bytes(id))
+}
+
+/// The name of a state by OpenMLS' context.
+fn state_in_context(id: &GroupId, group: &MlsGroup) -> StateId {
+    let hash = group
+        .public_group()
+        .group_context()
+        .confirmed_transcript_hash();
+    StateId::of(id, Epoch(group.epoch().as_u64()), hash)
 }
 
 /// The error type that OpenMLS gives with our storage.

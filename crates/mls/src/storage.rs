@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::rows::{Changes, Rows};
-use crate::{GroupId, StorageFault};
+use crate::{GroupId, StateId, StorageFault};
 
 /// Why a row could not be written or read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +46,7 @@ struct Tables {
 #[derive(Clone, Copy)]
 #[repr(u8)]
 enum Kind {
-    /// Our own row: format version and group id.
+    /// Our own row: format version, group and state.
     Header = 0,
     JoinConfig = 1,
     Tree = 2,
@@ -83,37 +83,43 @@ impl Kind {
 }
 
 impl RowStore {
-    /// An empty store for a new group.
-    pub(crate) fn for_group(group: &GroupId) -> Self {
-        let store = Self::default();
-        store.write_header(group);
-        store
-    }
-
-    /// The store of these rows and the group they are of.
-    pub(crate) fn from_rows(rows: Rows) -> Result<(Self, GroupId), StorageFault> {
+    /// The store of these rows, and the group and state that they are of.
+    pub(crate) fn from_rows(rows: Rows) -> Result<(Self, GroupId, StateId), StorageFault> {
         let header = rows
             .get(&[Kind::Header as u8])
             .ok_or(StorageFault::Incomplete)?;
-        let (version, group) = header.split_first().ok_or(StorageFault::Corrupt)?;
+        let (version, header) = header.split_first().ok_or(StorageFault::Corrupt)?;
         if *version != FORMAT_VERSION {
             return Err(StorageFault::NewerVersion);
         }
-        let group = group.try_into().map_err(|_| StorageFault::Corrupt)?;
+        let (group, state) = header.split_first_chunk().ok_or(StorageFault::Corrupt)?;
+        let (group, state) = (
+            GroupId::from_bytes(*group),
+            state.try_into().map_err(|_| StorageFault::Corrupt)?,
+        );
         let tables = Tables {
             group: rows,
             ..Tables::default()
         };
-        Ok((Self(RefCell::new(tables)), GroupId::from_bytes(group)))
+        Ok((
+            Self(RefCell::new(tables)),
+            group,
+            StateId::from_bytes(state),
+        ))
     }
 
-    /// Names the group that the rows are of; needed once before they are stored.
-    pub(crate) fn write_header(&self, group: &GroupId) {
-        let mut header = vec![FORMAT_VERSION];
-        header.extend_from_slice(group.as_bytes());
-        if let Ok(mut tables) = self.0.try_borrow_mut() {
-            tables.put(Kind::Header, vec![Kind::Header as u8], header);
-        }
+    /// Names what the rows have become, and marks them all as changed: a new state is to be stored whole.
+    pub(crate) fn become_state(&self, group: &GroupId, state: &StateId) -> Result<(), RowError> {
+        let header = [
+            &[FORMAT_VERSION],
+            group.as_bytes().as_slice(),
+            state.as_bytes(),
+        ]
+        .concat();
+        let mut tables = self.0.try_borrow_mut().map_err(|_| RowError::Busy)?;
+        tables.put(Kind::Header, vec![Kind::Header as u8], header);
+        tables.changed = tables.group.iter().map(|(key, _)| key.clone()).collect();
+        Ok(())
     }
 
     /// A copy of the group's rows.
@@ -138,13 +144,6 @@ impl RowStore {
                 (key, value)
             })
             .collect()
-    }
-
-    /// Marks every row as changed: what a new state has to store.
-    pub(crate) fn mark_all_changed(&self) {
-        if let Ok(mut tables) = self.0.try_borrow_mut() {
-            tables.changed = tables.group.iter().map(|(key, _)| key.clone()).collect();
-        }
     }
 
     fn put<K: Serialize, V: Serialize>(

@@ -1,0 +1,576 @@
+//! Groups through the public interface: founding, joining, talking, changing, leaving.
+
+mod common;
+
+use common::{GROUP, Person, assert_agree, assert_talk, commit_by, device_of, group_of, person};
+use sori_mls::{
+    AccountKey, Change, Class, Conversation, Epoch, Error, GroupData, Invalid, Misuse, NeedsState,
+    Operation, Order, Refusal, Role,
+};
+
+#[test]
+fn groups_of_two_to_eight_agree_and_talk() {
+    for count in 2..=8 {
+        let mut people = group_of(count);
+        assert_agree(&people);
+        assert_talk(&mut people);
+        for author in [0, usize::from(count) - 1] {
+            let header = commit_by(&mut people, author, &Operation::Update);
+            assert_eq!(header.key.class, Class::Update);
+            assert_agree(&people);
+        }
+        assert_talk(&mut people);
+    }
+}
+
+#[test]
+fn a_new_group_has_its_owner_and_data() {
+    let people = group_of(1);
+    let snapshot = people[0].snapshot();
+    assert_eq!(snapshot.epoch(), Epoch(0));
+    assert_eq!(snapshot.group_id(), GROUP);
+    assert_eq!(snapshot.data().name, "tea");
+    let me = snapshot.me().unwrap();
+    assert_eq!(
+        (me.account, me.leaf, me.role),
+        (people[0].id(), 0, Role::Owner)
+    );
+    assert_eq!(me.device, people[0].core.device().id());
+    assert_eq!(me.signature_key, people[0].core.device().signature_key());
+    assert_eq!(snapshot.role_of(&people[0].id()), Some(Role::Owner));
+    assert_eq!(snapshot.role_of(&person(9).id()), None);
+}
+
+#[test]
+fn data_of_a_new_group_is_checked() {
+    let founder = person(1);
+    let data = || GroupData::new(founder.id(), String::new(), Conversation::Group);
+    let refused = |data, misuse: Misuse| {
+        assert_eq!(
+            founder.core.create_group(GROUP, data).unwrap_err(),
+            Error::Misuse(misuse)
+        );
+    };
+    refused(
+        GroupData {
+            owner: person(2).id(),
+            ..data()
+        },
+        Misuse::NewGroupData,
+    );
+    refused(
+        GroupData {
+            admins: vec![person(2).id()],
+            ..data()
+        },
+        Misuse::NewGroupData,
+    );
+    refused(
+        GroupData {
+            spent_orders: vec![(Epoch(0), [0; 32])],
+            ..data()
+        },
+        Misuse::NewGroupData,
+    );
+    refused(
+        GroupData {
+            name: "x".repeat(257),
+            ..data()
+        },
+        Misuse::Limits,
+    );
+    refused(
+        GroupData {
+            relays: vec![String::new(); 9],
+            ..data()
+        },
+        Misuse::Limits,
+    );
+}
+
+#[test]
+fn adding_names_the_added_and_their_leaves() {
+    let mut people = group_of(3);
+    let mut fourth = person(4);
+    let add = Operation::Add {
+        key_packages: vec![fourth.key_package()],
+    };
+    let commit = people[0].commit(&add).unwrap();
+    let added = commit.header.added.clone();
+    assert_eq!(commit.header.key.class, Class::Add);
+    assert_eq!(added.len(), 1);
+    assert_eq!(
+        (added[0].account, added[0].leaf, added[0].role),
+        (fourth.id(), 3, Role::Member)
+    );
+    assert_eq!(commit.child.snapshot().member_by_leaf(3), Some(&added[0]));
+    people[0].go(commit.header.id);
+    for other in &mut people[1..] {
+        assert_eq!(other.follow(&commit.message).unwrap(), commit.header);
+    }
+    fourth.join(&commit.welcome.unwrap()).unwrap();
+    people.push(fourth);
+    assert_agree(&people);
+    assert_talk(&mut people);
+}
+
+#[test]
+fn a_freed_leaf_is_used_again_as_announced() {
+    let mut people = group_of(4);
+    let gone = people.remove(1);
+    commit_by(&mut people, 0, &Operation::Remove { account: gone.id() });
+    let mut newcomers = [person(10), person(11)];
+    let key_packages = newcomers.iter_mut().map(Person::key_package).collect();
+    let commit = people[0].commit(&Operation::Add { key_packages }).unwrap();
+    let leaves: Vec<_> = commit
+        .header
+        .added
+        .iter()
+        .map(|member| member.leaf)
+        .collect();
+    assert_eq!(leaves, [1, 4]);
+    for added in &commit.header.added {
+        assert_eq!(
+            commit.child.snapshot().member_by_leaf(added.leaf),
+            Some(added)
+        );
+    }
+}
+
+#[test]
+fn everybody_may_add_own_devices() {
+    let mut people = group_of(2);
+    let mut second = device_of(AccountKey::from_bytes(&[2; 32]), 50);
+    let add = Operation::Add {
+        key_packages: vec![second.key_package()],
+    };
+    let commit = people[1].commit(&add).unwrap();
+    people[1].go(commit.header.id);
+    people[0].follow(&commit.message).unwrap();
+    second.join(&commit.welcome.unwrap()).unwrap();
+    people.push(second);
+    assert_agree(&people);
+    assert_talk(&mut people);
+
+    // Removing the account removes both devices at once.
+    let account = people[1].id();
+    let header = people[0]
+        .commit(&Operation::Remove { account })
+        .unwrap()
+        .header;
+    assert_eq!(header.removed.len(), 2);
+}
+
+#[test]
+fn removed_people_know_it_and_cannot_go_on() {
+    let mut people = group_of(3);
+    let account = people[2].id();
+    let commit = people[0].commit(&Operation::Remove { account }).unwrap();
+    assert_eq!(commit.header.key.class, Class::Moderation);
+    assert!(!commit.header.removes_me);
+    people[0].go(commit.header.id);
+    let seen = people[1].follow(&commit.message).unwrap();
+    assert_eq!(seen, commit.header);
+    let mut removed = people.pop().unwrap();
+    let seen = removed.follow(&commit.message).unwrap();
+    assert!(seen.removes_me);
+    assert_eq!(seen.id, commit.header.id);
+    assert_eq!(seen.removed[0].account, removed.id());
+
+    let snapshot = removed.snapshot();
+    assert_eq!(snapshot.me(), None);
+    assert_eq!(snapshot.members().len(), 2);
+    assert_eq!(snapshot.role_of(&removed.id()), None);
+    let not_member = Error::NeedsState(NeedsState::NotMember);
+    assert_eq!(
+        snapshot.export_secret(&removed.core, "x", b"").unwrap_err(),
+        not_member
+    );
+    let mut head = removed.load_head();
+    assert_eq!(
+        head.encrypt(&removed.core, b"", b"").unwrap_err(),
+        not_member
+    );
+    assert_eq!(
+        head.commit(&removed.core, &Operation::Update).unwrap_err(),
+        not_member
+    );
+    let message = people[0].send("without you");
+    assert_eq!(removed.read(&message).unwrap_err(), not_member);
+    let next = people[0].commit(&Operation::Update).unwrap();
+    assert_eq!(removed.receive(&next.message).unwrap_err(), not_member);
+    assert_agree(&people);
+}
+
+#[test]
+fn names_relays_and_roles_change_for_all() {
+    let mut people = group_of(3);
+    let rename = Operation::Rename {
+        name: "차".to_owned(),
+    };
+    let header = commit_by(&mut people, 0, &rename);
+    assert_eq!(header.key.class, Class::GroupData);
+    assert_eq!(
+        header.changes,
+        [Change::Renamed {
+            name: "차".to_owned()
+        }]
+    );
+    let relays = vec!["relay://example.org:443/#key".to_owned()];
+    let header = commit_by(
+        &mut people,
+        0,
+        &Operation::SetRelays {
+            relays: relays.clone(),
+        },
+    );
+    assert_eq!(header.changes, [Change::Relays { relays }]);
+    let account = people[1].id();
+    let header = commit_by(
+        &mut people,
+        0,
+        &Operation::SetRole {
+            account,
+            role: Role::Admin,
+        },
+    );
+    assert_eq!(
+        header.changes,
+        [Change::Role {
+            account,
+            role: Role::Admin
+        }]
+    );
+    assert_eq!(people[2].snapshot().role_of(&account), Some(Role::Admin));
+    let header = commit_by(
+        &mut people,
+        1,
+        &Operation::Rename {
+            name: "tea again".to_owned(),
+        },
+    );
+    assert_eq!(header.key.rank, 1);
+    let header = commit_by(
+        &mut people,
+        0,
+        &Operation::SetRole {
+            account,
+            role: Role::Member,
+        },
+    );
+    assert_eq!(header.key.class, Class::Moderation);
+    assert_eq!(people[2].snapshot().role_of(&account), Some(Role::Member));
+    assert_agree(&people);
+    assert_talk(&mut people);
+}
+
+#[test]
+fn owner_hands_over_and_becomes_first_admin() {
+    let mut people = group_of(3);
+    let [first, second, third] = [people[0].id(), people[1].id(), people[2].id()];
+    commit_by(
+        &mut people,
+        0,
+        &Operation::SetRole {
+            account: second,
+            role: Role::Admin,
+        },
+    );
+    let header = commit_by(
+        &mut people,
+        0,
+        &Operation::SetRole {
+            account: third,
+            role: Role::Owner,
+        },
+    );
+    assert_eq!(header.changes.len(), 2);
+    let snapshot = people[1].snapshot();
+    assert_eq!(snapshot.data().owner, third);
+    assert_eq!(snapshot.data().admins, [first, second]);
+    // Now the former owner may leave.
+    let order = people[0].core.leave_order(&people[0].snapshot()).unwrap();
+    let commit = people[1]
+        .commit(&Operation::Realise {
+            orders: vec![order],
+        })
+        .unwrap();
+    assert_eq!(commit.child.snapshot().data().admins, [second]);
+}
+
+#[test]
+fn leaving_is_an_order_that_anybody_realises() {
+    let mut people = group_of(4);
+    let leaver = people.pop().unwrap();
+    let order = leaver.core.leave_order(&leaver.snapshot()).unwrap();
+    let order = Order::decode(&order.encode().unwrap()).unwrap();
+    assert_eq!(order.target(), leaver.id());
+    let header = commit_by(
+        &mut people,
+        2,
+        &Operation::Realise {
+            orders: vec![order.clone()],
+        },
+    );
+    assert_eq!(header.key.class, Class::Leave);
+    assert_eq!(header.removed[0].account, leaver.id());
+    assert_eq!(header.orders, [order.clone()]);
+    let snapshot = people[0].snapshot();
+    assert_eq!(snapshot.role_of(&leaver.id()), None);
+    assert_eq!(snapshot.data().spent_orders, [(Epoch(1), order.id())]);
+    assert_agree(&people);
+    assert_talk(&mut people);
+}
+
+#[test]
+fn a_spent_order_does_not_remove_who_came_back() {
+    let mut people = group_of(3);
+    let mut leaver = people.pop().unwrap();
+    let order = leaver.core.leave_order(&leaver.snapshot()).unwrap();
+    commit_by(
+        &mut people,
+        1,
+        &Operation::Realise {
+            orders: vec![order.clone()],
+        },
+    );
+    let add = Operation::Add {
+        key_packages: vec![leaver.key_package()],
+    };
+    let commit = people[0].commit(&add).unwrap();
+    people[0].go(commit.header.id);
+    people[1].follow(&commit.message).unwrap();
+    leaver.join(&commit.welcome.unwrap()).unwrap();
+    let again = people[1].commit(&Operation::Realise {
+        orders: vec![order],
+    });
+    assert_eq!(again.unwrap_err(), Error::Refused(Refusal::Order));
+    people.push(leaver);
+    assert_agree(&people);
+}
+
+#[test]
+fn the_owner_cannot_just_leave() {
+    let people = group_of(2);
+    let refused = people[0]
+        .core
+        .leave_order(&people[0].snapshot())
+        .unwrap_err();
+    assert_eq!(refused, Error::Refused(Refusal::OwnerLeaves));
+    let operation = Operation::Remove {
+        account: people[0].id(),
+    };
+    let refused = people[0]
+        .load_head()
+        .commit(&people[0].core, &operation)
+        .unwrap_err();
+    assert_eq!(refused, Error::Misuse(Misuse::RemovesSelf));
+}
+
+#[test]
+fn operations_that_make_no_sense_are_told_apart() {
+    let mut people = group_of(2);
+    let own = people[0].id();
+    let stranger = person(9).id();
+    let other = people[1].id();
+    for (operation, misuse) in [
+        (
+            Operation::Add {
+                key_packages: vec![],
+            },
+            Misuse::Empty,
+        ),
+        (Operation::Realise { orders: vec![] }, Misuse::Empty),
+        (
+            Operation::Remove { account: stranger },
+            Misuse::UnknownAccount,
+        ),
+        (
+            Operation::SetRole {
+                account: stranger,
+                role: Role::Admin,
+            },
+            Misuse::UnknownAccount,
+        ),
+        (
+            Operation::SetRole {
+                account: other,
+                role: Role::Member,
+            },
+            Misuse::NoChange,
+        ),
+        (
+            Operation::SetRole {
+                account: own,
+                role: Role::Owner,
+            },
+            Misuse::NoChange,
+        ),
+        (
+            Operation::Rename {
+                name: "tea".to_owned(),
+            },
+            Misuse::NoChange,
+        ),
+        (
+            Operation::Rename {
+                name: "x".repeat(257),
+            },
+            Misuse::Limits,
+        ),
+    ] {
+        assert_eq!(
+            people[0].commit(&operation).unwrap_err(),
+            Error::Misuse(misuse),
+            "{operation:?}"
+        );
+    }
+    let step_down = Operation::SetRole {
+        account: own,
+        role: Role::Member,
+    };
+    assert_eq!(
+        people[0].commit(&step_down).unwrap_err(),
+        Error::Refused(Refusal::OwnerLeaves)
+    );
+}
+
+#[test]
+fn joining_can_be_tried_again_after_a_failure() {
+    let mut owner = group_of(1).remove(0);
+    let mut joiner = person(2);
+    let spare = joiner.key_package();
+    let used = joiner.key_package();
+    let reference_of_used = owner.core.inspect_key_package(&used).unwrap().reference;
+    let commit = owner
+        .commit(&Operation::Add {
+            key_packages: vec![used],
+        })
+        .unwrap();
+    let welcome = commit.welcome.unwrap();
+    let mut damaged = welcome.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    assert_eq!(
+        joiner.join(&damaged).unwrap_err(),
+        Error::Invalid(Invalid::Welcome)
+    );
+    let reference = joiner.join(&welcome).unwrap();
+    assert_eq!(reference, reference_of_used);
+    // Also with the group already there, and to another branch of it by the spare KeyPackage.
+    joiner.join(&welcome).unwrap();
+    let other = owner
+        .commit(&Operation::Add {
+            key_packages: vec![spare],
+        })
+        .unwrap();
+    joiner.join(&other.welcome.unwrap()).unwrap();
+    owner.go(other.header.id);
+    assert_agree(&[owner, joiner]);
+}
+
+#[test]
+fn joining_without_the_key_package_is_refused() {
+    let mut owner = group_of(1).remove(0);
+    let (mut invited, mut other) = (person(2), person(3));
+    let commit = owner
+        .commit(&Operation::Add {
+            key_packages: vec![invited.key_package()],
+        })
+        .unwrap();
+    other.key_package();
+    let refused = other.join(&commit.welcome.unwrap()).unwrap_err();
+    assert_eq!(refused, Error::NeedsState(NeedsState::NoKeyPackage));
+}
+
+#[test]
+fn messages_are_read_late_and_in_any_order_but_once() {
+    let mut people = group_of(2);
+    let messages: Vec<_> = (0..300).map(|i| people[0].send(&i.to_string())).collect();
+    let parent = people[0].head.unwrap();
+    commit_by(&mut people, 0, &Operation::Update);
+    let after = people[0].send("after");
+    assert_eq!(people[1].read(&after).unwrap(), "after");
+    // The parent's messages come now, the last first.
+    for (i, message) in messages.iter().enumerate().rev() {
+        assert_eq!(people[1].read(message).unwrap(), i.to_string());
+    }
+    let again = people[1].read(&messages[150]).unwrap_err();
+    assert_eq!(again, Error::NeedsState(NeedsState::AlreadyRead));
+    let here = people[1].head.unwrap();
+    let elsewhere = people[1].read_in(here, &messages[0]).err().unwrap();
+    let epochs = NeedsState::OtherEpoch {
+        found: Epoch(1),
+        here: Epoch(2),
+    };
+    assert_eq!(elsewhere, Error::NeedsState(epochs));
+    let own = people[0].read_in(parent, &messages[0]).err().unwrap();
+    assert_eq!(own, Error::NeedsState(NeedsState::OwnMessage));
+}
+
+#[test]
+fn own_commits_are_recognised() {
+    let mut people = group_of(2);
+    let commit = people[0].commit(&Operation::Update).unwrap();
+    let seen = people[0].receive(&commit.message).unwrap_err();
+    assert_eq!(seen, Error::NeedsState(NeedsState::OwnCommit));
+    let add = people[0]
+        .commit(&Operation::Add {
+            key_packages: vec![person(5).key_package()],
+        })
+        .unwrap();
+    let seen = people[0].receive(&add.message).unwrap_err();
+    assert_eq!(seen, Error::NeedsState(NeedsState::OwnCommit));
+}
+
+#[test]
+fn secrets_depend_on_state_label_and_context() {
+    let mut people = group_of(2);
+    let secret = |person: &Person, label: &str, context: &[u8]| {
+        *person
+            .snapshot()
+            .export_secret(&person.core, label, context)
+            .unwrap()
+    };
+    let first = secret(&people[0], "a", b"1");
+    assert_eq!(first, secret(&people[1], "a", b"1"));
+    assert_ne!(first, secret(&people[0], "b", b"1"));
+    assert_ne!(first, secret(&people[0], "a", b"2"));
+    commit_by(&mut people, 0, &Operation::Update);
+    assert_ne!(first, secret(&people[0], "a", b"1"));
+}
+
+#[test]
+fn one_seed_gives_one_run() {
+    let run = || {
+        let mut people = group_of(5);
+        let header = commit_by(&mut people, 3, &Operation::Update);
+        let commit = people[0].commit(&Operation::Update).unwrap();
+        let message = people[1].send("same");
+        let sealed = {
+            let key = people[1].core.hybrid_key(&[1; 32]).unwrap();
+            people[0]
+                .core
+                .hybrid_seal(key.public(), b"", b"", b"same")
+                .unwrap()
+        };
+        (header.id, commit.message, message, sealed)
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn debug_shows_no_secret_and_types_can_move_between_threads() {
+    fn movable<T: Send + 'static>() {}
+    movable::<sori_mls::Core>();
+    movable::<sori_mls::Head>();
+    movable::<sori_mls::Snapshot>();
+    let people = group_of(2);
+    let head = people[0].load_head();
+    let text = format!(
+        "{:?} {:?} {:?}",
+        head,
+        people[0].core,
+        head.snapshot().rows()
+    );
+    assert!(text.len() < 300, "{text}");
+}
