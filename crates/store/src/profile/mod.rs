@@ -155,7 +155,10 @@ impl Profile {
         let open =
             |recovery| ballast::open_with_room(&profile.root, || SledKv::open(&db, recovery));
         let (kv, suspicion) = match open(Recovery::FromSnapshot) {
-            Err(Error::Corrupt { .. }) => (open(Recovery::FromLog)?, Suspicion::Strong),
+            Err(Error::Corrupt { .. }) => {
+                rescue::keep(&profile.root)?;
+                (open(Recovery::FromLog)?, Suspicion::Strong)
+            }
             result => (result?, suspicion),
         };
         Ok(Opened {
