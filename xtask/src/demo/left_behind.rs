@@ -5,11 +5,13 @@ use std::io;
 use std::path::Path;
 
 use memchr::memmem;
+use serde_json::json;
 
 use super::Stage;
 use super::memory;
 use super::story::Played;
 use crate::error::Error;
+use crate::rpc::Rpc;
 
 /// A text that certainly is in the relay's memory: the name of its protocol. If the search does not find it, the
 /// search is broken, and what else it did not find means nothing.
@@ -18,24 +20,25 @@ const CONTROL: &[u8] = b"sori/1";
 /// Looks and tells, ends the three processes, and looks again; fails if something was found that must not be there.
 pub(super) async fn tell(stage: &Stage<'_>, played: Played) -> Result<(), Error> {
     let Played {
+        group,
         texts,
         names,
-        people,
+        mut people,
     } = played;
+    let attached = attached(&group, &mut people).await?;
+    println!(
+        "   It had to see {attached} connections with their addresses and times, the random-looking topics at which"
+    );
+    println!(
+        "   they meet today, and how many sealed frames of which of eight sizes pass between them."
+    );
     let wanted: Vec<&[u8]> = texts
         .iter()
         .chain(&names)
         .map(|text| text.as_bytes())
         .collect();
     println!(
-        "   It had to see the address of each of the {} processes, when each was connected, which",
-        people.len()
-    );
-    println!(
-        "   random-looking topics they met at, and how many sealed frames of which of eight sizes passed."
-    );
-    println!(
-        "   Looked for in all it has: {} message texts and {} names of people and groups.",
+        "   Searched for in what it has: {} message texts and {} names of people and groups.",
         texts.len(),
         names.len()
     );
@@ -46,6 +49,19 @@ pub(super) async fn tell(stage: &Stage<'_>, played: Played) -> Result<(), Error>
     }
     relay_memory(stage, "after all have left", &wanted)?;
     profiles(stage, &wanted)
+}
+
+/// How many of the processes are connected to the relay and attached to the group's topics; all of them should be.
+async fn attached(group: &str, people: &mut [Rpc]) -> Result<usize, Error> {
+    for person in &mut *people {
+        let question = ("sync.status", json!({ "group": group }));
+        person
+            .until("the process is attached at the relay", question, |answer| {
+                (answer["attached"] == true).then_some(())
+            })
+            .await?;
+    }
+    Ok(people.len())
 }
 
 fn relay_memory(stage: &Stage<'_>, when: &str, wanted: &[&[u8]]) -> Result<(), Error> {

@@ -36,6 +36,8 @@ const WHILE_AWAY: [&str; 4] = [
 /// What was said, for those who look for it afterwards.
 #[derive(Debug)]
 pub(super) struct Played {
+    /// The id of the group.
+    pub(super) group: String,
     /// Every text that was sent, in the order that all agreed on.
     pub(super) texts: Vec<&'static str>,
     /// Names of people and of the group, old and new.
@@ -87,6 +89,7 @@ pub(super) async fn play(stage: &Stage<'_>, steps: &mut Steps) -> Result<Played,
     agree(talk.group(), [&mut hana, &mut duri, &mut sena]).await?;
 
     Ok(Played {
+        group: talk.group().to_owned(),
         texts: talk.said().to_vec(),
         names: vec![HANA.name, DURI.name, SENA.name, GROUP, NEW_GROUP],
         people: [hana, duri, sena],
