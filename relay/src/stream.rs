@@ -106,3 +106,21 @@ const READ_LEN_MAX: usize = 65_536;
 
 /// Size of the read buffer of a connection that is not QUIC. Small, as it stays while idle.
 const STREAM_BUFFER_LEN: usize = 8192;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn read_buffer_is_wiped_after_each_use() {
+        let (mut far, near) = tokio::io::duplex(64);
+        let mut reader = Reader::new(near);
+        for text in ["first", "a longer second"] {
+            far.write_all(text.as_bytes()).await.unwrap();
+            assert_eq!(reader.read().await, Ok(Some(text.into())));
+            assert!(reader.buffer.iter().all(|byte| *byte == 0));
+        }
+        drop(far);
+        assert_eq!(reader.read().await, Ok(None));
+    }
+}

@@ -1,1 +1,361 @@
-//! tests
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use sori_wire::limits::{
+    ATTACHMENT_QUEUE_BYTES_MAX, CONNECTION_QUEUE_BYTES_MAX, CONTROL_QUEUE_BYTES_MAX,
+    FRAME_WAIT_MS_MAX,
+};
+use sori_wire::{Decoder, Exporter, Handle, Refusal, RelayMessage, RequestId, TopicSeed};
+
+use super::{ConnectionId, ProvenTopic, Switch, Time, Transmit};
+
+const START: Time = Time(0);
+const REQUEST: RequestId = RequestId(7);
+const NO_BOUND: usize = usize::MAX;
+
+fn proven(number: u16) -> ProvenTopic {
+    let mut bytes = [9; 32];
+    bytes[..2].copy_from_slice(&number.to_be_bytes());
+    let seed = TopicSeed::from_bytes(bytes);
+    let exporter = Exporter::from_bytes([1; 32]);
+    ProvenTopic::verify(&seed.topic(), &seed.prove(&exporter), &exporter).unwrap()
+}
+
+/// Everything that waits for a connection, as messages.
+fn drain(switch: &mut Switch, id: ConnectionId, now: Time) -> Vec<RelayMessage> {
+    let mut decoder = Decoder::new();
+    let mut messages = Vec::new();
+    while let Transmit::Bytes(pieces) = switch.poll_transmit(id, now) {
+        for piece in pieces {
+            decoder.push(&piece);
+            while let Some(message) = decoder.next().unwrap() {
+                messages.push(message);
+            }
+        }
+    }
+    assert!(decoder.is_between_messages());
+    messages
+}
+
+fn attach(switch: &mut Switch, id: ConnectionId, topic: &ProvenTopic) -> Handle {
+    switch.handle_attach(id, REQUEST, topic);
+    match drain(switch, id, START).as_slice() {
+        [RelayMessage::Attached { handle, .. }] => *handle,
+        other => panic!("not attached: {other:?}"),
+    }
+}
+
+/// Publishes and gives the number of receivers.
+fn publish(switch: &mut Switch, id: ConnectionId, handle: Handle, len: usize, now: Time) -> u32 {
+    let frame = Bytes::from(vec![0; len]);
+    switch.handle_publish(id, REQUEST, handle, &frame, now);
+    match drain(switch, id, now).as_slice() {
+        [RelayMessage::Published { receivers, .. }] => *receivers,
+        other => panic!("not published: {other:?}"),
+    }
+}
+
+fn is_frame_of(len: usize) -> impl Fn(&RelayMessage) -> bool {
+    move |message| matches!(message, RelayMessage::Deliver { frame, .. } if frame.len() == len)
+}
+
+struct Pair {
+    switch: Switch,
+    from: ConnectionId,
+    from_handle: Handle,
+    to: ConnectionId,
+    to_handle: Handle,
+}
+
+fn pair(queued_bytes_max: usize) -> Pair {
+    let mut switch = Switch::new(queued_bytes_max);
+    let from = switch.handle_connect(START).unwrap();
+    let to = switch.handle_connect(START).unwrap();
+    let from_handle = attach(&mut switch, from, &proven(1));
+    let to_handle = attach(&mut switch, to, &proven(1));
+    while switch.poll_wake().is_some() {}
+    Pair {
+        switch,
+        from,
+        from_handle,
+        to,
+        to_handle,
+    }
+}
+
+impl Pair {
+    fn publish(&mut self, len: usize, now: Time) -> u32 {
+        publish(&mut self.switch, self.from, self.from_handle, len, now)
+    }
+
+    fn drain(&mut self, now: Time) -> Vec<RelayMessage> {
+        drain(&mut self.switch, self.to, now)
+    }
+
+    fn gap(&self) -> RelayMessage {
+        RelayMessage::Gap {
+            handle: self.to_handle,
+        }
+    }
+}
+
+#[test]
+fn frame_is_shared_and_not_copied_for_each_reader() {
+    let mut pair = pair(NO_BOUND);
+    let third = pair.switch.handle_connect(START).unwrap();
+    attach(&mut pair.switch, third, &proven(1));
+    let frame = Bytes::from(vec![5; 10_000]);
+    let place = frame.as_ptr();
+    let (from, handle) = (pair.from, pair.from_handle);
+    pair.switch
+        .handle_publish(from, REQUEST, handle, &frame, START);
+    for reader in [pair.to, third] {
+        let Transmit::Bytes(pieces) = pair.switch.poll_transmit(reader, START) else {
+            panic!("nothing for the reader");
+        };
+        assert!(pieces.iter().any(|piece| piece.as_ptr() == place));
+    }
+}
+
+#[test]
+fn attachment_at_its_limit_keeps_its_frames_and_one_past_it_loses_them_for_a_gap() {
+    let mut pair = pair(NO_BOUND);
+    let each = ATTACHMENT_QUEUE_BYTES_MAX / 4 - 64;
+    for _ in 0..4 {
+        assert_eq!(pair.publish(each, START), 1);
+    }
+    assert_eq!(pair.switch.queued_bytes(), ATTACHMENT_QUEUE_BYTES_MAX);
+    assert_eq!(pair.publish(0, START), 0);
+    assert_eq!(pair.switch.queued_bytes(), 0);
+    assert_eq!(pair.publish(0, START), 0);
+    assert_eq!(pair.drain(START), [pair.gap()]);
+
+    assert_eq!(pair.publish(3, START), 1);
+    assert!(matches!(pair.drain(START).as_slice(), [message] if is_frame_of(3)(message)));
+}
+
+#[test]
+fn gap_of_one_attachment_leaves_the_frames_of_another() {
+    let mut pair = pair(NO_BOUND);
+    let from_other = attach(&mut pair.switch, pair.from, &proven(2));
+    attach(&mut pair.switch, pair.to, &proven(2));
+    assert_eq!(
+        publish(&mut pair.switch, pair.from, from_other, 5, START),
+        1
+    );
+    for _ in 0..5 {
+        pair.publish(60_000, START);
+    }
+    let heard = pair.drain(START);
+    assert_eq!(heard.len(), 2);
+    assert!(heard.iter().any(is_frame_of(5)));
+    assert!(heard.contains(&pair.gap()));
+}
+
+#[test]
+fn connection_is_bounded_over_all_its_attachments() {
+    let mut pair = pair(NO_BOUND);
+    let mut queued = 0;
+    for number in 10..30 {
+        let from = attach(&mut pair.switch, pair.from, &proven(number));
+        pair.switch.handle_attach(pair.to, REQUEST, &proven(number));
+        for _ in 0..3 {
+            queued += publish(&mut pair.switch, pair.from, from, 65_536, START);
+        }
+    }
+    assert!(pair.switch.queued_bytes() <= CONNECTION_QUEUE_BYTES_MAX);
+    assert_eq!(
+        usize::try_from(queued).unwrap(),
+        CONNECTION_QUEUE_BYTES_MAX / (65_536 + 64)
+    );
+}
+
+#[test]
+fn relay_at_its_bound_serves_those_who_read() {
+    let mut pair = pair(1000);
+    let reader = pair.switch.handle_connect(START).unwrap();
+    attach(&mut pair.switch, reader, &proven(1));
+    assert_eq!(pair.publish(2000, START), 2);
+    let heard = drain(&mut pair.switch, reader, START);
+    assert!(heard.iter().any(is_frame_of(2000)));
+    // The one that does not read is still over the bound by its one frame: it gets a gap.
+    assert_eq!(pair.publish(10, START), 1);
+    assert_eq!(pair.drain(START), [pair.gap()]);
+}
+
+#[test]
+fn frame_waits_as_long_as_it_may_and_not_longer() {
+    let mut pair = pair(NO_BOUND);
+    assert_eq!(pair.publish(3, START), 1);
+    let limit = Time(FRAME_WAIT_MS_MAX);
+    pair.switch.handle_timeout(pair.to, limit);
+    assert!(pair.switch.queued_bytes() > 0);
+    assert_eq!(pair.publish(4, limit), 1);
+    pair.switch
+        .handle_timeout(pair.to, Time(FRAME_WAIT_MS_MAX + 1));
+    assert_eq!(pair.switch.queued_bytes(), 0);
+    assert_eq!(pair.drain(limit), [pair.gap()]);
+
+    // Also when the transport comes back before anybody looked.
+    assert_eq!(pair.publish(5, limit), 1);
+    assert_eq!(pair.drain(Time(FRAME_WAIT_MS_MAX * 3)), [pair.gap()]);
+}
+
+#[test]
+fn detached_and_disconnected_readers_free_what_waited_for_them() {
+    let mut pair = pair(NO_BOUND);
+    assert_eq!(pair.publish(500, START), 1);
+    pair.switch.handle_detach(pair.to, pair.to_handle, Time(3));
+    assert_eq!(pair.switch.queued_bytes(), 0);
+    assert_eq!(pair.switch.unattached_since(pair.to), Some(Time(3)));
+    assert_eq!(pair.drain(START), []);
+
+    pair.switch.handle_attach(pair.to, REQUEST, &proven(1));
+    assert_eq!(pair.publish(500, START), 1);
+    pair.switch.handle_disconnect(pair.to);
+    assert_eq!(pair.switch.queued_bytes(), 0);
+    assert_eq!(pair.publish(500, START), 0);
+    pair.switch.handle_disconnect(pair.from);
+    assert_eq!(pair.switch.topic_count(), 0);
+}
+
+#[test]
+fn connection_is_woken_once_when_its_empty_queue_gets_something() {
+    let mut pair = pair(NO_BOUND);
+    pair.publish(1, START);
+    pair.publish(1, START);
+    let mut woken = Vec::new();
+    while let Some(id) = pair.switch.poll_wake() {
+        woken.push(id);
+    }
+    assert_eq!(woken.iter().filter(|id| **id == pair.to).count(), 1);
+    pair.drain(START);
+    pair.publish(1, START);
+    assert!(std::iter::from_fn(|| pair.switch.poll_wake()).any(|id| id == pair.to));
+}
+
+#[test]
+fn answers_without_a_reader_congest_their_own_connection_only() {
+    let mut pair = pair(NO_BOUND);
+    let answer = RelayMessage::Refused {
+        request: REQUEST,
+        reason: Refusal::UnknownHandle,
+    };
+    let fitting = CONTROL_QUEUE_BYTES_MAX / answer.encode().len();
+    for _ in 0..fitting {
+        pair.switch
+            .handle_publish(pair.to, REQUEST, Handle(99), &Bytes::new(), START);
+        assert!(!pair.switch.is_congested(pair.to));
+    }
+    pair.switch
+        .handle_publish(pair.to, REQUEST, Handle(99), &Bytes::new(), START);
+    assert!(pair.switch.is_congested(pair.to));
+    assert!(!pair.switch.is_congested(pair.from));
+    assert_eq!(pair.drain(START), vec![answer; fitting + 1]);
+    assert!(!pair.switch.is_congested(pair.to));
+}
+
+#[test]
+fn stopping_tells_everyone_behind_what_waits_and_lets_nobody_in() {
+    let mut pair = pair(NO_BOUND);
+    assert_eq!(pair.publish(3, START), 1);
+    pair.switch.handle_shutdown();
+    pair.switch.handle_shutdown();
+    assert!(pair.switch.handle_connect(START).is_none());
+    pair.switch.handle_attach(pair.to, REQUEST, &proven(5));
+    let refused = RelayMessage::Refused {
+        request: REQUEST,
+        reason: Refusal::Busy,
+    };
+    let heard = pair.drain(START);
+    assert!(is_frame_of(3)(&heard[0]));
+    assert_eq!(heard[1..], [RelayMessage::GoingAway, refused]);
+    assert_eq!(pair.switch.poll_transmit(pair.to, START), Transmit::Finish);
+}
+
+/// One step of anybody, in any order.
+#[derive(Clone, Debug)]
+enum Step {
+    Attach(usize, u16),
+    Detach(usize, u32),
+    Disconnect(usize),
+    Drain(usize),
+    Publish(usize, u32, usize),
+    Wait(u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        (0..5_usize, 0..4_u16).prop_map(|(who, topic)| Step::Attach(who, topic)),
+        (0..5_usize, 0..6_u32).prop_map(|(who, handle)| Step::Detach(who, handle)),
+        (0..5_usize).prop_map(Step::Disconnect),
+        (0..5_usize).prop_map(Step::Drain),
+        (0..5_usize, 0..6_u32, 0..65_537_usize)
+            .prop_map(|(who, handle, len)| Step::Publish(who, handle, len)),
+        (0..8000_u64).prop_map(Step::Wait),
+    ];
+    proptest::collection::vec(step, 1..200)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Whatever happens: bounds hold, frames come only through live handles, what was queued is
+    /// delivered or covered by a gap, and nothing is left when everybody has gone.
+    #[test]
+    fn any_history_keeps_the_bounds_and_ends_empty(steps in steps()) {
+        let topics: Vec<ProvenTopic> = (0..4).map(proven).collect();
+        let mut switch = Switch::new(NO_BOUND);
+        let mut everyone: Vec<ConnectionId> =
+            (0..5).map(|_| switch.handle_connect(START).unwrap()).collect();
+        let mut live: BTreeMap<ConnectionId, Vec<Handle>> = BTreeMap::new();
+        let mut now = START;
+        for step in steps {
+            match step {
+                Step::Attach(who, topic) => {
+                    switch.handle_attach(everyone[who], REQUEST, &topics[usize::from(topic)]);
+                }
+                Step::Detach(who, handle) => {
+                    switch.handle_detach(everyone[who], Handle(handle), now);
+                    live.entry(everyone[who]).or_default().retain(|other| other.0 != handle);
+                }
+                Step::Disconnect(who) => {
+                    switch.handle_disconnect(everyone[who]);
+                    prop_assert_eq!(switch.poll_transmit(everyone[who], now), Transmit::Finish);
+                    everyone[who] = switch.handle_connect(now).unwrap();
+                }
+                Step::Drain(who) => {
+                    let id = everyone[who];
+                    for message in drain(&mut switch, id, now) {
+                        match message {
+                            RelayMessage::Attached { handle, .. } => {
+                                live.entry(id).or_default().push(handle);
+                            }
+                            RelayMessage::Deliver { handle, .. } | RelayMessage::Gap { handle } => {
+                                prop_assert!(live.entry(id).or_default().contains(&handle));
+                            }
+                            RelayMessage::GoingAway => prop_assert!(false, "nobody stopped"),
+                            RelayMessage::Published { .. } | RelayMessage::Refused { .. } => {}
+                        }
+                    }
+                }
+                Step::Publish(who, handle, len) => {
+                    let frame = Bytes::from(vec![0; len]);
+                    switch.handle_publish(everyone[who], REQUEST, Handle(handle), &frame, now);
+                }
+                Step::Wait(ms) => {
+                    now = Time(now.0.saturating_add(ms));
+                    for id in &everyone {
+                        switch.handle_timeout(*id, now);
+                    }
+                }
+            }
+            prop_assert!(switch.queued_bytes() <= 5 * CONNECTION_QUEUE_BYTES_MAX);
+        }
+        for id in everyone {
+            drain(&mut switch, id, now);
+        }
+        prop_assert_eq!(switch.queued_bytes(), 0);
+    }
+}
