@@ -69,10 +69,10 @@ pub(crate) fn split(message: &[u8], object: [u8; 8]) -> Result<Vec<Vec<u8>>, Mes
 /// One well-formed chunk: `index < count`, and as many bytes as the one way to cut has there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Chunk {
-    object: [u8; 8],
-    index: u16,
-    count: u16,
-    bytes: Vec<u8>,
+    pub(crate) object: [u8; 8],
+    pub(crate) index: u16,
+    pub(crate) count: u16,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Chunk {
@@ -163,8 +163,8 @@ impl Assembler {
 
 /// A message of which not all chunks are there.
 struct OpenObject {
-    object: [u8; 8],
-    count: u16,
+    pub(crate) object: [u8; 8],
+    pub(crate) count: u16,
     /// Bytes in `chunks`.
     len: usize,
     chunks: BTreeMap<u16, Vec<u8>>,

@@ -1,1 +1,72 @@
-//! Sori engine.
+//! The messenger as a sans-IO state machine: accounts, invites, groups, messages, the channel log
+//! and catch-up. It knows no clock, no socket, no thread and no source of randomness of its own.
+//!
+//! A driver (crate `sori-client`) feeds it what happened ([`Engine`]'s `handle_*` methods and
+//! verbs) and carries out what it asks for:
+//!
+//! ```text
+//!  command, frame, time ──► Engine ──► staged rows ──► flush: one durable batch ──► Effects
+//! ```
+//!
+//! Everything a step does to the store is staged; [`Engine::flush`] makes it durable and only
+//! then hands out the effects, so that nothing is sent, shown or confirmed that a power cut could
+//! take back. A refused step leaves everything as it was. The same inputs and seed give the same
+//! effects, except where OpenMLS draws its own randomness (HPKE).
+//!
+//! Start with [`Engine`], [`Effect`] and [`view`].
+
+#![deny(
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm,
+    clippy::iter_over_hash_type
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::wildcard_enum_match_arm,
+        reason = "tests may fail loudly"
+    )
+)]
+
+mod account;
+mod catchup;
+mod channel;
+mod chunk;
+mod commits;
+mod contacts;
+mod delivery;
+mod effect;
+mod engine;
+mod envelope;
+mod error;
+mod group;
+mod groups;
+mod handshake;
+mod invite_link;
+mod invites;
+mod joins;
+mod messages;
+mod network;
+mod receipts;
+mod record;
+mod seal;
+mod session;
+mod table;
+mod time;
+mod timeline;
+mod tree;
+pub mod view;
+
+pub use effect::{Effect, PublishToken};
+pub use engine::Engine;
+pub use error::Error;
+pub use invites::InviteOptions;
+pub use messages::{Notices, TEXT_LEN_MAX};
+pub use time::{Day, Time};

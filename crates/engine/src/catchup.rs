@@ -1,0 +1,533 @@
+//! Catch-up: finding out who holds what others miss, and meeting to exchange it (protocol §6).
+//!
+//! On attaching to a channel, after a gap, and now and then, a device says hello with its log in
+//! short. Whoever differs answers after a random wait with a one-time topic; one answer silences
+//! the others. There the two reconcile.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sori_mls::AccountId;
+use sori_wire::{RelayUrl, Topic, TopicSeed};
+
+use crate::channel::{Answer, LOG_DAYS};
+use crate::chunk::{self, Assembler, Chunk};
+use crate::engine::Engine;
+use crate::envelope::{ChannelMessage, Fingerprint, HELLO_LABEL, Hello};
+use crate::error::Error;
+use crate::network::{Carried, Purpose, Wanted};
+use crate::seal::SealKey;
+use crate::session::{Entry, EnvelopeId, Session, SessionMessage};
+use crate::table;
+use crate::time::{Day, Time};
+use crate::view::SyncView;
+
+/// Associated data of the frames of the one that answered and of the one that asked: a frame
+/// sent back to where it came from does not open.
+const ANSWERER_AAD: &[u8] = b"sori catch-up 1 answerer";
+const ASKER_AAD: &[u8] = b"sori catch-up 1 asker";
+/// Waits between the first hellos on a channel, in milliseconds; the first may be lost, or come
+/// while the one who could answer is busy.
+const HELLO_WAITS_MS: [u64; 5] = [100, 1_000, 3_000, 10_000, 30_000];
+/// Later waits lie between this and twice this, in milliseconds.
+const HELLO_EVERY_MS: u64 = 120_000;
+/// Longest wait before an answer, in milliseconds.
+const ANSWER_SPREAD_MS: u64 = 250;
+/// After this long without a word a catch-up is given up, in milliseconds; the next begins where
+/// it ended.
+const SILENCE_MS: u64 = 8_000;
+/// Most catch-ups at a time; a peer gains at most this many sessions' memory.
+const SESSIONS_MAX: usize = 4;
+/// Frames of one catch-up that are remembered.
+const SEEN_MAX: usize = 4096;
+/// Hellos of ours that may still be answered.
+const ASKED_MAX: usize = 4;
+
+/// The catch-ups that are going on.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    running: BTreeMap<u64, Running>,
+    next: u64,
+}
+
+struct Running {
+    channel: u32,
+    relays: Vec<RelayUrl>,
+    seed: TopicSeed,
+    topic: Topic,
+    seal: SealKey,
+    /// Associated data of our frames and of the peer's.
+    aad: [&'static [u8]; 2],
+    stage: Stage,
+    incoming: Assembler,
+    /// Frames seen: one that comes over two relays counts once.
+    seen: BTreeSet<EnvelopeId>,
+    until: Time,
+    received: usize,
+}
+
+enum Stage {
+    /// We answered a hello: the offer goes out once we listen on the topic.
+    Offering { hello: u64, session: Session },
+    /// We took an offer and begin once we are attached.
+    Opening,
+    /// Messages go back and forth.
+    Talking(Session),
+}
+
+impl Sessions {
+    pub(crate) fn topics(&self) -> Vec<Wanted> {
+        let one = |(number, running): (&u64, &Running)| {
+            let (number, seed, topic) = (*number, running.seed.clone(), running.topic);
+            running
+                .relays
+                .iter()
+                .map(move |relay| Wanted {
+                    relay: relay.clone(),
+                    topic,
+                    seed: seed.clone(),
+                    purpose: Purpose::Session(number),
+                })
+                .collect::<Vec<_>>()
+        };
+        self.running.iter().flat_map(one).collect()
+    }
+
+    pub(crate) fn next_timeout(&self) -> Option<Time> {
+        self.running.values().map(|running| running.until).min()
+    }
+
+    fn is_busy(&self, channel: u32) -> bool {
+        self.running
+            .values()
+            .any(|running| running.channel == channel)
+    }
+}
+
+impl Engine {
+    /// A channel's topic is attached: what was written meanwhile goes out, and we say hello.
+    pub(crate) fn channel_attached(
+        &mut self,
+        channel: u32,
+        day: Day,
+        now: Time,
+    ) -> Result<(), Error> {
+        if day != now.day() {
+            return Ok(());
+        }
+        self.publish_unsent(channel, day)?;
+        if let Some(held) = self.channels.get_mut(&channel) {
+            held.live.hellos = 0;
+        }
+        self.plan_hello(channel, now);
+        Ok(())
+    }
+
+    /// Plans the next of the regular hellos.
+    fn plan_hello(&mut self, channel: u32, now: Time) {
+        let jitter = self.below(HELLO_EVERY_MS);
+        let Some(held) = self.channels.get_mut(&channel) else {
+            return;
+        };
+        let said = usize::try_from(held.live.hellos).unwrap_or(usize::MAX);
+        let wait = match HELLO_WAITS_MS.get(said) {
+            Some(wait) => wait.saturating_add(jitter.checked_rem(*wait).unwrap_or(0) / 2),
+            None => HELLO_EVERY_MS.saturating_add(jitter),
+        };
+        held.live.hello_at = Some(now.plus_ms(wait));
+    }
+
+    /// Plans a hello soon, because something may be missing here or news is to be passed on.
+    pub(crate) fn plan_hello_now(&mut self, channel: u32, now: Time) {
+        let wait = 50_u64.saturating_add(self.below(200));
+        let Some(held) = self.channels.get_mut(&channel) else {
+            return;
+        };
+        held.live.hellos = held.live.hellos.min(1);
+        held.live.hello_at = Some(now.plus_ms(wait));
+    }
+
+    pub(crate) fn channels_next_timeout(&self) -> Option<Time> {
+        self.channels
+            .values()
+            .flat_map(|channel| {
+                let live = &channel.live;
+                [
+                    live.hello_at,
+                    live.answer.as_ref().map(|answer| answer.at),
+                    live.receipt_at,
+                ]
+            })
+            .flatten()
+            .min()
+    }
+
+    pub(crate) fn channels_timeout(&mut self, now: Time) -> Result<(), Error> {
+        let due = |at: Option<Time>| at.is_some_and(|at| at <= now);
+        let numbers: Vec<u32> = self.channels.keys().copied().collect();
+        for number in numbers {
+            let Some(held) = self.channels.get_mut(&number) else {
+                continue;
+            };
+            let (hello, receipt) = (due(held.live.hello_at), due(held.live.receipt_at));
+            let answer = held.live.answer.take_if(|answer| answer.at <= now);
+            if hello {
+                held.live.hello_at = None;
+                self.say_hello(number, now)?;
+            }
+            if receipt {
+                self.send_receipts(number, now)?;
+            }
+            if let Some(answer) = answer {
+                self.offer(number, &answer, now);
+            }
+        }
+        Ok(())
+    }
+
+    fn say_hello(&mut self, channel: u32, now: Time) -> Result<(), Error> {
+        let is_here =
+            |purpose| matches!(purpose, Purpose::Channel { channel: c, .. } if c == channel);
+        if !self.network.is_attached(is_here) {
+            return Ok(());
+        }
+        let nonce = u64::from_be_bytes(self.random());
+        let account = self.me()?.id;
+        let Some(held) = self.channels.get_mut(&channel) else {
+            return Ok(());
+        };
+        held.live.hellos = held.live.hellos.saturating_add(1);
+        held.live.asked.push(nonce);
+        if held.live.asked.len() > ASKED_MAX {
+            held.live.asked.remove(0);
+        }
+        let mut hello = Hello {
+            nonce,
+            account,
+            log: held.log.fingerprint,
+            signature: Vec::new(),
+        };
+        let bytes = hello.signed_bytes(&held.tag());
+        hello.signature = self.core()?.device().sign(HELLO_LABEL, &bytes).to_vec();
+        self.plan_hello(channel, now);
+        self.send_transient(channel, &ChannelMessage::Hello(hello), now)
+    }
+
+    /// Takes in a message that is for those who listen now.
+    pub(crate) fn take_transient(
+        &mut self,
+        channel: u32,
+        message: ChannelMessage,
+        now: Time,
+    ) -> Result<(), Error> {
+        match message {
+            ChannelMessage::Hello(hello) => self.take_hello(channel, &hello, now),
+            ChannelMessage::Offer { hello, seed } => {
+                self.take_offer(channel, hello, seed, now);
+                Ok(())
+            }
+            ChannelMessage::Receipt(receipt) => self.take_receipt(channel, &receipt),
+            ChannelMessage::Application { .. }
+            | ChannelMessage::Commit { .. }
+            | ChannelMessage::Order { .. } => Ok(()),
+        }
+    }
+
+    fn take_hello(&mut self, channel: u32, hello: &Hello, now: Time) -> Result<(), Error> {
+        let Some(held) = self.channels.get(&channel) else {
+            return Ok(());
+        };
+        let (group, mine) = (held.record.group, held.log.fingerprint);
+        let bytes = hello.signed_bytes(&held.tag());
+        let signed = self.with_group(group, |engine, group| {
+            let signed = engine.is_signed_by_member(
+                group,
+                &hello.account,
+                HELLO_LABEL,
+                &bytes,
+                &hello.signature,
+            )?;
+            if signed && hello.log == mine {
+                engine.holds_everything(group, &hello.account)?;
+            }
+            Ok(signed)
+        })?;
+        if signed {
+            self.heard(channel, hello.account);
+        }
+        if hello.log != mine {
+            self.plan_answer(channel, hello.nonce, hello.log, now);
+        }
+        Ok(())
+    }
+
+    fn heard(&mut self, channel: u32, account: AccountId) {
+        if let Some(held) = self.channels.get_mut(&channel) {
+            held.live.heard.insert(account);
+        }
+    }
+
+    fn plan_answer(&mut self, channel: u32, hello: u64, log: Fingerprint, now: Time) {
+        if self.sessions.running.len() >= SESSIONS_MAX {
+            return;
+        }
+        let at = now.plus_ms(20_u64.saturating_add(self.below(ANSWER_SPREAD_MS)));
+        let Some(held) = self.channels.get_mut(&channel) else {
+            return;
+        };
+        held.live.answer.get_or_insert(Answer { hello, at, log });
+    }
+
+    /// Answers a hello, unless the difference is gone: listens on a one-time topic first.
+    fn offer(&mut self, channel: u32, answer: &Answer, now: Time) {
+        let Some(held) = self.channels.get(&channel) else {
+            return;
+        };
+        if held.log.fingerprint == answer.log || self.sessions.running.len() >= SESSIONS_MAX {
+            return;
+        }
+        let Ok(session) = Session::respond(held.log.items()) else {
+            return;
+        };
+        let seed = TopicSeed::from_bytes(self.random());
+        self.begin(
+            channel,
+            seed,
+            Stage::Offering {
+                hello: answer.hello,
+                session,
+            },
+            now,
+        );
+    }
+
+    fn take_offer(&mut self, channel: u32, hello: u64, seed: [u8; 32], now: Time) {
+        let Some(held) = self.channels.get_mut(&channel) else {
+            return;
+        };
+        // Somebody else answers: we need not.
+        held.live.answer.take_if(|answer| answer.hello == hello);
+        if !held.live.asked.contains(&hello) || self.sessions.is_busy(channel) {
+            return;
+        }
+        held.live.asked.retain(|asked| *asked != hello);
+        self.begin(channel, TopicSeed::from_bytes(seed), Stage::Opening, now);
+    }
+
+    fn begin(&mut self, channel: u32, seed: TopicSeed, stage: Stage, now: Time) {
+        let relays = self.network.relays_of(
+            |purpose| matches!(purpose, Purpose::Channel { channel: c, .. } if c == channel),
+        );
+        let number = self.sessions.next;
+        self.sessions.next = number.wrapping_add(1);
+        let aad = match &stage {
+            Stage::Offering { .. } => [ANSWERER_AAD, ASKER_AAD],
+            Stage::Opening | Stage::Talking(_) => [ASKER_AAD, ANSWERER_AAD],
+        };
+        let running = Running {
+            channel,
+            aad,
+            relays,
+            topic: seed.topic(),
+            seal: SealKey::derive(seed.as_bytes(), "catch-up", &[]),
+            seed,
+            stage,
+            incoming: Assembler::default(),
+            seen: BTreeSet::new(),
+            until: now.plus_ms(SILENCE_MS),
+            received: 0,
+        };
+        self.sessions.running.insert(number, running);
+        self.topics_stale = true;
+    }
+
+    /// A one-time topic is attached.
+    pub(crate) fn session_attached(&mut self, number: u64, now: Time) -> Result<(), Error> {
+        let Some(mut running) = self.sessions.running.remove(&number) else {
+            return Ok(());
+        };
+        let channel = running.channel;
+        let mut first = None;
+        let mut offer = None;
+        running.stage = match running.stage {
+            Stage::Offering { hello, session } => {
+                let seed = *running.seed.as_bytes();
+                offer = Some(ChannelMessage::Offer { hello, seed });
+                Stage::Talking(session)
+            }
+            Stage::Opening => {
+                let items = self.channels.get(&channel).map(|held| held.log.items());
+                let Ok((session, message)) = Session::initiate(items.unwrap_or_default()) else {
+                    self.topics_stale = true;
+                    return Ok(());
+                };
+                first = Some(message);
+                Stage::Talking(session)
+            }
+            Stage::Talking(session) => Stage::Talking(session),
+        };
+        self.sessions.running.insert(number, running);
+        if let Some(offer) = offer {
+            self.send_transient(channel, &offer, now)?;
+        }
+        match first {
+            Some(message) => self.session_send(number, &message),
+            None => Ok(()),
+        }
+    }
+
+    fn session_send(&mut self, number: u64, message: &SessionMessage) -> Result<(), Error> {
+        let Ok(encoded) = message.encode() else {
+            return Ok(());
+        };
+        let Ok(chunks) = chunk::split(&encoded, self.random()) else {
+            return Ok(());
+        };
+        let Some(running) = self.sessions.running.get(&number) else {
+            return Ok(());
+        };
+        let [ours, _] = running.aad;
+        for chunk in &chunks {
+            let sealed = running
+                .seal
+                .seal(ours, chunk, &mut self.rng)
+                .map_err(|_| Error::Internal("seal"))?;
+            let carried = Carried::Transient;
+            self.network
+                .publish(running.topic, &sealed, carried, &mut self.effects);
+        }
+        Ok(())
+    }
+
+    /// A frame of a catch-up.
+    pub(crate) fn session_frame(
+        &mut self,
+        number: u64,
+        frame: &[u8],
+        now: Time,
+    ) -> Result<(), Error> {
+        let Some(mut running) = self.sessions.running.remove(&number) else {
+            return Ok(());
+        };
+        if running.seen.len() >= SEEN_MAX {
+            running.seen.clear();
+        }
+        let [_, theirs] = running.aad;
+        let message = running
+            .seen
+            .insert(EnvelopeId::of(frame))
+            .then(|| running.seal.open(theirs, frame))
+            .flatten()
+            .and_then(|plain| Chunk::parse(&plain))
+            .and_then(|chunk| running.incoming.push(chunk))
+            .and_then(|bytes| SessionMessage::decode(&bytes).ok());
+        running.until = now.plus_ms(SILENCE_MS);
+        let Some(message) = message else {
+            self.sessions.running.insert(number, running);
+            return Ok(());
+        };
+        let channel = running.channel;
+        let Stage::Talking(session) = &mut running.stage else {
+            self.sessions.running.insert(number, running);
+            return Ok(());
+        };
+        let mut fetch = |id: &_| self.entry(channel, id);
+        let Ok(step) = session.handle(message, &mut fetch) else {
+            self.topics_stale = true;
+            return Ok(());
+        };
+        running.received = running.received.saturating_add(step.received.len());
+        let news = running.received > 0;
+        self.sessions.running.insert(number, running);
+        for message in &step.send {
+            self.session_send(number, message)?;
+        }
+        let oldest = now.day().0.saturating_sub(LOG_DAYS);
+        for Entry { day, sealed } in step.received {
+            if day.0 >= oldest && day.0 <= now.day().0.saturating_add(1) {
+                self.tolerate(|engine| engine.accept_frame(channel, day, &sealed, now))?;
+            }
+        }
+        if step.finished {
+            self.sessions.running.remove(&number);
+            self.topics_stale = true;
+            if news {
+                // Others may miss what we have just got; and the peer learns that we hold it.
+                self.plan_hello_now(channel, now);
+            }
+            self.sync_changed(channel);
+        }
+        Ok(())
+    }
+
+    fn entry(&self, channel: u32, id: &EnvelopeId) -> Option<Entry> {
+        let (sequence, day) = self.channels.get(&channel)?.log.find(id)?;
+        let sealed = self
+            .store
+            .get(table::SEALED, &table::of(channel, sequence))
+            .ok()??;
+        Some(Entry {
+            day,
+            sealed: sealed.to_vec(),
+        })
+    }
+
+    pub(crate) fn sessions_timeout(&mut self, now: Time) -> Result<(), Error> {
+        let over: Vec<(u64, u32)> = self
+            .sessions
+            .running
+            .iter()
+            .filter(|(_, running)| running.until <= now)
+            .map(|(number, running)| (*number, running.channel))
+            .collect();
+        for (number, channel) in over {
+            self.sessions.running.remove(&number);
+            self.topics_stale = true;
+            self.plan_hello_now(channel, now);
+        }
+        Ok(())
+    }
+
+    fn sync_changed(&mut self, channel: u32) {
+        let Some(group) = self.channels.get(&channel).map(|held| held.record.group) else {
+            return;
+        };
+        self.event(crate::view::Event::GroupChanged {
+            group: group.to_string(),
+        });
+    }
+
+    /// How a group's log stands.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for the group.
+    pub fn sync_status(&mut self, group: &str, _now: Time) -> Result<SyncView, Error> {
+        let id = crate::messages::parse_group(group)?;
+        let held = self.groups.get(&id).ok_or(Error::NotFound("group"))?;
+        let pending = held
+            .waiting
+            .values()
+            .map(Vec::len)
+            .fold(0_usize, usize::saturating_add);
+        let mut view = SyncView {
+            group: id.to_string(),
+            attached: false,
+            envelopes: 0,
+            pending: u64::try_from(pending).unwrap_or(u64::MAX),
+            unsent: 0,
+            catching_up: false,
+            peers: 0,
+        };
+        for (number, channel) in self.channels.iter().filter(|(_, c)| c.record.group == id) {
+            let is_here =
+                |purpose| matches!(purpose, Purpose::Channel { channel: c, .. } if c == *number);
+            view.attached |= self.network.is_attached(is_here);
+            view.envelopes = view.envelopes.saturating_add(channel.log.fingerprint.count);
+            let unsent = u64::try_from(channel.log.unsent.len()).unwrap_or(u64::MAX);
+            view.unsent = view.unsent.saturating_add(unsent);
+            view.catching_up |= self.sessions.is_busy(*number);
+            let heard = u32::try_from(channel.live.heard.len()).unwrap_or(u32::MAX);
+            view.peers = view.peers.max(heard);
+        }
+        Ok(view)
+    }
+}

@@ -1,0 +1,531 @@
+//! Commits: taking them in, choosing among branches, going back, and carrying out what this
+//! device wants of a group (protocol §5).
+
+use std::collections::BTreeSet;
+
+use sori_mls::{
+    AccountId, Change, Class, CommitHeader, Member, Operation, OwnCommit, Snapshot, StateId,
+};
+
+use crate::engine::Engine;
+use crate::envelope::ChannelMessage;
+use crate::error::Error;
+use crate::group::{Group, SNAPSHOTS_MAX};
+use crate::record::{ChannelRecord, CommitRecord, Intent, Notice, NoticeKind, Standing, Wish};
+use crate::table;
+use crate::time::{DAY_MS, Time};
+use crate::tree::Node;
+
+/// How long a state can be gone back to at most, in milliseconds.
+const SNAPSHOT_AGE_MAX_MS: u64 = 14 * DAY_MS;
+/// How often in a row a lost commit is made again before the wait for others begins anew.
+const RECOMMITS_MAX: usize = 16;
+
+impl Engine {
+    /// Takes in a commit on `parent` that came on the group's channel. False if the parent is not
+    /// known: the commit has to wait.
+    pub(crate) fn take_commit(
+        &mut self,
+        group: &mut Group,
+        parent: StateId,
+        clock: u64,
+        message: &[u8],
+    ) -> Result<bool, Error> {
+        if group.record.standing == Standing::Out {
+            return Ok(true);
+        }
+        let Some(snapshot) = self.snapshot(group, &parent)? else {
+            return Ok(false);
+        };
+        // What does not pass is dropped: every honest member judges it alike.
+        let Ok(header) = snapshot.inspect_commit(self.core()?, message) else {
+            return Ok(true);
+        };
+        if header.parent != parent || group.tree.node(&header.id).is_some() {
+            return Ok(true);
+        }
+        self.keep_commit(group, &header, clock, message)?;
+        Ok(true)
+    }
+
+    fn keep_commit(
+        &mut self,
+        group: &mut Group,
+        header: &CommitHeader,
+        clock: u64,
+        message: &[u8],
+    ) -> Result<(), Error> {
+        let number = group.record.next_commit;
+        group.record.next_commit = number.saturating_add(1);
+        let commit = CommitRecord {
+            id: header.id,
+            parent: header.parent,
+            clock,
+            key: header.key,
+            author: header.author,
+            notices: notices(header),
+            message: message.to_vec(),
+        };
+        self.put(
+            table::COMMIT,
+            &table::of(group.record.number, number),
+            &commit,
+        )?;
+        let node = Node {
+            parent: commit.parent,
+            key: commit.key,
+            number,
+        };
+        group.tree.insert(commit.id, node);
+        self.save_group(group)
+    }
+
+    pub(crate) fn commit_record(
+        &self,
+        group: &Group,
+        id: &StateId,
+    ) -> Result<Option<CommitRecord>, Error> {
+        let Some(node) = group.tree.node(id) else {
+            return Ok(None);
+        };
+        self.get(table::COMMIT, &table::of(group.record.number, node.number))
+    }
+
+    pub(crate) fn forget_commit(&mut self, group: &mut Group, id: &StateId) -> Result<(), Error> {
+        if let Some(node) = group.tree.remove(id) {
+            self.delete(table::COMMIT, &table::of(group.record.number, node.number))?;
+        }
+        Ok(())
+    }
+
+    /// Goes where the tree says: builds the states that are missing on the chosen path, adopts
+    /// it, and commits again what this device lost on the way.
+    pub(crate) fn reconcile(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
+        for _ in 0..RECOMMITS_MAX {
+            let path = self.build_path(group, now)?;
+            if path != group.record.path {
+                self.adopt(group, path, now)?;
+            }
+            if !self.recommit(group, now)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn build_path(&mut self, group: &mut Group, now: Time) -> Result<Vec<StateId>, Error> {
+        loop {
+            let path = group.tree.choose(group.anchor()?);
+            let missing = path.windows(2).find_map(|pair| match pair {
+                [parent, child] if !group.record.states.contains_key(child) => {
+                    Some((*parent, *child))
+                }
+                _ => None,
+            });
+            let Some((parent, child)) = missing else {
+                return Ok(path);
+            };
+            if !self.build(group, &parent, &child, now)? {
+                self.forget_commit(group, &child)?;
+            }
+        }
+    }
+
+    /// Makes the snapshot of `child` out of that of `parent`. False if its commit cannot be
+    /// processed here.
+    pub(crate) fn build(
+        &mut self,
+        group: &mut Group,
+        parent: &StateId,
+        child: &StateId,
+        now: Time,
+    ) -> Result<bool, Error> {
+        let Some(commit) = self.commit_record(group, child)? else {
+            return Ok(false);
+        };
+        let Some(snapshot) = self.snapshot(group, parent)? else {
+            return Ok(false);
+        };
+        let Ok((header, mut made)) = snapshot.apply_commit(self.core()?, &commit.message) else {
+            return Ok(false);
+        };
+        self.save_child(group, &header, &mut made, now)?;
+        self.save_group(group)?;
+        Ok(true)
+    }
+
+    fn save_child(
+        &mut self,
+        group: &mut Group,
+        header: &CommitHeader,
+        child: &mut Snapshot,
+        now: Time,
+    ) -> Result<(), Error> {
+        let mut channel = group.channel_of(&header.parent)?;
+        if !header.removed.is_empty() && !header.removes_me {
+            channel = self.open_channel_of(group, child)?;
+        }
+        self.save_snapshot(group, child, channel, now)
+    }
+
+    /// Derives the channel that begins with this state and starts keeping it.
+    pub(crate) fn open_channel_of(
+        &mut self,
+        group: &Group,
+        state: &Snapshot,
+    ) -> Result<u32, Error> {
+        let secret = state.export_secret(self.core()?, "sori channel 1", &[])?;
+        self.open_channel(ChannelRecord {
+            group: group.record.id,
+            secret: *secret,
+            superseded: None,
+        })
+    }
+
+    /// Makes `path` the group's: what was said about dropped commits goes, about new ones comes.
+    fn adopt(&mut self, group: &mut Group, path: Vec<StateId>, now: Time) -> Result<(), Error> {
+        let before: BTreeSet<StateId> = group.record.path.iter().copied().collect();
+        let after: BTreeSet<StateId> = path.iter().copied().collect();
+        for dropped in before.difference(&after) {
+            self.remove_notices(group, dropped)?;
+        }
+        let old_channel = group.channel()?;
+        let fresh: Vec<StateId> = path
+            .iter()
+            .filter(|s| !before.contains(*s))
+            .copied()
+            .collect();
+        group.record.path = path;
+        group.head = None;
+        for state in &fresh {
+            if let Some(commit) = self.commit_record(group, state)? {
+                group.observe(commit.clock, now);
+                self.add_notices(group, &commit)?;
+            }
+        }
+        self.ensure_head(group)?;
+        self.follow_head(group)?;
+        let channel = group.channel()?;
+        if channel != old_channel {
+            self.supersede(group, channel, now)?;
+        }
+        self.prune(group, now)?;
+        self.save_group(group)?;
+        self.save_cursor(group)?;
+        self.group_changed(group);
+        Ok(())
+    }
+
+    /// Brings standing, roster and open orders in line with the head.
+    pub(crate) fn follow_head(&mut self, group: &mut Group) -> Result<(), Error> {
+        let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
+        let members = head.snapshot().members().to_vec();
+        let me = self.me()?.id;
+        let spent: BTreeSet<[u8; 32]> = head
+            .snapshot()
+            .data()
+            .spent_orders
+            .iter()
+            .map(|(_, id)| *id)
+            .collect();
+        let in_group = members.iter().any(|member| member.account == me);
+        group.record.standing = match (in_group, group.record.standing) {
+            (false, _) => Standing::Out,
+            (true, Standing::Leaving) => Standing::Leaving,
+            (true, Standing::Active | Standing::Out) => Standing::Active,
+        };
+        for member in &members {
+            group.roster_index(&member.account);
+        }
+        group.record.orders.retain(|bytes| {
+            sori_mls::Order::decode(bytes).is_ok_and(|order| {
+                !spent.contains(&order.id())
+                    && members
+                        .iter()
+                        .any(|member| member.account == order.target())
+            })
+        });
+        self.topics_stale = true;
+        Ok(())
+    }
+
+    /// Marks the channels that the head's has taken the place of, and the head's as current.
+    fn supersede(&mut self, group: &Group, current: u32, now: Time) -> Result<(), Error> {
+        let numbers: Vec<u32> = self
+            .channels
+            .iter()
+            .filter(|(_, channel)| channel.record.group == group.record.id)
+            .map(|(number, _)| *number)
+            .collect();
+        for number in numbers {
+            let Some(channel) = self.channels.get_mut(&number) else {
+                continue;
+            };
+            let wanted = if number == current {
+                None
+            } else {
+                Some(channel.record.superseded.unwrap_or(now))
+            };
+            if channel.record.superseded != wanted {
+                channel.record.superseded = wanted;
+                self.save_channel(number)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Destroys snapshots that are too many or too old; the first state kept becomes the anchor.
+    fn prune(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
+        let old = now.minus_ms(SNAPSHOT_AGE_MAX_MS);
+        loop {
+            let [first, second, ..] = group.record.path.as_slice() else {
+                break;
+            };
+            let (first, second) = (*first, *second);
+            // A state is left when its successor was built, so that is when its age begins.
+            let left = group
+                .record
+                .states
+                .get(&second)
+                .map_or(now, |state| state.since);
+            if group.record.states.len() <= SNAPSHOTS_MAX && left >= old {
+                break;
+            }
+            let siblings: Vec<StateId> = group
+                .tree
+                .ids()
+                .filter(|(id, node)| node.parent == first && **id != second)
+                .map(|(id, _)| *id)
+                .collect();
+            for sibling in siblings {
+                self.forget_branch(group, &sibling)?;
+            }
+            self.forget_commit(group, &second)?;
+            self.drop_snapshot(group, &first)?;
+            group
+                .record
+                .intents
+                .retain(|intent| intent.committed != Some(first));
+            group.record.path.remove(0);
+        }
+        Ok(())
+    }
+
+    fn forget_branch(&mut self, group: &mut Group, root: &StateId) -> Result<(), Error> {
+        let mut doomed = vec![*root];
+        while let Some(state) = doomed.pop() {
+            doomed.extend(
+                group
+                    .tree
+                    .ids()
+                    .filter(|(_, node)| node.parent == state)
+                    .map(|(id, _)| *id),
+            );
+            self.drop_snapshot(group, &state)?;
+            self.forget_commit(group, &state)?;
+        }
+        Ok(())
+    }
+
+    /// Notes a wish and commits it. It is committed again whenever its commit loses.
+    pub(crate) fn wish(&mut self, group: &mut Group, wish: Wish, now: Time) -> Result<(), Error> {
+        if group.record.standing != Standing::Active {
+            return Err(Error::NotMember);
+        }
+        let number = group.record.next_intent;
+        group.record.next_intent = number.saturating_add(1);
+        let intent = Intent {
+            number,
+            wish,
+            committed: None,
+            since: now,
+        };
+        group.record.intents.push(intent.clone());
+        self.commit_intent(group, intent, now)?;
+        self.settle(group, now)
+    }
+
+    /// Commits one intent again whose commit is no longer on the path. Whether there was one.
+    fn recommit(&mut self, group: &mut Group, now: Time) -> Result<bool, Error> {
+        if group.record.standing != Standing::Active {
+            return Ok(false);
+        }
+        let lost = group
+            .record
+            .intents
+            .iter()
+            .find(|i| {
+                !i.committed
+                    .is_some_and(|state| group.record.path.contains(&state))
+            })
+            .cloned();
+        let Some(intent) = lost else { return Ok(false) };
+        let (number, told) = (intent.number, withdrawn(&intent.wish));
+        match self.commit_intent(group, intent, now) {
+            Ok(()) => {}
+            Err(error) if error.is_fatal() => return Err(error),
+            Err(_) => {
+                // The new head does not allow it, or it has come true already.
+                group
+                    .record
+                    .intents
+                    .retain(|intent| intent.number != number);
+                if let Some(notice) = told {
+                    self.add_own_notice(group, notice, now)?;
+                }
+                self.save_group(group)?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn commit_intent(
+        &mut self,
+        group: &mut Group,
+        mut intent: Intent,
+        now: Time,
+    ) -> Result<(), Error> {
+        let operation = self.operation(group, &mut intent.wish)?;
+        self.ensure_head(group)?;
+        let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
+        let OwnCommit {
+            header,
+            message,
+            welcome,
+            mut child,
+        } = head.commit(self.core()?, &operation)?;
+        let channel = group.channel()?;
+        self.save_child(group, &header, child.snapshot_mut(), now)?;
+        let clock = group.tick(now);
+        self.keep_commit(group, &header, clock, &message)?;
+        if let Some(known) = group
+            .record
+            .intents
+            .iter_mut()
+            .find(|known| known.number == intent.number)
+        {
+            known.committed = Some(header.id);
+            known.wish = intent.wish.clone();
+        }
+        self.save_group(group)?;
+        self.save_cursor(group)?;
+        let commit = ChannelMessage::Commit {
+            parent: header.parent,
+            clock,
+            message,
+        };
+        self.send_envelope(channel, &commit, None, now)?;
+        match welcome {
+            Some(welcome) => self.deliver_welcome(group, &header.id, &intent.wish, welcome, now),
+            None => Ok(()),
+        }
+    }
+
+    /// What to commit for a wish at the head.
+    fn operation(&self, group: &mut Group, wish: &mut Wish) -> Result<Operation, Error> {
+        Ok(match wish {
+            Wish::Add {
+                account,
+                key_packages,
+                ..
+            } => {
+                self.ensure_head(group)?;
+                let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
+                if head
+                    .snapshot()
+                    .members()
+                    .iter()
+                    .any(|member| member.account == *account)
+                {
+                    return Err(Error::AlreadyMember);
+                }
+                let package = key_packages.pop().ok_or(Error::NoKeyPackage)?;
+                Operation::Add {
+                    key_packages: vec![package],
+                }
+            }
+            Wish::Realise => {
+                let orders: Vec<_> = group
+                    .record
+                    .orders
+                    .iter()
+                    .filter_map(|bytes| sori_mls::Order::decode(bytes).ok())
+                    .collect();
+                if orders.is_empty() {
+                    return Err(Error::NotFound("order"));
+                }
+                Operation::Realise { orders }
+            }
+            Wish::Remove { account } => Operation::Remove { account: *account },
+            Wish::Rename { name } => Operation::Rename { name: name.clone() },
+            Wish::SetRole { account, role } => Operation::SetRole {
+                account: *account,
+                role: (*role).into(),
+            },
+        })
+    }
+}
+
+/// What the timeline tells about a commit: each account once, however many devices it has.
+fn notices(header: &CommitHeader) -> Vec<Notice> {
+    let actor = Some(header.author);
+    let about = |what, members: &[Member]| -> Vec<Notice> {
+        let accounts: BTreeSet<AccountId> = members.iter().map(|member| member.account).collect();
+        let one = |account| Notice {
+            what,
+            actor,
+            subject: Some(account),
+            detail: String::new(),
+        };
+        accounts.into_iter().map(one).collect()
+    };
+    let leaves = header.key.class == Class::Leave;
+    let gone = if leaves {
+        NoticeKind::Left
+    } else {
+        NoticeKind::Removed
+    };
+    let mut notices = about(NoticeKind::Added, &header.added);
+    notices.extend(about(gone, &header.removed));
+    notices.extend(
+        header
+            .changes
+            .iter()
+            .filter_map(|change| changed(actor, change)),
+    );
+    notices
+}
+
+fn changed(actor: Option<AccountId>, change: &Change) -> Option<Notice> {
+    let (what, subject, detail) = match change {
+        Change::Renamed { name } => (NoticeKind::Renamed, None, name.clone()),
+        Change::Role { account, role } => {
+            (NoticeKind::Role, Some(*account), role.as_str().to_owned())
+        }
+        // The others have no way to come about yet, or need no line.
+        _ => return None,
+    };
+    Some(Notice {
+        what,
+        actor,
+        subject,
+        detail,
+    })
+}
+
+/// What to tell when a wish cannot be carried out any more; nothing for those that have come true.
+fn withdrawn(wish: &Wish) -> Option<Notice> {
+    let (subject, detail) = match wish {
+        Wish::Realise => return None,
+        Wish::Add { account, .. } => (Some(*account), "add"),
+        Wish::Remove { account } => (Some(*account), "remove"),
+        Wish::Rename { name } => (None, name.as_str()),
+        Wish::SetRole { account, .. } => (Some(*account), "role"),
+    };
+    Some(Notice {
+        what: NoticeKind::Withdrawn,
+        actor: None,
+        subject,
+        detail: detail.to_owned(),
+    })
+}

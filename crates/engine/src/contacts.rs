@@ -1,0 +1,406 @@
+//! Contacts: the accounts this one has met, and what passes between two of them inside a group
+//! that both are in.
+
+use std::collections::BTreeMap;
+
+use sori_mls::{AccountId, Conversation, GroupId, HybridPublic, StateId, safety_number};
+use zeroize::Zeroizing;
+
+use crate::engine::Engine;
+use crate::envelope::{AppBody, AppMessage, Private};
+use crate::error::Error;
+use crate::group::Group;
+use crate::handshake::{Admission, clean_name};
+use crate::record::{
+    self, ChannelRecord, ContactRecord, Delivery, Notice, NoticeKind, Standing, Wish,
+};
+use crate::table;
+use crate::time::Time;
+use crate::view::{ContactView, Event};
+
+/// What is sealed to a mailbox inside a group.
+const MEMBER_INFO: &[u8] = b"sori for member 1";
+/// KeyPackages of a contact that are kept.
+const KEY_PACKAGES_MAX: usize = 8;
+/// KeyPackages sent to a contact that has used one.
+const KEY_PACKAGES_FRESH: usize = 2;
+/// In place of an invite's pin and knock, where an admission comes inside a group.
+const NO_INVITE: ([u8; 32], [u8; 16]) = ([0; 32], [0; 16]);
+
+impl Engine {
+    pub(crate) fn load_contacts(&mut self) -> Result<(), Error> {
+        let contacts = self.scan::<ContactRecord>(table::CONTACT, &[])?;
+        self.contacts = contacts.into_iter().map(|(_, c)| (c.account, c)).collect();
+        Ok(())
+    }
+
+    /// Everybody this account has met by an invite.
+    ///
+    /// # Errors
+    /// [`Error::NoAccount`].
+    pub fn contact_list(&self, _now: Time) -> Result<Vec<ContactView>, Error> {
+        let me = self.me()?.id;
+        let view = |contact: &ContactRecord| ContactView {
+            id: contact.account.to_string(),
+            name: contact.name.clone(),
+            verified: contact.verified,
+            safety_number: safety_number(&me, &contact.account),
+        };
+        Ok(self.contacts.values().map(view).collect())
+    }
+
+    /// Notes that the person has compared the safety number with the contact's.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn contact_verify(&mut self, id: &str, _now: Time) -> Result<(), Error> {
+        let account: AccountId = id.parse().map_err(|_| Error::NotFound("contact"))?;
+        self.atomically(|engine| {
+            let contact = engine
+                .contacts
+                .get_mut(&account)
+                .ok_or(Error::NotFound("contact"))?;
+            contact.verified = true;
+            let contact = contact.clone();
+            engine.save_contact(contact)
+        })
+    }
+
+    pub(crate) fn save_contact(&mut self, contact: ContactRecord) -> Result<(), Error> {
+        self.put(table::CONTACT, &table::one(contact.number), &contact)?;
+        self.contacts.insert(contact.account, contact);
+        self.event(Event::ContactsChanged);
+        Ok(())
+    }
+
+    /// Notes an account that an invite has brought, or news about it.
+    pub(crate) fn meet(
+        &mut self,
+        account: AccountId,
+        name: &str,
+        mailbox: Vec<u8>,
+        key_packages: Vec<Vec<u8>>,
+    ) -> Result<(), Error> {
+        let last = self
+            .contacts
+            .values()
+            .map(|contact| contact.number)
+            .max()
+            .unwrap_or(0);
+        let mut contact = self
+            .contacts
+            .get(&account)
+            .cloned()
+            .unwrap_or(ContactRecord {
+                number: last.saturating_add(1),
+                account,
+                name: String::new(),
+                verified: false,
+                mailbox: Vec::new(),
+                key_packages: Vec::new(),
+            });
+        name.clone_into(&mut contact.name);
+        contact.mailbox = mailbox;
+        self.add_key_packages(&mut contact, key_packages)?;
+        self.save_contact(contact)
+    }
+
+    fn add_key_packages(
+        &self,
+        contact: &mut ContactRecord,
+        fresh: Vec<Vec<u8>>,
+    ) -> Result<(), Error> {
+        for package in fresh {
+            let known = contact.key_packages.contains(&package);
+            let of_contact = self
+                .core()?
+                .inspect_key_package(&package)
+                .is_ok_and(|info| info.account == contact.account);
+            if of_contact && !known && contact.key_packages.len() < KEY_PACKAGES_MAX {
+                contact.key_packages.push(package);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a contact to a group. It need not be online: the Welcome waits inside a group that
+    /// both share.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::AlreadyMember`], [`Error::NotAllowed`],
+    /// [`Error::NoKeyPackage`], [`Error::NotMember`].
+    pub fn group_add(&mut self, group: &str, contact: &str, now: Time) -> Result<(), Error> {
+        let account: AccountId = contact.parse().map_err(|_| Error::NotFound("contact"))?;
+        self.wish_in(group, now, |engine, _| {
+            let mut contact = engine
+                .contacts
+                .get(&account)
+                .cloned()
+                .ok_or(Error::NotFound("contact"))?;
+            if engine.shared_group(&account)?.is_none() {
+                return Err(Error::NoKeyPackage);
+            }
+            let package = contact.key_packages.pop().ok_or(Error::NoKeyPackage)?;
+            engine.save_contact(contact)?;
+            Ok(Wish::Add {
+                account,
+                key_packages: vec![package],
+                deliver: Delivery::Contact,
+            })
+        })
+    }
+
+    /// A group that an account shares with this one; a conversation of two if there is one.
+    fn shared_group(&mut self, account: &AccountId) -> Result<Option<GroupId>, Error> {
+        let ids: Vec<GroupId> = self.groups.keys().copied().collect();
+        let mut shared = None;
+        for id in ids {
+            let found = self.with_group(id, |engine, group| {
+                let active = group.record.standing == Standing::Active;
+                if !active || !engine.accounts(group)?.contains(account) {
+                    return Ok(None);
+                }
+                Ok(Some(engine.group_data(group)?.direct))
+            })?;
+            match found {
+                Some(Conversation::Direct) => return Ok(Some(id)),
+                Some(Conversation::Group) => shared = Some(id),
+                None => {}
+            }
+        }
+        Ok(shared)
+    }
+
+    /// Hands a Welcome to the account that a commit of ours added.
+    pub(crate) fn deliver_welcome(
+        &mut self,
+        group: &mut Group,
+        state: &StateId,
+        wish: &Wish,
+        welcome: Vec<u8>,
+        now: Time,
+    ) -> Result<(), Error> {
+        let Wish::Add {
+            account, deliver, ..
+        } = wish
+        else {
+            return Ok(());
+        };
+        let mut admission = self.admission(group, state, welcome)?;
+        match deliver {
+            Delivery::Contact => {
+                self.sign_admission(&mut admission, NO_INVITE)?;
+                let encoded = admission
+                    .encode()
+                    .map_err(|_| Error::Internal("admission"))?;
+                self.send_private(account, &Private::Admission(encoded.to_vec()), now)
+            }
+            Delivery::Join { join } => self.admit(*join, admission, now),
+        }
+    }
+
+    fn admission(
+        &mut self,
+        group: &mut Group,
+        state: &StateId,
+        welcome: Vec<u8>,
+    ) -> Result<Admission, Error> {
+        let channel = group.channel_of(state)?;
+        let channel = self
+            .channels
+            .get(&channel)
+            .ok_or(Error::Internal("channel"))?;
+        let channel_secret = Zeroizing::new(channel.record.secret);
+        let (_, key_packages) = self.new_key_packages(KEY_PACKAGES_FRESH)?;
+        let me = self.me()?;
+        let mut names: BTreeMap<AccountId, String> = group.record.names.clone();
+        names.insert(me.id, me.record.name.clone());
+        Ok(Admission {
+            group: *group.record.id.as_bytes(),
+            welcome,
+            channel_secret,
+            inviter_account: *me.id.as_bytes(),
+            inviter_name: me.record.name.clone(),
+            inviter_mailbox: me.mailbox.public().as_bytes().to_vec(),
+            key_packages,
+            names: names
+                .into_iter()
+                .map(|(id, name)| (*id.as_bytes(), name))
+                .collect(),
+            clock: group.cursor.clock,
+            signature: Vec::new(),
+        })
+    }
+
+    pub(crate) fn sign_admission(
+        &self,
+        admission: &mut Admission,
+        (pin, knock): ([u8; 32], [u8; 16]),
+    ) -> Result<(), Error> {
+        let bytes = admission.signed_bytes(&pin, &knock);
+        admission.signature = self.me()?.key.sign(Admission::LABEL, &bytes).to_vec();
+        Ok(())
+    }
+
+    /// Sends something to one account inside a group that both share.
+    fn send_private(&mut self, to: &AccountId, private: &Private, now: Time) -> Result<(), Error> {
+        let mailbox = self.contacts.get(to).map(|contact| contact.mailbox.clone());
+        let mailbox = HybridPublic::from_bytes(&mailbox.ok_or(Error::NotFound("contact"))?)?;
+        let encoded = record::encode(private)?;
+        let sealed = self
+            .core()?
+            .hybrid_seal(&mailbox, MEMBER_INFO, to.as_bytes(), &encoded)?;
+        let id = self.shared_group(to)?.ok_or(Error::NoKeyPackage)?;
+        self.with_group(id, |engine, group| {
+            let app = AppMessage {
+                clock: group.tick(now),
+                sent_at: now.unix_ms(),
+                body: AppBody::ForMember { to: *to, sealed },
+            };
+            engine.send_app(group, &app, None, now)
+        })
+    }
+
+    /// Something that a member sealed to one member: to us, or not ours to read.
+    pub(crate) fn take_private(
+        &mut self,
+        sender: AccountId,
+        to: AccountId,
+        sealed: &[u8],
+    ) -> Result<(), Error> {
+        let me = self.me()?;
+        if me.id != to {
+            return Ok(());
+        }
+        let Ok(plain) = me.mailbox.open(MEMBER_INFO, to.as_bytes(), sealed) else {
+            return Ok(());
+        };
+        let Ok(private) = record::decode::<Private>(&plain) else {
+            return Ok(());
+        };
+        let Some(mut contact) = self.contacts.get(&sender).cloned() else {
+            return Ok(());
+        };
+        match private {
+            Private::KeyPackages(packages) => {
+                self.add_key_packages(&mut contact, packages)?;
+                self.save_contact(contact)
+            }
+            Private::Admission(bytes) => {
+                let Some(admission) = Admission::decode(&bytes) else {
+                    return Ok(());
+                };
+                if admission.inviter_account != *sender.as_bytes() {
+                    return Ok(());
+                }
+                // Entered once the group that it came in is back in its place.
+                self.admissions.push((admission, sender));
+                Ok(())
+            }
+        }
+    }
+
+    /// Enters the groups that contacts have added this account to.
+    pub(crate) fn enter_admitted(&mut self, now: Time) -> Result<(), Error> {
+        for (admission, from) in std::mem::take(&mut self.admissions) {
+            self.tolerate(|engine| engine.enter_by_contact(&admission, from, now))?;
+        }
+        Ok(())
+    }
+
+    /// Enters the group that a contact has added this account to, and sends fresh KeyPackages.
+    fn enter_by_contact(
+        &mut self,
+        admission: &Admission,
+        from: AccountId,
+        now: Time,
+    ) -> Result<(), Error> {
+        self.enter_group(admission, NO_INVITE, now)?;
+        let (_, packages) = self.new_key_packages(KEY_PACKAGES_FRESH)?;
+        self.send_private(&from, &Private::KeyPackages(packages), now)
+    }
+
+    /// Enters the group that an admission leads to.
+    pub(crate) fn enter_group(
+        &mut self,
+        admission: &Admission,
+        (pin, knock): ([u8; 32], [u8; 16]),
+        now: Time,
+    ) -> Result<GroupId, Error> {
+        let inviter = AccountId::from_bytes(admission.inviter_account);
+        let signature =
+            <&[u8; 64]>::try_from(admission.signature.as_slice()).map_err(|_| Error::JoinClosed)?;
+        let bytes = admission.signed_bytes(&pin, &knock);
+        sori_mls::verify_account_signature(&inviter, Admission::LABEL, &bytes, signature)?;
+        let privates: Vec<&[u8]> = self
+            .key_packages
+            .values()
+            .map(|package| package.private.as_slice())
+            .collect();
+        let (head, reference) = self.core()?.join(&admission.welcome, &privates)?;
+        let id = head.snapshot().group_id();
+        if *id.as_bytes() != admission.group {
+            return Err(Error::JoinClosed);
+        }
+        self.spend_key_package(&reference)?;
+        let mut group = self.entered(id, &head)?;
+        group.observe(admission.clock, now);
+        for (account, name) in &admission.names {
+            if let Some(name) = clean_name(name) {
+                group
+                    .record
+                    .names
+                    .insert(AccountId::from_bytes(*account), name);
+            }
+        }
+        let channel = self.open_channel(ChannelRecord {
+            group: id,
+            secret: *admission.channel_secret,
+            superseded: None,
+        })?;
+        self.enter(&mut group, head, channel, now)?;
+        let me = self.me()?.id;
+        let notice = Notice {
+            what: NoticeKind::Joined,
+            actor: Some(inviter),
+            subject: Some(me),
+            detail: String::new(),
+        };
+        self.add_own_notice(&mut group, notice, now)?;
+        self.send_profile(&mut group, now)?;
+        self.save_group(&group)?;
+        self.group_changed(&group);
+        self.groups.insert(id, group);
+        let packages = admission.key_packages.clone();
+        self.meet(
+            inviter,
+            &admission.inviter_name,
+            admission.inviter_mailbox.clone(),
+            packages,
+        )?;
+        Ok(id)
+    }
+
+    /// The group to enter: a new one, or one that this account was in before, begun anew at the
+    /// state of the Welcome with its history kept.
+    fn entered(&mut self, id: GroupId, head: &sori_mls::Head) -> Result<Group, Error> {
+        let fresh = self.empty_group(id, head);
+        let Some(mut old) = self.groups.remove(&id) else {
+            return Ok(fresh);
+        };
+        let states: Vec<StateId> = old.record.states.keys().copied().collect();
+        for state in states {
+            self.drop_snapshot(&mut old, &state)?;
+        }
+        let commits: Vec<StateId> = old.tree.ids().map(|(state, _)| *state).collect();
+        for state in commits {
+            self.forget_commit(&mut old, &state)?;
+        }
+        old.record.standing = Standing::Active;
+        old.record.path = fresh.record.path;
+        old.record.intents.clear();
+        old.record.orders.clear();
+        old.head = None;
+        Ok(old)
+    }
+}

@@ -1,0 +1,517 @@
+//! The channel log: what is written to it, what arrives for it, and where it goes (protocol §4).
+//!
+//! The log is the outbox. Publishing a frame is a hint to whoever is listening; everybody else
+//! gets the entry by catch-up from any member that holds it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sori_mls::{GroupId, StateId};
+use sori_wire::RelayUrl;
+
+use crate::channel::{self, Channel, LOG_DAYS};
+use crate::chunk::{self, Chunk};
+use crate::engine::Engine;
+use crate::envelope::ChannelMessage;
+use crate::error::Error;
+use crate::group::Group;
+use crate::network::{Carried, Purpose, Wanted};
+use crate::record::{ChannelRecord, LogRecord, PendingRecord, Standing};
+use crate::session::EnvelopeId;
+use crate::table;
+use crate::time::{DAY_MS, Day, Time};
+
+/// Associated data of every sealed frame of a channel.
+const CHANNEL_AAD: &[u8] = b"sori channel frame 1";
+/// Most channels of a group that are listened to at once.
+const CHANNELS_PER_GROUP_MAX: usize = 8;
+/// How long a channel is listened to after a removal made another one take its place.
+const SUPERSEDED_MS: u64 = 30 * DAY_MS;
+/// Most relays at which one group is met.
+const RELAYS_PER_GROUP_MAX: usize = 4;
+
+impl Engine {
+    pub(crate) fn load_channels(&mut self) -> Result<(), Error> {
+        let mut live: BTreeMap<u32, _> = std::mem::take(&mut self.channels)
+            .into_iter()
+            .map(|(number, channel)| (number, channel.live))
+            .collect();
+        for (number, record) in self.scan::<ChannelRecord>(table::CHANNEL, &[])? {
+            let number = u32::try_from(number).map_err(|_| Error::Internal("channel number"))?;
+            let mut channel = Channel::new(record);
+            for (sequence, entry) in self.scan::<LogRecord>(table::LOG, &table::one(number))? {
+                channel.log.insert(entry.id, entry.day, sequence);
+                if entry.unsent {
+                    channel.log.unsent.insert(sequence);
+                }
+            }
+            channel.live = live.remove(&number).unwrap_or_default();
+            self.channels.insert(number, channel);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn open_channel(&mut self, record: ChannelRecord) -> Result<u32, Error> {
+        let known = self
+            .channels
+            .iter()
+            .find(|(_, c)| c.record.group == record.group && c.record.secret == record.secret);
+        if let Some((number, _)) = known {
+            return Ok(*number);
+        }
+        let number = self
+            .channels
+            .keys()
+            .last()
+            .map_or(1, |last| last.saturating_add(1));
+        self.channels.insert(number, Channel::new(record));
+        self.save_channel(number)?;
+        self.topics_stale = true;
+        Ok(number)
+    }
+
+    pub(crate) fn save_channel(&mut self, number: u32) -> Result<(), Error> {
+        let Some(channel) = self.channels.get(&number) else {
+            return Ok(());
+        };
+        let encoded = crate::record::encode(&channel.record)?;
+        self.put_bytes(table::CHANNEL, &table::one(number), &encoded)
+    }
+
+    /// The topics of all channels that are listened to, at the group's relays and the profile's.
+    pub(crate) fn channel_topics(&mut self, now: Time) -> Vec<Wanted> {
+        let days = channel::days(now);
+        let relays = self.relays_of_groups();
+        let mut per_group: BTreeMap<GroupId, usize> = BTreeMap::new();
+        let mut wanted = Vec::new();
+        // The newest channels first, so that the bound drops the oldest.
+        for (number, channel) in self.channels.iter_mut().rev() {
+            let group = channel.record.group;
+            let Some(relays) = relays.get(&group) else {
+                continue;
+            };
+            let expired = channel
+                .record
+                .superseded
+                .is_some_and(|since| now.since_ms(since) > SUPERSEDED_MS);
+            let count = per_group.entry(group).or_default();
+            if expired || *count >= CHANNELS_PER_GROUP_MAX {
+                continue;
+            }
+            *count = count.saturating_add(1);
+            if let Some(first) = days.first() {
+                channel.forget_days_before(*first);
+            }
+            for day in &days {
+                let keys = channel.day(*day);
+                wanted.extend(relays.iter().map(|relay| Wanted {
+                    relay: relay.clone(),
+                    topic: keys.topic,
+                    seed: keys.seed.clone(),
+                    purpose: Purpose::Channel {
+                        channel: *number,
+                        day: *day,
+                    },
+                }));
+            }
+        }
+        wanted
+    }
+
+    fn relays_of_groups(&mut self) -> BTreeMap<GroupId, BTreeSet<RelayUrl>> {
+        let own = self.relay.clone();
+        let ids: Vec<GroupId> = self.groups.keys().copied().collect();
+        let mut relays = BTreeMap::new();
+        for id in ids {
+            let found = self.with_group(id, |engine, group| {
+                if group.record.standing == Standing::Out {
+                    return Ok(None);
+                }
+                Ok(Some(engine.group_data(group)?.relays))
+            });
+            // A group whose head cannot be loaded is not listened to; its verbs say why.
+            let Ok(Some(named)) = found else { continue };
+            let urls = own
+                .iter()
+                .cloned()
+                .chain(named.iter().filter_map(|url| url.parse().ok()));
+            relays.insert(id, urls.take(RELAYS_PER_GROUP_MAX).collect());
+        }
+        relays
+    }
+
+    /// Writes a message to the log of a channel and hands it to whoever is listening.
+    /// `message`: the line of the timeline that it carries.
+    pub(crate) fn send_envelope(
+        &mut self,
+        channel: u32,
+        envelope: &ChannelMessage,
+        message: Option<u64>,
+        now: Time,
+    ) -> Result<(), Error> {
+        let encoded = envelope.encode()?;
+        let chunks = chunk::split(&encoded, self.random()).map_err(|_| Error::OutOfBounds {
+            what: "a message",
+            bounds: "smaller",
+        })?;
+        let last = chunks.len().saturating_sub(1);
+        for (index, chunk) in chunks.iter().enumerate() {
+            let day = now.day();
+            let sealed = self.seal_for(channel, day, chunk)?;
+            let entry = LogRecord {
+                id: EnvelopeId::of(&sealed),
+                day,
+                unsent: true,
+                message: message.filter(|_| index == last),
+            };
+            let sequence = self.append(channel, &entry, &sealed)?;
+            self.publish_entry(channel, day, sequence, &sealed);
+        }
+        Ok(())
+    }
+
+    /// Sends a message that nobody keeps to whoever is listening on a channel.
+    pub(crate) fn send_transient(
+        &mut self,
+        channel: u32,
+        message: &ChannelMessage,
+        now: Time,
+    ) -> Result<(), Error> {
+        let encoded = message.encode()?;
+        let object = self.random();
+        let Ok(chunks) = chunk::split(&encoded, object) else {
+            return Ok(());
+        };
+        let day = now.day();
+        for chunk in &chunks {
+            let sealed = self.seal_for(channel, day, chunk)?;
+            let Some(topic) = self.topic_of(channel, day) else {
+                return Ok(());
+            };
+            self.network
+                .publish(topic, &sealed, Carried::Transient, &mut self.effects);
+        }
+        Ok(())
+    }
+
+    fn seal_for(&mut self, channel: u32, day: Day, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
+        let channel = self
+            .channels
+            .get_mut(&channel)
+            .ok_or(Error::Internal("channel"))?;
+        channel
+            .day(day)
+            .seal
+            .seal(CHANNEL_AAD, plaintext, &mut self.rng)
+            .map_err(|_| Error::Internal("seal"))
+    }
+
+    fn topic_of(&mut self, channel: u32, day: Day) -> Option<sori_wire::Topic> {
+        self.channels
+            .get_mut(&channel)
+            .map(|channel| channel.day(day).topic)
+    }
+
+    fn append(&mut self, channel: u32, entry: &LogRecord, sealed: &[u8]) -> Result<u64, Error> {
+        let held = self
+            .channels
+            .get_mut(&channel)
+            .ok_or(Error::Internal("channel"))?;
+        let sequence = held.log.next;
+        held.log.insert(entry.id, entry.day, sequence);
+        if entry.unsent {
+            held.log.unsent.insert(sequence);
+        }
+        let key = table::of(channel, sequence);
+        self.put(table::LOG, &key, entry)?;
+        self.put_bytes(table::SEALED, &key, sealed)?;
+        Ok(sequence)
+    }
+
+    fn publish_entry(&mut self, channel: u32, day: Day, sequence: u64, sealed: &[u8]) {
+        if let Some(topic) = self.topic_of(channel, day) {
+            let carried = Carried::Envelope { channel, sequence };
+            self.network
+                .publish(topic, sealed, carried, &mut self.effects);
+        }
+    }
+
+    /// Publishes what was written today while nobody could be reached. Older entries find their
+    /// way by catch-up.
+    pub(crate) fn publish_unsent(&mut self, channel: u32, day: Day) -> Result<(), Error> {
+        let Some(held) = self.channels.get(&channel) else {
+            return Ok(());
+        };
+        for sequence in held.log.unsent.clone() {
+            let key = table::of(channel, sequence);
+            let entry = self.get::<LogRecord>(table::LOG, &key)?;
+            if entry.is_some_and(|entry| entry.day == day)
+                && let Some(sealed) = self.store.get(table::SEALED, &key)?
+            {
+                self.publish_entry(channel, day, sequence, &sealed);
+            }
+        }
+        Ok(())
+    }
+
+    /// The relay handed an entry to somebody: it need not be published again.
+    pub(crate) fn envelope_handed_over(
+        &mut self,
+        channel: u32,
+        sequence: u64,
+    ) -> Result<(), Error> {
+        let Some(held) = self.channels.get_mut(&channel) else {
+            return Ok(());
+        };
+        if !held.log.unsent.remove(&sequence) {
+            return Ok(());
+        }
+        let key = table::of(channel, sequence);
+        let Some(mut entry) = self.get::<LogRecord>(table::LOG, &key)? else {
+            return Ok(());
+        };
+        entry.unsent = false;
+        self.put(table::LOG, &key, &entry)
+    }
+
+    /// A frame of a channel, live or from a catch-up: opened, logged if it is an envelope, and
+    /// acted upon. What does not open is dropped. Whether it was new.
+    pub(crate) fn accept_frame(
+        &mut self,
+        channel: u32,
+        day: Day,
+        sealed: &[u8],
+        now: Time,
+    ) -> Result<(), Error> {
+        let id = EnvelopeId::of(sealed);
+        let Some(held) = self.channels.get_mut(&channel) else {
+            return Ok(());
+        };
+        if held.log.contains(&id) {
+            return Ok(());
+        }
+        let Some(plain) = held.day(day).seal.open(CHANNEL_AAD, sealed) else {
+            return Ok(());
+        };
+        let Some(chunk) = Chunk::parse(&plain) else {
+            return Ok(());
+        };
+        if chunk.count == 1 {
+            let Some(message) = ChannelMessage::decode(&chunk.bytes) else {
+                return Ok(());
+            };
+            if !message.is_logged() {
+                return self.take_transient(channel, message, now);
+            }
+            let entry = LogRecord {
+                id,
+                day,
+                unsent: false,
+                message: None,
+            };
+            let sequence = self.append(channel, &entry, sealed)?;
+            self.note_receipt(channel, id, &message, now);
+            return self.dispatch(channel, sequence, message, now);
+        }
+        let entry = LogRecord {
+            id,
+            day,
+            unsent: false,
+            message: None,
+        };
+        let sequence = self.append(channel, &entry, sealed)?;
+        let Some(whole) = self.assemble(channel, &chunk)? else {
+            return Ok(());
+        };
+        let Some(message) = ChannelMessage::decode(&whole) else {
+            return Ok(());
+        };
+        if !message.is_logged() {
+            return Ok(());
+        }
+        self.note_receipt(channel, id, &message, now);
+        self.dispatch(channel, sequence, message, now)
+    }
+
+    /// Keeps a chunk; the whole message once all are there.
+    fn assemble(&mut self, channel: u32, chunk: &Chunk) -> Result<Option<Vec<u8>>, Error> {
+        self.put_bytes(
+            table::CHUNK,
+            &table::chunk(channel, chunk.object, chunk.index),
+            &chunk.bytes,
+        )?;
+        let mut prefix = table::one(channel).to_vec();
+        prefix.extend(chunk.object);
+        let parts = self.store.range(table::CHUNK, &prefix)?;
+        if parts.len() < usize::from(chunk.count) {
+            return Ok(None);
+        }
+        let mut whole = Vec::new();
+        for (key, bytes) in parts {
+            whole.extend_from_slice(&bytes);
+            self.delete(table::CHUNK, &key)?;
+        }
+        Ok(Some(whole))
+    }
+
+    fn dispatch(
+        &mut self,
+        channel: u32,
+        sequence: u64,
+        message: ChannelMessage,
+        now: Time,
+    ) -> Result<(), Error> {
+        let Some(group) = self.channels.get(&channel).map(|held| held.record.group) else {
+            return Ok(());
+        };
+        if !self.groups.contains_key(&group) {
+            return Ok(());
+        }
+        self.with_group(group, |engine, group| {
+            match engine.act(group, &message, now)? {
+                Some(state) => {
+                    let pending = PendingRecord {
+                        state,
+                        envelope: message.encode()?.to_vec(),
+                    };
+                    engine.put(table::PENDING, &table::of(channel, sequence), &pending)?;
+                    group
+                        .waiting
+                        .entry(state)
+                        .or_default()
+                        .push((channel, sequence));
+                    Ok(())
+                }
+                None => engine.settle(group, now),
+            }
+        })?;
+        self.enter_admitted(now)
+    }
+
+    /// Acts on an envelope. The state it has to wait for, if it cannot be read yet.
+    fn act(
+        &mut self,
+        group: &mut Group,
+        message: &ChannelMessage,
+        now: Time,
+    ) -> Result<Option<StateId>, Error> {
+        match message {
+            ChannelMessage::Application { state, message } => {
+                let taken = self.take_application(group, state, message, now)?;
+                Ok((!taken).then_some(*state))
+            }
+            ChannelMessage::Commit {
+                parent,
+                clock,
+                message,
+            } => {
+                let taken = self.take_commit(group, *parent, *clock, message)?;
+                Ok((!taken).then_some(*parent))
+            }
+            ChannelMessage::Order { order } => {
+                self.take_order(group, order, now)?;
+                Ok(None)
+            }
+            ChannelMessage::Hello(_)
+            | ChannelMessage::Offer { .. }
+            | ChannelMessage::Receipt(_) => Ok(None),
+        }
+    }
+
+    /// Follows what was taken in until nothing more follows from it: the path, lost intents, and
+    /// envelopes that waited for states which are known now.
+    pub(crate) fn settle(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
+        loop {
+            self.reconcile(group, now)?;
+            let ready: Vec<StateId> = group
+                .waiting
+                .keys()
+                .filter(|s| group.record.states.contains_key(s) || group.tree.node(s).is_some())
+                .copied()
+                .collect();
+            if ready.is_empty() {
+                return Ok(());
+            }
+            for state in ready {
+                for (channel, sequence) in group.waiting.remove(&state).unwrap_or_default() {
+                    self.act_on_pending(group, channel, sequence, now)?;
+                }
+            }
+        }
+    }
+
+    fn act_on_pending(
+        &mut self,
+        group: &mut Group,
+        channel: u32,
+        sequence: u64,
+        now: Time,
+    ) -> Result<(), Error> {
+        let key = table::of(channel, sequence);
+        let Some(pending) = self.get::<PendingRecord>(table::PENDING, &key)? else {
+            return Ok(());
+        };
+        self.delete(table::PENDING, &key)?;
+        if let Some(message) = ChannelMessage::decode(&pending.envelope) {
+            // A state that is known and still cannot be used is one whose parent is gone: then
+            // nothing will ever open the envelope, and waiting on would be for ever.
+            self.act(group, &message, now)?;
+        }
+        Ok(())
+    }
+
+    /// What waits, after a start.
+    pub(crate) fn load_waiting(&self, group: &mut Group) -> Result<(), Error> {
+        for (number, channel) in &self.channels {
+            if channel.record.group != group.record.id {
+                continue;
+            }
+            for (sequence, pending) in
+                self.scan::<PendingRecord>(table::PENDING, &table::one(*number))?
+            {
+                group
+                    .waiting
+                    .entry(pending.state)
+                    .or_default()
+                    .push((*number, sequence));
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what everybody had [`LOG_DAYS`] to fetch.
+    pub(crate) fn prune_logs(&mut self, now: Time) -> Result<(), Error> {
+        let oldest = Day(now.day().0.saturating_sub(LOG_DAYS));
+        let mut doomed = Vec::new();
+        for (number, channel) in &self.channels {
+            doomed.extend(
+                channel
+                    .log
+                    .older_than(oldest)
+                    .into_iter()
+                    .map(|e| (*number, e)),
+            );
+        }
+        for (number, (id, sequence)) in doomed {
+            let key = table::of(number, sequence);
+            self.delete(table::LOG, &key)?;
+            self.delete(table::SEALED, &key)?;
+            self.delete(table::PENDING, &key)?;
+            if let Some(channel) = self.channels.get_mut(&number) {
+                channel.log.remove(&id);
+            }
+        }
+        Ok(())
+    }
+
+    /// The connection is gone: whom we heard and what we asked counts anew.
+    pub(crate) fn forget_live_channels(&mut self) {
+        for channel in self.channels.values_mut() {
+            let live = &mut channel.live;
+            live.hello_at = None;
+            live.hellos = 0;
+            live.answer = None;
+            live.asked.clear();
+            live.heard.clear();
+        }
+    }
+}

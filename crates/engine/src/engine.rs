@@ -1,0 +1,382 @@
+//! The engine itself: what it holds, how it opens, and the frame of every step.
+
+use std::collections::BTreeMap;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sori_mls::{AccountId, Core, GroupId};
+use sori_store::{Store, Table};
+use sori_wire::{Refusal, RelayUrl, Topic};
+
+use crate::account::Me;
+use crate::catchup::Sessions;
+use crate::channel::{self, Channel};
+use crate::effect::{Effect, PublishToken};
+use crate::error::Error;
+use crate::group::Group;
+use crate::handshake::Admission;
+use crate::invites::Invite;
+use crate::joins::Join;
+use crate::network::{Carried, Network, Purpose, Wanted};
+use crate::record::{self, ContactRecord, KeyPackageRecord};
+use crate::table;
+use crate::time::Time;
+use crate::view::Event;
+
+/// The messenger of one profile.
+pub struct Engine {
+    pub(crate) store: Store,
+    pub(crate) rng: ChaCha20Rng,
+    pub(crate) me: Option<Me>,
+    pub(crate) relay: Option<RelayUrl>,
+    pub(crate) groups: BTreeMap<GroupId, Group>,
+    pub(crate) channels: BTreeMap<u32, Channel>,
+    pub(crate) contacts: BTreeMap<AccountId, ContactRecord>,
+    pub(crate) invites: BTreeMap<u32, Invite>,
+    pub(crate) joins: BTreeMap<u32, Join>,
+    /// Own unused KeyPackages by their number in the store.
+    pub(crate) key_packages: BTreeMap<u32, KeyPackageRecord>,
+    /// Admissions that came inside a group and are to be followed at the end of the step.
+    pub(crate) admissions: Vec<(Admission, AccountId)>,
+    pub(crate) network: Network,
+    pub(crate) sessions: Sessions,
+    pub(crate) effects: Vec<Effect>,
+    /// Whether the topics that should be attached may have changed.
+    pub(crate) topics_stale: bool,
+    day_change: Time,
+    writes: u64,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Opens the messenger on a profile's store. `seed`: 32 fresh random bytes, the only
+    /// randomness it will have.
+    ///
+    /// # Errors
+    /// [`Error::Store`] if the store cannot be read, [`Error::Internal`] if a row does not decode.
+    pub fn open(store: Store, seed: [u8; 32], now: Time) -> Result<Self, Error> {
+        let mut engine = Self {
+            store,
+            rng: ChaCha20Rng::from_seed(seed),
+            me: None,
+            relay: None,
+            groups: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            contacts: BTreeMap::new(),
+            invites: BTreeMap::new(),
+            joins: BTreeMap::new(),
+            key_packages: BTreeMap::new(),
+            admissions: Vec::new(),
+            network: Network::default(),
+            sessions: Sessions::default(),
+            effects: Vec::new(),
+            topics_stale: true,
+            day_change: channel::next_change(now),
+            writes: 0,
+        };
+        engine.load()?;
+        engine.prune_logs(now)?;
+        engine.plan_orders(now);
+        Ok(engine)
+    }
+
+    /// Makes everything staged since the last flush durable, then hands out what there is to do.
+    ///
+    /// # Errors
+    /// [`Error::Store`]: nothing staged is kept; the engine must be dropped and opened again.
+    pub fn flush(&mut self, now: Time) -> Result<Vec<Effect>, Error> {
+        if self.topics_stale {
+            self.topics_stale = false;
+            let wanted = self.wanted_topics(now);
+            self.network
+                .want(wanted, self.relay.as_ref(), &mut self.effects);
+        }
+        self.store.commit()?;
+        Ok(std::mem::take(&mut self.effects))
+    }
+
+    /// The relay is connected.
+    ///
+    /// # Errors
+    /// Only for trouble with the store; then the engine must be opened again.
+    pub fn handle_connected(&mut self, relay: &RelayUrl, _now: Time) -> Result<(), Error> {
+        self.network.connected(relay, &mut self.effects);
+        self.connection_changed();
+        Ok(())
+    }
+
+    /// The connection to the relay ended or did not come about.
+    ///
+    /// # Errors
+    /// Only for trouble with the store; then the engine must be opened again.
+    pub fn handle_disconnected(&mut self, relay: &RelayUrl, now: Time) -> Result<(), Error> {
+        self.network.disconnected(relay, now, &mut self.rng);
+        self.forget_live_channels();
+        self.connection_changed();
+        Ok(())
+    }
+
+    /// The relay confirmed the attachment to a topic.
+    ///
+    /// # Errors
+    /// Only for trouble with the store; then the engine must be opened again.
+    pub fn handle_attached(
+        &mut self,
+        relay: &RelayUrl,
+        topic: Topic,
+        now: Time,
+    ) -> Result<(), Error> {
+        let Some(purpose) = self.network.attached(relay, topic) else {
+            return Ok(());
+        };
+        self.tolerate(|engine| match purpose {
+            Purpose::Channel { channel, day } => engine.channel_attached(channel, day, now),
+            Purpose::Invite(number) => engine.invite_attached(number),
+            Purpose::Join(number) => engine.join_attached(number, now),
+            Purpose::Session(number) => engine.session_attached(number, now),
+        })
+    }
+
+    /// The relay refused the attachment to a topic.
+    ///
+    /// # Errors
+    /// Only for trouble with the store; then the engine must be opened again.
+    pub fn handle_refused(
+        &mut self,
+        relay: &RelayUrl,
+        topic: Topic,
+        _reason: Refusal,
+        _now: Time,
+    ) -> Result<(), Error> {
+        self.network.refused(relay, topic);
+        Ok(())
+    }
+
+    /// A frame arrived on an attached topic. Whatever it holds, it is no error: what does not
+    /// belong here is dropped.
+    ///
+    /// # Errors
+    /// Only for trouble with the store; then the engine must be opened again.
+    pub fn handle_frame(
+        &mut self,
+        relay: &RelayUrl,
+        topic: Topic,
+        frame: &[u8],
+        now: Time,
+    ) -> Result<(), Error> {
+        let Some(purpose) = self.network.purpose(relay, topic) else {
+            return Ok(());
+        };
+        self.tolerate(|engine| match purpose {
+            Purpose::Channel { channel, day } => engine.accept_frame(channel, day, frame, now),
+            Purpose::Invite(number) => engine.invite_frame(number, frame, now),
+            Purpose::Join(number) => engine.join_frame(number, frame, now),
+            Purpose::Session(number) => engine.session_frame(number, frame, now),
+        })
+    }
+
+    /// The relay dropped frames of this topic because this device was too slow.
+    ///
+    /// # Errors
+    /// Only for trouble with the store; then the engine must be opened again.
+    pub fn handle_gap(&mut self, relay: &RelayUrl, topic: Topic, now: Time) -> Result<(), Error> {
+        if let Some(Purpose::Channel { channel, .. }) = self.network.purpose(relay, topic) {
+            self.plan_hello_now(channel, now);
+        }
+        Ok(())
+    }
+
+    /// The relay told to how many a frame went.
+    ///
+    /// # Errors
+    /// Only for trouble with the store; then the engine must be opened again.
+    pub fn handle_published(
+        &mut self,
+        token: PublishToken,
+        receivers: u32,
+        _now: Time,
+    ) -> Result<(), Error> {
+        match self.network.published(token) {
+            Some(Carried::Envelope { channel, sequence }) if receivers > 0 => {
+                self.envelope_handed_over(channel, sequence)
+            }
+            Some(Carried::Envelope { .. } | Carried::Transient) | None => Ok(()),
+        }
+    }
+
+    /// Time has passed; call it at [`poll_timeout`](Self::poll_timeout) or later.
+    ///
+    /// # Errors
+    /// Only for trouble with the store; then the engine must be opened again.
+    pub fn handle_timeout(&mut self, now: Time) -> Result<(), Error> {
+        if self.day_change <= now {
+            self.day_change = channel::next_change(now);
+            self.topics_stale = true;
+            self.prune_logs(now)?;
+        }
+        self.network.timeout(now, &mut self.effects);
+        self.tolerate(|engine| engine.channels_timeout(now))?;
+        self.tolerate(|engine| engine.sessions_timeout(now))?;
+        self.tolerate(|engine| engine.orders_timeout(now))?;
+        self.tolerate(|engine| engine.invites_timeout(now))?;
+        self.tolerate(|engine| engine.joins_timeout(now))
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) has something to do.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        [
+            Some(self.day_change),
+            self.network.next_timeout(),
+            self.channels_next_timeout(),
+            self.sessions.next_timeout(),
+            self.orders_next_timeout(),
+            self.invites_next_timeout(),
+            self.joins_next_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Runs a step that happens as a whole or not at all.
+    pub(crate) fn atomically<R>(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let savepoint = self.store.savepoint();
+        let (effects, writes) = (self.effects.len(), self.writes);
+        match step(self) {
+            Err(error) if !error.is_fatal() && self.writes != writes => {
+                self.store.rollback_to(savepoint);
+                self.effects.truncate(effects);
+                self.load()?;
+                Err(error)
+            }
+            result => result,
+        }
+    }
+
+    /// Runs a step for something that came from outside: a failure undoes it and is no error,
+    /// unless the store is in trouble.
+    pub(crate) fn tolerate(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        match self.atomically(step) {
+            Err(error) if error.is_fatal() => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Works on a group and the engine at once: the group is out of the map meanwhile.
+    pub(crate) fn with_group<R>(
+        &mut self,
+        id: GroupId,
+        work: impl FnOnce(&mut Self, &mut Group) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let mut group = self.groups.remove(&id).ok_or(Error::NotFound("group"))?;
+        let result = work(self, &mut group);
+        self.groups.insert(id, group);
+        result
+    }
+
+    pub(crate) fn me(&self) -> Result<&Me, Error> {
+        self.me.as_ref().ok_or(Error::NoAccount)
+    }
+
+    pub(crate) fn core(&self) -> Result<&Core, Error> {
+        Ok(&self.me()?.core)
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.effects.push(Effect::Event(event));
+    }
+
+    /// A random whole number below `bound`; zero if that is zero.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.rng.next_u64().checked_rem(bound).unwrap_or(0)
+    }
+
+    pub(crate) fn random<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.rng.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    pub(crate) fn put<T: Serialize>(
+        &mut self,
+        table: Table,
+        key: &[u8],
+        record: &T,
+    ) -> Result<(), Error> {
+        self.put_bytes(table, key, &record::encode(record)?)
+    }
+
+    pub(crate) fn put_bytes(
+        &mut self,
+        table: Table,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), Error> {
+        self.writes = self.writes.wrapping_add(1);
+        Ok(self.store.put(table, key, value)?)
+    }
+
+    pub(crate) fn delete(&mut self, table: Table, key: &[u8]) -> Result<(), Error> {
+        self.writes = self.writes.wrapping_add(1);
+        Ok(self.store.delete(table, key)?)
+    }
+
+    pub(crate) fn get<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        key: &[u8],
+    ) -> Result<Option<T>, Error> {
+        self.store
+            .get(table, key)?
+            .map(|bytes| record::decode(&bytes))
+            .transpose()
+    }
+
+    /// All records of a table whose keys begin with `prefix`, by their numbers.
+    pub(crate) fn scan<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        prefix: &[u8],
+    ) -> Result<Vec<(u64, T)>, Error> {
+        self.store
+            .range(table, prefix)?
+            .into_iter()
+            .map(|(key, bytes)| Ok((table::sequence(&key), record::decode(&bytes)?)))
+            .collect()
+    }
+
+    /// Reads everything from the store, as after a start; what is going on with peers stays.
+    fn load(&mut self) -> Result<(), Error> {
+        self.load_account()?;
+        self.load_channels()?;
+        self.load_groups()?;
+        self.load_contacts()?;
+        self.load_invites()?;
+        self.load_joins()?;
+        self.topics_stale = true;
+        Ok(())
+    }
+
+    /// Every topic that should be attached now, at every relay where others may be.
+    fn wanted_topics(&mut self, now: Time) -> Vec<Wanted> {
+        let mut wanted = self.channel_topics(now);
+        wanted.extend(self.invite_topics(now));
+        wanted.extend(self.join_topics());
+        wanted.extend(self.sessions.topics());
+        wanted
+    }
+}

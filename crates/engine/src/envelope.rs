@@ -1,0 +1,186 @@
+//! What is inside a sealed frame of a channel, and inside an application message (protocol §4).
+
+use serde::{Deserialize, Serialize};
+use sori_mls::{AccountId, StateId};
+
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+use crate::record;
+use crate::session::EnvelopeId;
+
+/// Longest encoding of a channel message that is accepted, in bytes. A stranger with the channel
+/// secret gains at most this much memory for one message, and only after authenticating as a
+/// holder of that secret.
+pub(crate) const CHANNEL_MESSAGE_LEN_MAX: usize = 4 * 1024 * 1024;
+
+/// Most envelope ids in one receipt.
+pub(crate) const RECEIPT_IDS_MAX: usize = 1024;
+
+/// One message on a channel. The first three are envelopes: logged and given to whoever missed
+/// them. The others are for those who are listening now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum ChannelMessage {
+    /// An MLS PrivateMessage, encrypted in `state`.
+    Application { state: StateId, message: Vec<u8> },
+    /// An MLS PublicMessage that commits on `parent`; `clock` only places its notice.
+    Commit {
+        parent: StateId,
+        clock: u64,
+        message: Vec<u8>,
+    },
+    /// A signed order.
+    Order { order: Vec<u8> },
+    /// The sender's log in short, to find out who differs.
+    Hello(Hello),
+    /// Come to this one-time topic to reconcile, `hello` says whose hello it answers.
+    Offer { hello: u64, seed: [u8; 32] },
+    /// These envelopes are stored on the sender's device.
+    Receipt(Receipt),
+}
+
+impl ChannelMessage {
+    /// Whether it goes into the channel log.
+    pub(crate) const fn is_logged(&self) -> bool {
+        matches!(
+            self,
+            Self::Application { .. } | Self::Commit { .. } | Self::Order { .. }
+        )
+    }
+
+    pub(crate) fn encode(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+        record::encode(self)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() > CHANNEL_MESSAGE_LEN_MAX {
+            return None;
+        }
+        let (message, rest) = postcard::take_from_bytes::<Self>(bytes).ok()?;
+        let bounded = match &message {
+            Self::Receipt(receipt) => receipt.ids.len() <= RECEIPT_IDS_MAX,
+            Self::Application { .. }
+            | Self::Commit { .. }
+            | Self::Order { .. }
+            | Self::Hello(_)
+            | Self::Offer { .. } => true,
+        };
+        (rest.is_empty() && bounded).then_some(message)
+    }
+}
+
+/// Who I am and what my log of this channel holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Hello {
+    pub(crate) nonce: u64,
+    pub(crate) account: AccountId,
+    pub(crate) log: Fingerprint,
+    /// By the device's MLS signature key.
+    pub(crate) signature: Vec<u8>,
+}
+
+/// A set of envelopes in 40 bytes: how many, and the exclusive or of their ids. Two members whose
+/// fingerprints are equal hold the same envelopes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Fingerprint {
+    pub(crate) count: u64,
+    pub(crate) sum: [u8; 32],
+}
+
+impl Fingerprint {
+    /// Adds an envelope, or takes it out again if it was in with `count` changed by the caller.
+    fn toggle(&mut self, id: &EnvelopeId) {
+        for (sum, byte) in self.sum.iter_mut().zip(id.0) {
+            *sum ^= byte;
+        }
+    }
+
+    pub(crate) fn add(&mut self, id: &EnvelopeId) {
+        self.toggle(id);
+        self.count = self.count.saturating_add(1);
+    }
+
+    pub(crate) fn remove(&mut self, id: &EnvelopeId) {
+        self.toggle(id);
+        self.count = self.count.saturating_sub(1);
+    }
+}
+
+/// An acknowledgement of delivery.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Receipt {
+    pub(crate) account: AccountId,
+    pub(crate) ids: Vec<EnvelopeId>,
+    /// By the device's MLS signature key.
+    pub(crate) signature: Vec<u8>,
+}
+
+impl Hello {
+    /// The bytes that are signed.
+    pub(crate) fn signed_bytes(&self, channel: &[u8; 32]) -> Vec<u8> {
+        let mut bytes = channel.to_vec();
+        bytes.extend(self.nonce.to_be_bytes());
+        bytes.extend(self.account.as_bytes());
+        bytes.extend(self.log.count.to_be_bytes());
+        bytes.extend(self.log.sum);
+        bytes
+    }
+}
+
+impl Receipt {
+    /// The bytes that are signed.
+    pub(crate) fn signed_bytes(&self, channel: &[u8; 32]) -> Vec<u8> {
+        let mut bytes = channel.to_vec();
+        bytes.extend(self.account.as_bytes());
+        for id in &self.ids {
+            bytes.extend(id.0);
+        }
+        bytes
+    }
+}
+
+/// Domain separation of the signatures above.
+pub(crate) const HELLO_LABEL: &[u8] = b"sori hello 1";
+/// See [`HELLO_LABEL`].
+pub(crate) const RECEIPT_LABEL: &[u8] = b"sori receipt 1";
+
+/// The plaintext of an MLS application message.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct AppMessage {
+    /// The sender's hybrid logical clock.
+    pub(crate) clock: u64,
+    /// When it was written, in milliseconds since the Unix epoch, by the sender's clock.
+    pub(crate) sent_at: u64,
+    pub(crate) body: AppBody,
+}
+
+/// What an application message carries.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum AppBody {
+    /// MIMI content (CBOR).
+    Content(Vec<u8>),
+    /// For one member only, sealed to its mailbox.
+    ForMember { to: AccountId, sealed: Vec<u8> },
+    /// The sender's name.
+    Profile { name: String },
+}
+
+impl AppMessage {
+    pub(crate) fn encode(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+        record::encode(self)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (message, rest) = postcard::take_from_bytes::<Self>(bytes).ok()?;
+        rest.is_empty().then_some(message)
+    }
+}
+
+/// What is sealed inside [`AppBody::ForMember`].
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) enum Private {
+    /// An encoded [`Admission`](crate::handshake::Admission) to another group.
+    Admission(Vec<u8>),
+    /// Fresh KeyPackages for later.
+    KeyPackages(Vec<Vec<u8>>),
+}

@@ -1,0 +1,291 @@
+//! One group in memory, and its snapshots in the store.
+
+use std::collections::BTreeMap;
+
+use sori_mls::{AccountId, Changes, GroupData, Head, Rows, Snapshot, StateId};
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::record::{self, CommitRecord, CursorRecord, GroupRecord, StateRecord};
+use crate::table;
+use crate::time::Time;
+use crate::timeline::Timeline;
+use crate::tree::{Node, Tree};
+use crate::view::Event;
+
+/// Most snapshots kept of one group. Older states can no longer be gone back to; what a member
+/// gains by filling them is that a very long race is settled early.
+pub(crate) const SNAPSHOTS_MAX: usize = 64;
+
+/// A group.
+pub(crate) struct Group {
+    pub(crate) record: GroupRecord,
+    pub(crate) cursor: CursorRecord,
+    pub(crate) tree: Tree,
+    /// The head, once it was needed. Dropped whenever the path changes.
+    pub(crate) head: Option<Head>,
+    /// The index of the timeline, once it was needed.
+    pub(crate) timeline: Option<Timeline>,
+    /// Envelopes by the state they wait for: channel and sequence in the log.
+    pub(crate) waiting: BTreeMap<StateId, Vec<(u32, u64)>>,
+    /// When to realise leave orders of others.
+    pub(crate) orders_at: Option<Time>,
+}
+
+impl Group {
+    pub(crate) fn new(record: GroupRecord, cursor: CursorRecord) -> Self {
+        Self {
+            record,
+            cursor,
+            tree: Tree::default(),
+            head: None,
+            timeline: None,
+            waiting: BTreeMap::new(),
+            orders_at: None,
+        }
+    }
+
+    /// The state that this device is in.
+    pub(crate) fn head_state(&self) -> Result<StateId, Error> {
+        self.record
+            .path
+            .last()
+            .copied()
+            .ok_or(Error::Internal("group without a state"))
+    }
+
+    /// The oldest state that can still be gone back to.
+    pub(crate) fn anchor(&self) -> Result<StateId, Error> {
+        self.record
+            .path
+            .first()
+            .copied()
+            .ok_or(Error::Internal("group without a state"))
+    }
+
+    /// The channel on which messages of a state travel.
+    pub(crate) fn channel_of(&self, state: &StateId) -> Result<u32, Error> {
+        self.record
+            .states
+            .get(state)
+            .map(|state| state.channel)
+            .ok_or(Error::Internal("state without a channel"))
+    }
+
+    /// The channel of the head.
+    pub(crate) fn channel(&self) -> Result<u32, Error> {
+        self.channel_of(&self.head_state()?)
+    }
+
+    /// The place of an account in the roster; added at its end if it is new.
+    pub(crate) fn roster_index(&mut self, account: &AccountId) -> usize {
+        let roster = &mut self.record.roster;
+        roster
+            .iter()
+            .position(|known| known == account)
+            .unwrap_or_else(|| {
+                roster.push(*account);
+                roster.len().saturating_sub(1)
+            })
+    }
+
+    /// The next value of the hybrid logical clock, for something written here.
+    pub(crate) fn tick(&mut self, now: Time) -> u64 {
+        self.cursor.clock = self.cursor.clock.saturating_add(1).max(clock_of(now));
+        self.cursor.clock
+    }
+
+    /// Takes notice of a clock value from outside. One from the far future is not followed, so
+    /// that nobody can drag everybody's clock along.
+    pub(crate) fn observe(&mut self, clock: u64, now: Time) {
+        let bound = clock_of(now.plus_ms(crate::channel::CLOCK_SKEW_MS));
+        if clock <= bound {
+            self.cursor.clock = self.cursor.clock.max(clock);
+        }
+    }
+}
+
+/// The hybrid logical clock's value at a time: milliseconds, with room below for a million
+/// events within each.
+pub(crate) const fn clock_of(now: Time) -> u64 {
+    now.unix_ms().saturating_mul(1 << 20)
+}
+
+impl Engine {
+    pub(crate) fn load_groups(&mut self) -> Result<(), Error> {
+        let orders: BTreeMap<_, _> = self
+            .groups
+            .iter()
+            .map(|(id, group)| (*id, group.orders_at))
+            .collect();
+        self.groups = BTreeMap::new();
+        for (number, record) in self.scan::<GroupRecord>(table::GROUP, &[])? {
+            let number = u32::try_from(number).map_err(|_| Error::Internal("group number"))?;
+            let cursor = self
+                .get(table::CURSOR, &table::one(number))?
+                .unwrap_or_default();
+            let mut group = Group::new(record, cursor);
+            for (number, commit) in
+                self.scan::<CommitRecord>(table::COMMIT, &table::one(group.record.number))?
+            {
+                let node = Node {
+                    parent: commit.parent,
+                    key: commit.key,
+                    number,
+                };
+                group.tree.insert(commit.id, node);
+            }
+            self.load_waiting(&mut group)?;
+            group.orders_at = orders.get(&group.record.id).copied().flatten();
+            self.groups.insert(group.record.id, group);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn save_group(&mut self, group: &Group) -> Result<(), Error> {
+        self.put(
+            table::GROUP,
+            &table::one(group.record.number),
+            &group.record,
+        )
+    }
+
+    pub(crate) fn save_cursor(&mut self, group: &Group) -> Result<(), Error> {
+        self.put(
+            table::CURSOR,
+            &table::one(group.record.number),
+            &group.cursor,
+        )
+    }
+
+    pub(crate) fn group_changed(&mut self, group: &Group) {
+        self.event(Event::GroupChanged {
+            group: group.record.id.to_string(),
+        });
+    }
+
+    /// A number that no group has yet.
+    pub(crate) fn next_group_number(&self) -> u32 {
+        let last = self
+            .groups
+            .values()
+            .map(|group| group.record.number)
+            .max()
+            .unwrap_or(0);
+        last.saturating_add(1)
+    }
+
+    fn rows(&self, group: &Group, state: &StateId) -> Result<Option<Rows>, Error> {
+        let Some(kept) = group.record.states.get(state) else {
+            return Ok(None);
+        };
+        let prefix = table::snapshot(group.record.number, kept.snapshot);
+        let mut rows = BTreeMap::new();
+        for (_, bytes) in self.store.range(table::SNAPSHOT, &prefix)? {
+            let (key, value): (Vec<u8>, Vec<u8>) = record::decode(&bytes)?;
+            rows.insert(key, value);
+        }
+        Ok(Some(Rows::from_map(rows)))
+    }
+
+    /// The snapshot of a state, if it is kept.
+    pub(crate) fn snapshot(
+        &self,
+        group: &Group,
+        state: &StateId,
+    ) -> Result<Option<Snapshot>, Error> {
+        let rows = self.rows(group, state)?;
+        rows.map(|rows| Ok(self.core()?.load(rows)?)).transpose()
+    }
+
+    /// Loads the head if it is not in memory.
+    pub(crate) fn ensure_head(&self, group: &mut Group) -> Result<(), Error> {
+        if group.head.is_none() {
+            let state = group.head_state()?;
+            let rows = self
+                .rows(group, &state)?
+                .ok_or(Error::Internal("head without rows"))?;
+            group.head = Some(self.core()?.load_head(rows)?);
+        }
+        Ok(())
+    }
+
+    /// The agreed data of the group at its head.
+    pub(crate) fn group_data(&self, group: &mut Group) -> Result<GroupData, Error> {
+        self.ensure_head(group)?;
+        let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
+        Ok(head.snapshot().data().clone())
+    }
+
+    /// Stages changed rows of a state's snapshot.
+    pub(crate) fn save_changes(
+        &mut self,
+        group: &Group,
+        state: &StateId,
+        changes: Changes,
+    ) -> Result<(), Error> {
+        let kept = group
+            .record
+            .states
+            .get(state)
+            .ok_or(Error::Internal("unknown state"))?;
+        for (row, value) in changes {
+            let key = table::snapshot_row(group.record.number, kept.snapshot, &row);
+            match value {
+                Some(value) => self.put(table::SNAPSHOT, &key, &(row, value))?,
+                None => self.delete(table::SNAPSHOT, &key)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Stages a whole new snapshot.
+    pub(crate) fn save_snapshot(
+        &mut self,
+        group: &mut Group,
+        snapshot: &mut Snapshot,
+        channel: u32,
+        now: Time,
+    ) -> Result<(), Error> {
+        let number = group.record.next_snapshot;
+        group.record.next_snapshot = number.saturating_add(1);
+        let state = snapshot.state();
+        group.record.states.insert(
+            state,
+            StateRecord {
+                snapshot: number,
+                channel,
+                since: now,
+            },
+        );
+        snapshot.take_changes();
+        let rows = snapshot.rows().into_map();
+        self.save_changes(
+            group,
+            &state,
+            rows.into_iter().map(|(k, v)| (k, Some(v))).collect(),
+        )
+    }
+
+    /// Stages the destruction of a state's snapshot.
+    pub(crate) fn drop_snapshot(
+        &mut self,
+        group: &mut Group,
+        state: &StateId,
+    ) -> Result<(), Error> {
+        let Some(kept) = group.record.states.remove(state) else {
+            return Ok(());
+        };
+        let prefix = table::snapshot(group.record.number, kept.snapshot);
+        let keys: Vec<Vec<u8>> = self
+            .store
+            .range(table::SNAPSHOT, &prefix)?
+            .into_iter()
+            .map(|(key, _)| key)
+            .collect();
+        for key in keys {
+            self.delete(table::SNAPSHOT, &key)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,438 @@
+//! Groups: making them, looking at them, changing them, leaving them.
+
+use std::collections::BTreeMap;
+
+use sori_mls::{AccountId, Conversation, GroupData, GroupId, Head, JoinPolicy, Role};
+
+use crate::account::checked_name;
+use crate::engine::Engine;
+use crate::envelope::{AppBody, AppMessage, ChannelMessage};
+use crate::error::Error;
+use crate::group::Group;
+use crate::handshake::clean_name;
+use crate::messages::parse_group;
+use crate::record::{CursorRecord, GroupRecord, Notice, NoticeKind, Standing, Wish};
+use crate::time::Time;
+use crate::view::{GroupInfo, GroupView, MemberView};
+
+/// Most leave orders that a group keeps unrealised.
+const ORDERS_MAX: usize = 32;
+/// Shortest wait before somebody's leaving is realised, in milliseconds, and its random part:
+/// with luck one member does it before the others begin.
+const ORDER_WAIT_MS: u64 = 300;
+const ORDER_SPREAD_MS: u64 = 3_000;
+
+impl Engine {
+    /// Makes a group with this account as its owner and only member. Returns its id.
+    ///
+    /// # Errors
+    /// [`Error::NoAccount`], [`Error::NoRelay`], [`Error::OutOfBounds`] for the name.
+    pub fn group_create(&mut self, name: &str, now: Time) -> Result<String, Error> {
+        let name = checked_name(name)?;
+        self.atomically(|engine| {
+            let id = engine.new_group(name, Conversation::Group, now)?;
+            Ok(id.to_string())
+        })
+    }
+
+    /// Makes a group or a conversation of two.
+    pub(crate) fn new_group(
+        &mut self,
+        name: String,
+        direct: Conversation,
+        now: Time,
+    ) -> Result<GroupId, Error> {
+        let relay = self.relay.clone().ok_or(Error::NoRelay)?;
+        let owner = self.me()?.id;
+        let data = GroupData {
+            name,
+            owner,
+            admins: Vec::new(),
+            relays: vec![relay.to_string()],
+            join_policy: JoinPolicy::Admins,
+            direct,
+            disappearing_seconds: None,
+            avatar_hash: None,
+            spent_orders: Vec::new(),
+        };
+        let id = GroupId::from_bytes(self.random());
+        let head = self.core()?.create_group(id, data)?;
+        let mut group = self.empty_group(id, &head);
+        let channel = self.open_channel_of(&group, head.snapshot())?;
+        self.enter(&mut group, head, channel, now)?;
+        let notice = Notice {
+            what: NoticeKind::Created,
+            actor: Some(owner),
+            subject: None,
+            detail: String::new(),
+        };
+        self.add_own_notice(&mut group, notice, now)?;
+        self.group_changed(&group);
+        self.groups.insert(id, group);
+        Ok(id)
+    }
+
+    pub(crate) fn empty_group(&self, id: GroupId, head: &Head) -> Group {
+        Group::new(
+            GroupRecord {
+                number: self.next_group_number(),
+                id,
+                standing: Standing::Active,
+                path: vec![head.snapshot().state()],
+                states: BTreeMap::new(),
+                next_snapshot: 0,
+                next_commit: 0,
+                intents: Vec::new(),
+                next_intent: 0,
+                names: BTreeMap::new(),
+                roster: Vec::new(),
+                orders: Vec::new(),
+            },
+            CursorRecord::default(),
+        )
+    }
+
+    /// Begins to take part in a group at a state: as its creator or as a joiner.
+    pub(crate) fn enter(
+        &mut self,
+        group: &mut Group,
+        mut head: Head,
+        channel: u32,
+        now: Time,
+    ) -> Result<(), Error> {
+        self.save_snapshot(group, head.snapshot_mut(), channel, now)?;
+        group.head = Some(head);
+        self.follow_head(group)?;
+        self.save_group(group)?;
+        self.save_cursor(group)
+    }
+
+    /// The conversation list, the one with the newest message first.
+    ///
+    /// # Errors
+    /// Trouble with the store.
+    pub fn group_list(&mut self, _now: Time) -> Result<Vec<GroupView>, Error> {
+        let ids: Vec<GroupId> = self.groups.keys().copied().collect();
+        let mut views = Vec::new();
+        for id in ids {
+            let view = self.with_group(id, |engine, group| {
+                let clock = group.cursor.clock;
+                Ok((clock, engine.group_view(group)?))
+            });
+            views.push(view?);
+        }
+        views.sort_by_key(|(clock, _)| std::cmp::Reverse(*clock));
+        Ok(views.into_iter().map(|(_, view)| view).collect())
+    }
+
+    fn group_view(&mut self, group: &mut Group) -> Result<GroupView, Error> {
+        let data = self.group_data(group)?;
+        let newest: Vec<u64> = self.timeline(group)?.newest_before(None).take(1).collect();
+        let mut last = None;
+        for sequence in newest {
+            if let Some(record) = self.message_record(group, sequence)? {
+                last = Some(self.message_view(group, &record)?);
+            }
+        }
+        Ok(GroupView {
+            group: group.record.id.to_string(),
+            name: self.shown_name(group, &data)?,
+            unread: group.cursor.unread,
+            direct: data.direct == Conversation::Direct,
+            members: u32::try_from(self.accounts(group)?.len()).unwrap_or(u32::MAX),
+            active: group.record.standing == Standing::Active,
+            last,
+        })
+    }
+
+    /// A group in detail.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn group_info(&mut self, group: &str, _now: Time) -> Result<GroupInfo, Error> {
+        let id = parse_group(group)?;
+        self.with_group(id, |engine, group| {
+            let me = engine.me()?.id;
+            let data = engine.group_data(group)?;
+            let mut members = Vec::new();
+            for account in engine.accounts(group)? {
+                let contact = engine.contacts.get(&account);
+                members.push(MemberView {
+                    id: account.to_string(),
+                    name: engine.name_of(group, &account),
+                    role: data.role_of(&account).as_str().to_owned(),
+                    me: account == me,
+                    verified: contact.is_some_and(|contact| contact.verified),
+                });
+            }
+            let head = group
+                .head
+                .as_ref()
+                .ok_or(Error::Internal("head"))?
+                .snapshot();
+            Ok(GroupInfo {
+                group: group.record.id.to_string(),
+                epoch: head.epoch().0,
+                state_hash: head.state().to_string(),
+                direct: data.direct == Conversation::Direct,
+                active: group.record.standing == Standing::Active,
+                role: data.role_of(&me).as_str().to_owned(),
+                members,
+                name: engine.shown_name(group, &data)?,
+            })
+        })
+    }
+
+    /// The accounts in the group at its head: the owner first, then admins, then members.
+    pub(crate) fn accounts(&self, group: &mut Group) -> Result<Vec<AccountId>, Error> {
+        let data = self.group_data(group)?;
+        let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
+        let mut accounts: Vec<AccountId> = head
+            .snapshot()
+            .members()
+            .iter()
+            .map(|member| member.account)
+            .collect();
+        accounts.sort_unstable_by_key(|account| (data.rank_of(account), *account));
+        accounts.dedup();
+        Ok(accounts)
+    }
+
+    /// The group's name; for a conversation of two, the other's.
+    fn shown_name(&self, group: &mut Group, data: &GroupData) -> Result<String, Error> {
+        if data.direct == Conversation::Group {
+            return Ok(data.name.clone());
+        }
+        let me = self.me()?.id;
+        let current = self.accounts(group)?;
+        let other = current
+            .iter()
+            .chain(&group.record.roster)
+            .find(|account| **account != me);
+        Ok(other
+            .map(|account| self.name_of(group, account))
+            .unwrap_or_default())
+    }
+
+    /// Gives a group another name.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::NotMember`], [`Error::NotAllowed`], [`Error::OutOfBounds`].
+    pub fn group_rename(&mut self, group: &str, name: &str, now: Time) -> Result<(), Error> {
+        let name = checked_name(name)?;
+        self.wish_in(group, now, |_, _| Ok(Wish::Rename { name }))
+    }
+
+    /// Removes a member.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for the group or member, [`Error::NotMember`], [`Error::NotAllowed`].
+    pub fn group_remove(&mut self, group: &str, member: &str, now: Time) -> Result<(), Error> {
+        self.wish_in(group, now, |engine, group| {
+            Ok(Wish::Remove {
+                account: engine.other_member(group, member)?,
+            })
+        })
+    }
+
+    /// Gives a member another role: `owner` (hands over), `admin` or `member`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::NotMember`], [`Error::NotAllowed`], [`Error::OutOfBounds`]
+    /// for the role.
+    pub fn group_role(
+        &mut self,
+        group: &str,
+        member: &str,
+        role: &str,
+        now: Time,
+    ) -> Result<(), Error> {
+        let role: Role = role.parse().map_err(|_| Error::OutOfBounds {
+            what: "a role",
+            bounds: "owner, admin or member",
+        })?;
+        self.wish_in(group, now, |engine, group| {
+            let account = engine.other_member(group, member)?;
+            Ok(Wish::SetRole {
+                account,
+                role: role.into(),
+            })
+        })
+    }
+
+    fn other_member(&self, group: &mut Group, member: &str) -> Result<AccountId, Error> {
+        let account: AccountId = member.parse().map_err(|_| Error::NotFound("member"))?;
+        if !self.accounts(group)?.contains(&account) {
+            return Err(Error::NotFound("member"));
+        }
+        Ok(account)
+    }
+
+    pub(crate) fn wish_in(
+        &mut self,
+        group: &str,
+        now: Time,
+        wish: impl FnOnce(&mut Self, &mut Group) -> Result<Wish, Error>,
+    ) -> Result<(), Error> {
+        let id = parse_group(group)?;
+        self.atomically(|engine| {
+            engine.with_group(id, |engine, group| {
+                let wish = wish(engine, group)?;
+                engine.wish(group, wish, now).map_err(refused)
+            })
+        })
+    }
+
+    /// Leaves a group. The others take this account out as soon as one of them hears of it; from
+    /// now on nothing can be sent there.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::NotMember`], [`Error::OwnerCannotLeave`].
+    pub fn group_leave(&mut self, group: &str, now: Time) -> Result<(), Error> {
+        let id = parse_group(group)?;
+        self.atomically(|engine| engine.with_group(id, |engine, group| engine.leave(group, now)))
+    }
+
+    fn leave(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
+        if group.record.standing != Standing::Active {
+            return Err(Error::NotMember);
+        }
+        let me = self.me()?.id;
+        let data = self.group_data(group)?;
+        if self.accounts(group)?.len() == 1 {
+            group.record.standing = Standing::Out;
+            self.topics_stale = true;
+        } else if data.owner == me && data.direct == Conversation::Group {
+            return Err(Error::OwnerCannotLeave);
+        } else {
+            let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
+            let order = self.core()?.leave_order(head.snapshot())?.encode()?;
+            let channel = group.channel()?;
+            group.record.standing = Standing::Leaving;
+            self.send_envelope(channel, &ChannelMessage::Order { order }, None, now)?;
+        }
+        let notice = Notice {
+            what: NoticeKind::Left,
+            actor: Some(me),
+            subject: Some(me),
+            detail: String::new(),
+        };
+        self.add_own_notice(group, notice, now)?;
+        self.save_group(group)?;
+        self.group_changed(group);
+        Ok(())
+    }
+
+    /// Takes in an order of somebody: it is kept until a commit has realised it.
+    pub(crate) fn take_order(
+        &mut self,
+        group: &mut Group,
+        order: &[u8],
+        now: Time,
+    ) -> Result<(), Error> {
+        if group.record.standing == Standing::Out || group.record.orders.len() >= ORDERS_MAX {
+            return Ok(());
+        }
+        let Ok(parsed) = sori_mls::Order::decode(order) else {
+            return Ok(());
+        };
+        self.ensure_head(group)?;
+        let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
+        let known = group.record.orders.iter().any(|known| known == order);
+        if known || parsed.verify(head.snapshot()).is_err() {
+            return Ok(());
+        }
+        group.record.orders.push(order.to_vec());
+        self.save_group(group)?;
+        self.plan_order(group, now);
+        Ok(())
+    }
+
+    fn plan_order(&mut self, group: &mut Group, now: Time) {
+        let wait = ORDER_WAIT_MS.saturating_add(self.below(ORDER_SPREAD_MS));
+        group.orders_at.get_or_insert(now.plus_ms(wait));
+    }
+
+    /// Plans the realising of orders that were open when the profile was closed.
+    pub(crate) fn plan_orders(&mut self, now: Time) {
+        let at = now.plus_ms(ORDER_WAIT_MS.saturating_add(self.below(ORDER_SPREAD_MS)));
+        for group in self.groups.values_mut() {
+            if !group.record.orders.is_empty() {
+                group.orders_at = Some(at);
+            }
+        }
+    }
+
+    pub(crate) fn orders_next_timeout(&self) -> Option<Time> {
+        self.groups
+            .values()
+            .filter_map(|group| group.orders_at)
+            .min()
+    }
+
+    /// Realises leave orders of others that nobody has realised yet.
+    pub(crate) fn orders_timeout(&mut self, now: Time) -> Result<(), Error> {
+        let due: Vec<GroupId> = self
+            .groups
+            .iter()
+            .filter(|(_, group)| group.orders_at.is_some_and(|at| at <= now))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in due {
+            self.tolerate(|engine| {
+                engine.with_group(id, |engine, group| {
+                    group.orders_at = None;
+                    let active = group.record.standing == Standing::Active;
+                    if !active || group.record.orders.is_empty() {
+                        return Ok(());
+                    }
+                    engine.wish(group, Wish::Realise, now)
+                })
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Tells a group this account's name.
+    pub(crate) fn send_profile(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
+        let name = self.me()?.record.name.clone();
+        let app = AppMessage {
+            clock: group.tick(now),
+            sent_at: now.unix_ms(),
+            body: AppBody::Profile { name },
+        };
+        self.send_app(group, &app, None, now)
+    }
+
+    /// A member told its name.
+    pub(crate) fn take_profile(
+        &mut self,
+        group: &mut Group,
+        sender: AccountId,
+        name: &str,
+    ) -> Result<(), Error> {
+        let Some(name) = clean_name(name) else {
+            return Ok(());
+        };
+        if group.record.names.get(&sender) == Some(&name) {
+            return Ok(());
+        }
+        group.record.names.insert(sender, name);
+        self.save_group(group)?;
+        self.group_changed(group);
+        Ok(())
+    }
+}
+
+/// What the group's rules refused, in words for a person.
+fn refused(error: Error) -> Error {
+    match error {
+        Error::Mls(sori_mls::Error::Refused(
+            sori_mls::Refusal::NotAllowed | sori_mls::Refusal::Outranked,
+        )) => Error::NotAllowed,
+        Error::Mls(sori_mls::Error::Refused(sori_mls::Refusal::OwnerLeaves)) => {
+            Error::OwnerCannotLeave
+        }
+        other => other,
+    }
+}

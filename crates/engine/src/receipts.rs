@@ -1,0 +1,238 @@
+//! Who holds what: acknowledgements of delivery, and what may be said about copies.
+//!
+//! A copy is claimed only on a signed word of the member that has it: a receipt that names the
+//! envelope, or a hello whose log is equal to ours. What the relay says counts for nothing.
+
+use sori_mls::{AccountId, Member, verify_device_signature};
+
+use crate::engine::Engine;
+use crate::envelope::{ChannelMessage, RECEIPT_IDS_MAX, RECEIPT_LABEL, Receipt};
+use crate::error::Error;
+use crate::group::Group;
+use crate::record::{LogRecord, MessageRecord};
+use crate::session::EnvelopeId;
+use crate::table;
+use crate::time::Time;
+
+/// Shortest wait before envelopes are acknowledged, in milliseconds; a burst shares a receipt.
+const RECEIPT_WAIT_MS: u64 = 250;
+/// Random part of the wait for each member of the group, in milliseconds: a group of N sends
+/// about ten receipts a second at most, whatever N is.
+const RECEIPT_SPREAD_PER_MEMBER_MS: u64 = 100;
+
+impl Engine {
+    /// Notes that an envelope of somebody else has arrived and is to be acknowledged.
+    pub(crate) fn note_receipt(
+        &mut self,
+        channel: u32,
+        id: EnvelopeId,
+        message: &ChannelMessage,
+        now: Time,
+    ) {
+        if !matches!(message, ChannelMessage::Application { .. }) {
+            return;
+        }
+        let Some(group) = self.channels.get(&channel).map(|c| c.record.group) else {
+            return;
+        };
+        let members = self
+            .groups
+            .get(&group)
+            .map_or(2, |group| group.record.roster.len());
+        let spread =
+            RECEIPT_SPREAD_PER_MEMBER_MS.saturating_mul(u64::try_from(members).unwrap_or(u64::MAX));
+        let wait = RECEIPT_WAIT_MS.saturating_add(self.below(spread));
+        let Some(held) = self.channels.get_mut(&channel) else {
+            return;
+        };
+        held.live.unacknowledged.push(id);
+        held.live.receipt_at.get_or_insert(now.plus_ms(wait));
+    }
+
+    /// Acknowledges what has arrived on a channel.
+    pub(crate) fn send_receipts(&mut self, channel: u32, now: Time) -> Result<(), Error> {
+        let Some(held) = self.channels.get_mut(&channel) else {
+            return Ok(());
+        };
+        held.live.receipt_at = None;
+        let ids = std::mem::take(&mut held.live.unacknowledged);
+        let tag = held.tag();
+        let account = self.me()?.id;
+        for ids in ids.chunks(RECEIPT_IDS_MAX) {
+            let mut receipt = Receipt {
+                account,
+                ids: ids.to_vec(),
+                signature: Vec::new(),
+            };
+            let bytes = receipt.signed_bytes(&tag);
+            receipt.signature = self.core()?.device().sign(RECEIPT_LABEL, &bytes).to_vec();
+            self.send_transient(channel, &ChannelMessage::Receipt(receipt), now)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in an acknowledgement.
+    pub(crate) fn take_receipt(&mut self, channel: u32, receipt: &Receipt) -> Result<(), Error> {
+        let Some(held) = self.channels.get(&channel) else {
+            return Ok(());
+        };
+        let group = held.record.group;
+        let bytes = receipt.signed_bytes(&held.tag());
+        let sequences: Vec<u64> = receipt
+            .ids
+            .iter()
+            .filter_map(|id| held.log.find(id))
+            .map(|(at, _)| at)
+            .collect();
+        self.with_group(group, |engine, group| {
+            if !engine.is_signed_by_member(
+                group,
+                &receipt.account,
+                RECEIPT_LABEL,
+                &bytes,
+                &receipt.signature,
+            )? {
+                return Ok(());
+            }
+            for sequence in sequences {
+                let entry: Option<LogRecord> =
+                    engine.get(table::LOG, &table::of(channel, sequence))?;
+                if let Some(message) = entry.and_then(|entry| entry.message) {
+                    engine.mark_held(group, message, &receipt.account)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Notes that a member holds all of a channel: its log is equal to ours.
+    pub(crate) fn holds_everything(
+        &mut self,
+        group: &mut Group,
+        account: &AccountId,
+    ) -> Result<(), Error> {
+        let open: Vec<u64> = self.timeline(group)?.undelivered.iter().copied().collect();
+        for message in open {
+            self.mark_held(group, message, account)?;
+        }
+        Ok(())
+    }
+
+    fn mark_held(
+        &mut self,
+        group: &mut Group,
+        message: u64,
+        account: &AccountId,
+    ) -> Result<(), Error> {
+        if !self.timeline(group)?.undelivered.contains(&message) {
+            return Ok(());
+        }
+        let Some(mut record) = self.message_record(group, message)? else {
+            return Ok(());
+        };
+        let index = group.roster_index(account);
+        if !add_holder(&mut record.holders, index) {
+            return Ok(());
+        }
+        self.save_message(group, message, &record)?;
+        let (copies, members) = self.copies(group, &record)?;
+        if copies >= members {
+            self.timeline(group)?.undelivered.remove(&message);
+        }
+        self.message_changed(group, &record.id)
+    }
+
+    /// How many members are known to hold a message, and how many there are to hold it.
+    pub(crate) fn copies(
+        &self,
+        group: &mut Group,
+        record: &MessageRecord,
+    ) -> Result<(u32, u32), Error> {
+        self.ensure_head(group)?;
+        let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
+        let mut accounts: Vec<AccountId> = head
+            .snapshot()
+            .members()
+            .iter()
+            .map(|member| member.account)
+            .collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        let roster = &group.record.roster;
+        let copies = count_holders(&record.holders, |index| {
+            roster
+                .get(index)
+                .is_some_and(|account| accounts.binary_search(account).is_ok())
+        });
+        let bounded = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Ok((bounded(copies), bounded(accounts.len())))
+    }
+
+    /// Whether a device of this account that is in the group signed these bytes.
+    pub(crate) fn is_signed_by_member(
+        &self,
+        group: &mut Group,
+        account: &AccountId,
+        label: &[u8],
+        bytes: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, Error> {
+        let Ok(signature) = <&[u8; 64]>::try_from(signature) else {
+            return Ok(false);
+        };
+        self.ensure_head(group)?;
+        let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
+        let signed = |member: &&Member| {
+            member.account == *account
+                && verify_device_signature(&member.signature_key, label, bytes, signature).is_ok()
+        };
+        Ok(head
+            .snapshot()
+            .members()
+            .iter()
+            .any(|member| signed(&member)))
+    }
+}
+
+/// Sets the bit of a member. Whether that was new.
+pub(crate) fn add_holder(holders: &mut Vec<u8>, index: usize) -> bool {
+    let (byte, bit) = (index / 8, 1_u8 << (index % 8));
+    if holders.len() <= byte {
+        holders.resize(byte.saturating_add(1), 0);
+    }
+    let Some(byte) = holders.get_mut(byte) else {
+        return false;
+    };
+    let new = *byte & bit == 0;
+    *byte |= bit;
+    new
+}
+
+/// How many of the members whose bits are set are counted.
+pub(crate) fn count_holders(holders: &[u8], counted: impl Fn(usize) -> bool) -> usize {
+    let bits = holders.len().saturating_mul(8);
+    (0..bits)
+        .filter(|index| {
+            holders
+                .get(index / 8)
+                .is_some_and(|byte| byte & (1_u8 << (index % 8)) != 0)
+                && counted(*index)
+        })
+        .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holders_are_counted_once_and_only_where_counted() {
+        let mut holders = Vec::new();
+        assert!(add_holder(&mut holders, 0));
+        assert!(add_holder(&mut holders, 17));
+        assert!(!add_holder(&mut holders, 17));
+        assert_eq!(count_holders(&holders, |_| true), 2);
+        assert_eq!(count_holders(&holders, |index| index != 0), 1);
+        assert_eq!(count_holders(&[], |_| true), 0);
+    }
+}

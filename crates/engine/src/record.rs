@@ -1,0 +1,371 @@
+//! What the store keeps, row by row. Every record is postcard; a record that does not decode is
+//! an internal error, never a panic, and nothing is overwritten because of it.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sori_mls::{AccountId, BranchKey, GroupId, Role, StateId};
+use sori_wire::RelayUrl;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::error::Error;
+use crate::session::EnvelopeId;
+use crate::time::{Day, Time};
+use crate::view::JoinState;
+
+/// Encodes a record. The copy is wiped when dropped.
+pub(crate) fn encode<T: Serialize>(record: &T) -> Result<Zeroizing<Vec<u8>>, Error> {
+    postcard::to_allocvec(record)
+        .map(Zeroizing::new)
+        .map_err(|_| Error::Internal("record encode"))
+}
+
+/// Decodes a record.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    postcard::from_bytes(bytes).map_err(|_| Error::Internal("record decode"))
+}
+
+/// The account and its secrets.
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+pub(crate) struct AccountRecord {
+    pub(crate) name: String,
+    pub(crate) account_key: [u8; 32],
+    pub(crate) device: Vec<u8>,
+    /// Seed of the hybrid key to which Welcomes and KeyPackages for this account are sealed.
+    pub(crate) mailbox: [u8; 32],
+}
+
+/// A contact.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ContactRecord {
+    pub(crate) number: u32,
+    pub(crate) account: AccountId,
+    pub(crate) name: String,
+    pub(crate) verified: bool,
+    /// The contact's hybrid public key.
+    pub(crate) mailbox: Vec<u8>,
+    /// Unused KeyPackages of the contact.
+    pub(crate) key_packages: Vec<Vec<u8>>,
+}
+
+/// Whether the account takes part in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Standing {
+    /// A member.
+    Active,
+    /// Has asked to leave; nobody has realised it yet.
+    Leaving,
+    /// No longer a member.
+    Out,
+}
+
+/// A group: everything that changes with commits, not with messages.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct GroupRecord {
+    pub(crate) number: u32,
+    pub(crate) id: GroupId,
+    pub(crate) standing: Standing,
+    /// The path from the oldest state kept (first) to the head (last).
+    pub(crate) path: Vec<StateId>,
+    /// Every state of which a snapshot is kept, on the path or not.
+    pub(crate) states: BTreeMap<StateId, StateRecord>,
+    pub(crate) next_snapshot: u32,
+    pub(crate) next_commit: u64,
+    /// What this device wants of the group and has committed or has still to commit.
+    pub(crate) intents: Vec<Intent>,
+    pub(crate) next_intent: u64,
+    /// Names that members chose.
+    pub(crate) names: BTreeMap<AccountId, String>,
+    /// Everybody who ever was a member, in the order seen; holders are bits over this list.
+    pub(crate) roster: Vec<AccountId>,
+    /// Leave orders that nobody has realised yet.
+    pub(crate) orders: Vec<Vec<u8>>,
+}
+
+/// A state whose snapshot is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StateRecord {
+    pub(crate) snapshot: u32,
+    pub(crate) channel: u32,
+    pub(crate) since: Time,
+}
+
+/// What changes with each message.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct CursorRecord {
+    /// Hybrid logical clock.
+    pub(crate) clock: u64,
+    pub(crate) unread: u32,
+    pub(crate) next_message: u64,
+}
+
+/// Something this device wants of a group; carried out by a commit, again if that commit loses.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Intent {
+    pub(crate) number: u64,
+    pub(crate) wish: Wish,
+    /// The state that the latest commit for it produced.
+    pub(crate) committed: Option<StateId>,
+    pub(crate) since: Time,
+}
+
+/// What an intent asks for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Wish {
+    /// Add an account by one of these KeyPackages, the last one first, and hand it the Welcome.
+    Add {
+        account: AccountId,
+        key_packages: Vec<Vec<u8>>,
+        deliver: Delivery,
+    },
+    /// Carry out leave orders.
+    Realise,
+    /// Remove an account.
+    Remove { account: AccountId },
+    /// Give the group another name.
+    Rename { name: String },
+    /// Give an account another role.
+    SetRole {
+        account: AccountId,
+        role: RoleRecord,
+    },
+}
+
+/// How a Welcome reaches the one it is for.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) enum Delivery {
+    /// Inside a group that both share, sealed to the contact.
+    Contact,
+    /// On the topic of an invite, as the answer to this join.
+    Join { join: u32 },
+}
+
+/// A role in storage.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) enum RoleRecord {
+    Owner,
+    Admin,
+    Member,
+}
+
+impl From<Role> for RoleRecord {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Owner => Self::Owner,
+            Role::Admin => Self::Admin,
+            Role::Member => Self::Member,
+        }
+    }
+}
+
+impl From<RoleRecord> for Role {
+    fn from(role: RoleRecord) -> Self {
+        match role {
+            RoleRecord::Owner => Self::Owner,
+            RoleRecord::Admin => Self::Admin,
+            RoleRecord::Member => Self::Member,
+        }
+    }
+}
+
+/// A commit, kept as long as the snapshot of its parent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct CommitRecord {
+    pub(crate) id: StateId,
+    pub(crate) parent: StateId,
+    pub(crate) clock: u64,
+    pub(crate) key: BranchKey,
+    pub(crate) author: AccountId,
+    /// What the timeline says about it once it is on the path.
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) message: Vec<u8>,
+}
+
+/// A channel: the meeting place of a group between two removals.
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+pub(crate) struct ChannelRecord {
+    #[zeroize(skip)]
+    pub(crate) group: GroupId,
+    pub(crate) secret: [u8; 32],
+    /// When a removal made another channel take its place.
+    #[zeroize(skip)]
+    pub(crate) superseded: Option<Time>,
+}
+
+/// An entry of a channel log, without its bytes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct LogRecord {
+    pub(crate) id: EnvelopeId,
+    pub(crate) day: Day,
+    /// Written by this device and not yet handed to anybody.
+    pub(crate) unsent: bool,
+    /// The line of the timeline that it carries, for own ones.
+    pub(crate) message: Option<u64>,
+}
+
+/// An envelope that waits for a state, already opened.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PendingRecord {
+    pub(crate) state: StateId,
+    pub(crate) envelope: Vec<u8>,
+}
+
+/// A line of the timeline, or a change to one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct MessageRecord {
+    pub(crate) id: MessageIdBytes,
+    pub(crate) clock: u64,
+    pub(crate) sent_at: u64,
+    pub(crate) sender: AccountId,
+    pub(crate) body: Body,
+    /// Bits over the roster: who is known to hold it.
+    pub(crate) holders: Vec<u8>,
+}
+
+/// A message id in storage.
+pub(crate) type MessageIdBytes = [u8; 32];
+
+/// What a line of the timeline says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Body {
+    /// MIMI content, as it came.
+    Content(Vec<u8>),
+    /// The sender took it back; the content is gone.
+    Deleted,
+    /// Something about the group.
+    Notice(Notice),
+}
+
+/// Something that happened to the group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Notice {
+    pub(crate) what: NoticeKind,
+    pub(crate) actor: Option<AccountId>,
+    /// Whom it concerns.
+    pub(crate) subject: Option<AccountId>,
+    /// A new group name or a role.
+    pub(crate) detail: String,
+}
+
+/// What a notice is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum NoticeKind {
+    Added,
+    Created,
+    Joined,
+    Left,
+    Removed,
+    Renamed,
+    Role,
+    Undecryptable,
+    Withdrawn,
+}
+
+impl NoticeKind {
+    /// The stable name of a notice, for front ends.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Created => "created",
+            Self::Joined => "joined",
+            Self::Left => "left",
+            Self::Removed => "removed",
+            Self::Renamed => "renamed",
+            Self::Role => "role",
+            Self::Undecryptable => "undecryptable",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+/// An invite this account has made.
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+pub(crate) struct InviteRecord {
+    pub(crate) seed: [u8; 32],
+    /// Seed of the hybrid key that the link pins.
+    pub(crate) hybrid: [u8; 32],
+    #[zeroize(skip)]
+    pub(crate) pin: [u8; 32],
+    #[zeroize(skip)]
+    pub(crate) group: Option<GroupId>,
+    #[zeroize(skip)]
+    pub(crate) relay: RelayUrl,
+    pub(crate) uses_left: Option<u32>,
+    #[zeroize(skip)]
+    pub(crate) expires: Time,
+}
+
+/// A join, seen from either side.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct JoinRecord {
+    /// The knock that began it.
+    pub(crate) knock: [u8; 16],
+    pub(crate) name: String,
+    pub(crate) code: String,
+    pub(crate) state: StateOfJoin,
+    pub(crate) group: Option<GroupId>,
+    pub(crate) since: Time,
+    pub(crate) side: Side,
+}
+
+/// [`JoinState`] in storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum StateOfJoin {
+    Knocking,
+    Waiting,
+    Approved,
+    Done,
+    Denied,
+    Expired,
+}
+
+impl From<StateOfJoin> for JoinState {
+    fn from(state: StateOfJoin) -> Self {
+        match state {
+            StateOfJoin::Knocking => Self::Knocking,
+            StateOfJoin::Waiting => Self::Waiting,
+            StateOfJoin::Approved => Self::Approved,
+            StateOfJoin::Done => Self::Done,
+            StateOfJoin::Denied => Self::Denied,
+            StateOfJoin::Expired => Self::Expired,
+        }
+    }
+}
+
+/// What only one side of a join knows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Side {
+    /// The inviter's.
+    Inviter {
+        invite: u32,
+        commitment: [u8; 32],
+        nonce: [u8; 16],
+        /// Known once the request is there.
+        account: Option<AccountId>,
+        mailbox: Vec<u8>,
+        key_packages: Vec<Vec<u8>>,
+        /// The sealed admission, to be sent again until it is confirmed.
+        admission: Option<Vec<u8>>,
+    },
+    /// The joiner's.
+    Joiner {
+        /// The link, as text.
+        link: String,
+        /// The encoded request to which the knock commits.
+        request: Vec<u8>,
+        /// Numbers of the private KeyPackages made for it.
+        key_packages: Vec<u32>,
+        /// The request sealed to the inviter's key, once that is known.
+        sealed: Option<Vec<u8>>,
+        inviter: Option<AccountId>,
+        nonce: Option<[u8; 16]>,
+    },
+}
+
+/// The private half of an own KeyPackage.
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+pub(crate) struct KeyPackageRecord {
+    pub(crate) reference: [u8; 32],
+    pub(crate) private: Vec<u8>,
+}

@@ -1,0 +1,84 @@
+//! The tables of the local store, and their keys: counters and hashes only, because the
+//! backend shows keys to whoever holds the disk (design: "record keys are opaque").
+
+use sha2::{Digest, Sha256};
+use sori_store::Table;
+
+/// One row: the account.
+pub(crate) const ACCOUNT: Table = Table(1);
+/// Contact number → contact.
+pub(crate) const CONTACT: Table = Table(2);
+/// Group number → group.
+pub(crate) const GROUP: Table = Table(3);
+/// Group number → what changes with each message.
+pub(crate) const CURSOR: Table = Table(4);
+/// Group, snapshot, hash of the OpenMLS row key → row.
+pub(crate) const SNAPSHOT: Table = Table(5);
+/// Group, commit number → commit.
+pub(crate) const COMMIT: Table = Table(6);
+/// Channel number → channel.
+pub(crate) const CHANNEL: Table = Table(7);
+/// Channel, sequence → entry of the channel log, without its bytes.
+pub(crate) const LOG: Table = Table(8);
+/// Channel, sequence → the sealed bytes of the entry.
+pub(crate) const SEALED: Table = Table(9);
+/// Channel, sequence → what an envelope waits for.
+pub(crate) const PENDING: Table = Table(10);
+/// Group, sequence → line of the timeline.
+pub(crate) const MESSAGE: Table = Table(11);
+/// Invite number → invite.
+pub(crate) const INVITE: Table = Table(12);
+/// Join number → join.
+pub(crate) const JOIN: Table = Table(13);
+/// Number → private half of an own KeyPackage.
+pub(crate) const KEY_PACKAGE: Table = Table(14);
+/// Channel, object, index → one chunk of a message that came in several frames.
+pub(crate) const CHUNK: Table = Table(15);
+
+/// Key of one thing by its number.
+pub(crate) const fn one(number: u32) -> [u8; 4] {
+    number.to_be_bytes()
+}
+
+/// Key of the `sequence`th thing that belongs to `owner`.
+pub(crate) fn of(owner: u32, sequence: u64) -> [u8; 12] {
+    let mut key = [0; 12];
+    let (head, tail) = key.split_at_mut(4);
+    head.copy_from_slice(&owner.to_be_bytes());
+    tail.copy_from_slice(&sequence.to_be_bytes());
+    key
+}
+
+/// Prefix of all rows of one snapshot.
+pub(crate) fn snapshot(group: u32, snapshot: u32) -> [u8; 8] {
+    let mut key = [0; 8];
+    let (head, tail) = key.split_at_mut(4);
+    head.copy_from_slice(&group.to_be_bytes());
+    tail.copy_from_slice(&snapshot.to_be_bytes());
+    key
+}
+
+/// Key of one OpenMLS row of a snapshot. OpenMLS' own keys contain the group id, so only their
+/// hash is used; the row carries the full key inside the seal.
+pub(crate) fn snapshot_row(group: u32, snapshot_number: u32, row: &[u8]) -> Vec<u8> {
+    let mut key = snapshot(group, snapshot_number).to_vec();
+    key.extend(Sha256::digest(row).iter().take(16));
+    key
+}
+
+/// Key of one chunk.
+pub(crate) fn chunk(channel: u32, object: [u8; 8], index: u16) -> Vec<u8> {
+    let mut key = channel.to_be_bytes().to_vec();
+    key.extend(object);
+    key.extend(index.to_be_bytes());
+    key
+}
+
+/// The number or sequence at the end of a key made by [`one`] or [`of`].
+pub(crate) fn sequence(key: &[u8]) -> u64 {
+    key.iter()
+        .rev()
+        .take(8)
+        .rev()
+        .fold(0, |n, byte| (n << 8) | u64::from(*byte))
+}

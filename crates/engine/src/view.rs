@@ -1,0 +1,273 @@
+//! What front ends see: plain values that can be shown or written as JSON. No keys, no
+//! ciphertext.
+
+use serde::Serialize;
+
+/// The person's own account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AccountView {
+    /// Self-chosen display name.
+    pub name: String,
+    /// Account id: 43 characters of base64url, the public key.
+    pub account: String,
+    /// The profile's relay, if one is set.
+    pub relay: Option<String>,
+}
+
+/// Somebody this account has met by an invite.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ContactView {
+    /// Account id.
+    pub id: String,
+    /// The name the contact chose.
+    pub name: String,
+    /// Whether the person has compared safety numbers and said so.
+    pub verified: bool,
+    /// The safety number of the two accounts: 60 digits in groups of five.
+    pub safety_number: String,
+}
+
+/// Which way a join goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Somebody asks us.
+    Incoming,
+    /// We ask somebody.
+    Outgoing,
+}
+
+/// How far a join has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JoinState {
+    /// Outgoing: nobody who could answer has been online yet.
+    Knocking,
+    /// Both windows show the code; the inviter has to approve.
+    Waiting,
+    /// Approved; the joiner's confirmation is still out.
+    Approved,
+    /// The joiner is in.
+    Done,
+    /// The inviter said no.
+    Denied,
+    /// The invite has expired or is used up.
+    Expired,
+}
+
+/// One join, ours or somebody's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct JoinView {
+    /// The join's id, 22 characters.
+    pub id: String,
+    /// Name of the other person; empty until known.
+    pub name: String,
+    /// Short authentication string, six digits as `123 456`; empty until known.
+    pub code: String,
+    /// Which way.
+    pub direction: Direction,
+    /// How far.
+    pub state: JoinState,
+    /// The group it leads to, as far as known.
+    pub group: Option<String>,
+}
+
+/// A line of the conversation list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GroupView {
+    /// Group id, 22 characters.
+    pub group: String,
+    /// Its name; for a conversation of two, the other person's.
+    pub name: String,
+    /// Messages not yet marked as read.
+    pub unread: u32,
+    /// Whether it is a conversation of two.
+    pub direct: bool,
+    /// Number of members, this account included.
+    pub members: u32,
+    /// Whether this account is still in.
+    pub active: bool,
+    /// The newest message, if there is one.
+    pub last: Option<MessageView>,
+}
+
+/// A group in detail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GroupInfo {
+    /// Group id.
+    pub group: String,
+    /// Its name.
+    pub name: String,
+    /// MLS epoch of the head.
+    pub epoch: u64,
+    /// State id of the head, 64 hexadecimal digits.
+    pub state_hash: String,
+    /// Whether it is a conversation of two.
+    pub direct: bool,
+    /// Whether this account is still in.
+    pub active: bool,
+    /// This account's role: `owner`, `admin` or `member`.
+    pub role: String,
+    /// Everybody in it.
+    pub members: Vec<MemberView>,
+}
+
+/// A member of a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MemberView {
+    /// Account id.
+    pub id: String,
+    /// The name the member chose, as far as this device has heard it.
+    pub name: String,
+    /// `owner`, `admin` or `member`.
+    pub role: String,
+    /// Whether this is the own account.
+    pub me: bool,
+    /// Whether the safety number was compared.
+    pub verified: bool,
+}
+
+/// What a line of the timeline is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageKind {
+    /// Something about the group: who joined, left, renamed. `text` is a stable key and its
+    /// arguments, `notice` has them apart.
+    Notice,
+    /// A text.
+    Text,
+    /// Content of a type this version does not show; kept as it came.
+    Unknown,
+}
+
+/// A reaction with everybody who gave it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReactionView {
+    /// The emoji.
+    pub emoji: String,
+    /// Account ids.
+    pub senders: Vec<String>,
+    /// Whether this account is among them.
+    pub mine: bool,
+}
+
+/// A notice of the timeline in parts, so that each front end can say it in its language.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NoticeView {
+    /// What happened: `created`, `added`, `removed`, `left`, `renamed`, `role`, `joined`,
+    /// `superseded`, `undecryptable`.
+    pub what: String,
+    /// Name of who did it; empty if nobody in particular.
+    pub actor: String,
+    /// Whom or what it concerns: a name, a new group name, a role.
+    pub object: String,
+    /// A second argument where there is one, such as the role.
+    pub detail: String,
+}
+
+/// One line of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MessageView {
+    /// Message id, 64 hexadecimal digits.
+    pub id: String,
+    /// Account id of the sender.
+    pub sender: String,
+    /// The sender's name.
+    pub sender_name: String,
+    /// Whether this account sent it.
+    pub mine: bool,
+    /// When the sender says it was sent, in milliseconds since the Unix epoch.
+    pub sent_at: u64,
+    /// What it is.
+    pub kind: MessageKind,
+    /// The text as it stands after edits; empty if deleted.
+    pub text: String,
+    /// Own messages: `waiting` (only on this device), `sent` (somebody has it), `delivered`
+    /// (everybody has it). Of others: `received`.
+    pub state: String,
+    /// How many members, this one included, are known to hold it.
+    pub copies: u32,
+    /// How many members there are to hold it, this one included.
+    pub members: u32,
+    /// Whether the text was edited.
+    pub edited: bool,
+    /// Whether the sender deleted it.
+    pub deleted: bool,
+    /// The message this one answers.
+    pub in_reply_to: Option<String>,
+    /// Reactions, by emoji.
+    pub reactions: Vec<ReactionView>,
+    /// The parts of a notice.
+    pub notice: Option<NoticeView>,
+}
+
+/// The connection to the profile's relay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConnectionView {
+    /// `none` (no relay set), `offline`, `connecting` or `connected`.
+    pub state: String,
+    /// Relay URL.
+    pub relay: Option<String>,
+}
+
+/// How a group's log stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SyncView {
+    /// Group id.
+    pub group: String,
+    /// Whether the group's topics are attached at a relay now.
+    pub attached: bool,
+    /// Envelopes in the log.
+    pub envelopes: u64,
+    /// Envelopes that wait for another one before they can be read.
+    pub pending: u64,
+    /// Own envelopes that no other member is known to hold.
+    pub unsent: u64,
+    /// Whether a catch-up is going on.
+    pub catching_up: bool,
+    /// Other members heard on the channel during this connection.
+    pub peers: u32,
+}
+
+/// What a front end is told without asking.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The connection to the profile's relay changed.
+    ConnectionChanged {
+        /// How it is now.
+        connection: ConnectionView,
+    },
+    /// The list of contacts changed.
+    ContactsChanged,
+    /// Members, name, roles, unread count or state of a group changed; also a new or lost group.
+    GroupChanged {
+        /// Group id.
+        group: String,
+    },
+    /// A join changed its state.
+    JoinChanged {
+        /// How it is now.
+        join: JoinView,
+    },
+    /// Somebody asks to join.
+    JoinRequested {
+        /// The request.
+        join: JoinView,
+    },
+    /// A message that was already listed changed.
+    MessageChanged {
+        /// Group id.
+        group: String,
+        /// How it is now.
+        message: MessageView,
+    },
+    /// A message or notice arrived, or an own one was written.
+    MessageNew {
+        /// Group id.
+        group: String,
+        /// The message.
+        message: MessageView,
+    },
+}
