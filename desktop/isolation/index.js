@@ -1,1 +1,62 @@
-window.__TAURI_ISOLATION_HOOK__ = (payload) => payload;
+// The gate between the page and the engine. Every call passes here, in a frame that the page cannot reach into, before
+// it is sealed and handed on. A call that is not one of these, or is far too large, is marked; the engine's side knows
+// no command of that name and refuses it. Throwing here instead would leave the caller waiting for ever.
+(() => {
+  'use strict';
+
+  // The longest thing a person can say is a message; this is far above one.
+  const ARGUMENTS_LEN_MAX = 256 * 1024;
+  const REFUSED = 'refused';
+
+  const commands = new Set([
+    'account_info',
+    'app_start',
+    'connection',
+    'contact_info',
+    'contact_list',
+    'contact_verify',
+    'group_add',
+    'group_create',
+    'group_info',
+    'group_leave',
+    'group_list',
+    'group_remove',
+    'group_rename',
+    'group_role',
+    'invite_accept',
+    'invite_create',
+    'join_approve',
+    'join_deny',
+    'join_list',
+    'keychain_available',
+    'mark_read',
+    'message_delete',
+    'message_edit',
+    'message_list',
+    'message_react',
+    'message_send',
+    'profile_create',
+    'profile_open',
+    'relay_set',
+    'settings_set',
+    'subscribe',
+  ]);
+
+  // How Tauri's own channel fetches an event that is too long to be handed over directly.
+  const fetchEvent = 'plugin:__TAURI_CHANNEL__|fetch';
+
+  const isPlain = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+  const isSmall = (value) => {
+    try {
+      return JSON.stringify(value ?? null).length <= ARGUMENTS_LEN_MAX;
+    } catch {
+      return false;
+    }
+  };
+
+  window.__TAURI_ISOLATION_HOOK__ = (call) => {
+    const fine = isPlain(call) && (commands.has(call.cmd) || call.cmd === fetchEvent) && isPlain(call.payload ?? {}) && isSmall(call.payload);
+    return fine ? call : { ...call, cmd: REFUSED, payload: {} };
+  };
+})();

@@ -1,18 +1,130 @@
 //! Sori's desktop window.
+//!
+//! A thin shell: it opens one window on the front end of `ui/`, answers its commands with
+//! [`sori_client`], and keeps the web view on a short leash. It decides nothing about groups,
+//! people or messages, and no key ever reaches the page; the passphrase is the one secret that
+//! crosses, inwards.
+//!
+//! ```text
+//!  ui (Svelte) ── isolation gate ── commands ── Session ── sori-client
+//! ```
+//!
+//! Start with [`window`] (what the page may not do), [`commands`] (what it may ask) and
+//! [`session`] (what is open).
 
-use tauri::{WebviewUrl, WebviewWindowBuilder};
+mod args;
+mod commands;
+mod refusal;
+mod session;
+mod settings;
+mod stage;
+mod window;
 
-#[tauri::command]
-fn app_start() -> String {
-    "x".to_owned()
+use std::process::ExitCode;
+
+use clap::Parser;
+use tauri::{Manager, RunEvent};
+
+use crate::args::Args;
+use crate::session::Session;
+use crate::stage::Stage;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let stage = match Stage::enter() {
+        Ok(stage) => stage,
+        Err(error) => return complain(&format!("sori-desktop cannot start itself: {error}")),
+    };
+    let Some(session) = Session::new(args, stage) else {
+        return complain("sori-desktop finds no home folder; say where with --profile DIR");
+    };
+    match run(session) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&format!("sori-desktop cannot open its window: {error}")),
+    }
 }
 
-fn main() -> tauri::Result<()> {
-    tauri::Builder::default()
-        .invoke_handler(tauri::generate_handler![app_start])
-        .setup(|app| {
-            WebviewWindowBuilder::new(app, "main", WebviewUrl::default()).build()?;
-            Ok(())
-        })
-        .run(tauri::generate_context!())
+fn run(session: Session) -> tauri::Result<()> {
+    let app = tauri::Builder::default()
+        .manage(session)
+        .invoke_handler(commands::handler())
+        .setup(|app| Ok(window::open(app)?))
+        .build(tauri::generate_context!())?;
+    app.run(|handle, event| {
+        if matches!(event, RunEvent::Exit) {
+            tauri::async_runtime::block_on(handle.state::<Session>().shutdown());
+        }
+    });
+    Ok(())
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "there is no window to say it in: this is a program's last word on a terminal"
+)]
+fn complain(what: &str) -> ExitCode {
+    eprintln!("{what}");
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    include!("command_names.rs");
+
+    /// Words of `text` between `before` and `after`.
+    fn between<'a>(text: &'a str, before: &str, after: &str) -> Vec<&'a str> {
+        let mut found: Vec<_> = text
+            .split(before)
+            .skip(1)
+            .filter_map(|rest| rest.split(after).next())
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    #[test]
+    fn every_place_names_the_same_commands() {
+        assert!(COMMANDS.is_sorted());
+
+        let capability = include_str!("../capabilities/main.json").replace('-', "_");
+        assert_eq!(between(&capability, "\"allow_", "\""), COMMANDS);
+
+        let gate = include_str!("../isolation/index.js");
+        assert_eq!(between(gate, "\n    '", "',"), COMMANDS);
+
+        let front_end = include_str!("../ui/src/lib/tauri-backend.ts");
+        assert_eq!(between(front_end, "call('", "'"), COMMANDS);
+
+        let handler = include_str!("commands/mod.rs");
+        let handler = between(handler, "generate_handler![", "]").concat();
+        let mut handled: Vec<_> = handler
+            .split([',', '\n', ' '])
+            .filter_map(|path| path.split("::").nth(1))
+            .collect();
+        handled.sort_unstable();
+        assert_eq!(handled, COMMANDS);
+    }
+
+    #[test]
+    fn the_page_may_load_nothing_from_anywhere() {
+        let config: serde_json::Value =
+            serde_json::from_str(include_str!("../tauri.conf.json")).unwrap();
+        let security = &config["app"]["security"];
+        assert_eq!(security["csp"]["default-src"], "'none'");
+        assert_eq!(security["csp"]["require-trusted-types-for"], "'script'");
+        for (directive, sources) in security["csp"].as_object().unwrap() {
+            let sources = sources
+                .as_str()
+                .unwrap()
+                .replace("http://ipc.localhost", "");
+            assert!(!sources.contains("http"), "{directive} names a host");
+            assert!(!sources.contains("unsafe"), "{directive} is unsafe");
+            assert!(!sources.contains('*'), "{directive} has a wildcard");
+        }
+        assert_eq!(security["freezePrototype"], true);
+        assert_eq!(security["assetProtocol"]["enable"], false);
+        assert_eq!(security["pattern"]["use"], "isolation");
+        assert_eq!(config["app"]["withGlobalTauri"], false);
+    }
 }

@@ -161,6 +161,7 @@ export function fakeBackend(query: URLSearchParams): Backend {
         sandboxed: true,
         settings,
       }),
+    keychainAvailable: () => Promise.resolve(false),
     settingsSet: () => done,
     profileCreate: () => new Promise((resolve) => setTimeout(resolve, 500)),
     profileOpen: (passphrase) => {
@@ -230,7 +231,11 @@ export function fakeBackend(query: URLSearchParams): Backend {
       return Promise.resolve(sent.id);
     },
     messageReact: (group, id, emoji) => {
-      change(group, id, (old) => ({ ...old, reactions: [...old.reactions, { emoji, senders: [ME], mine: true }] }));
+      change(group, id, (old) => ({ ...old, reactions: [
+          ...old.reactions.filter((reaction) => !reaction.mine),
+          ...(emoji === '' ? [] : [{ emoji, senders: [ME], mine: true }]),
+        ],
+      }));
       return done;
     },
     messageEdit: (group, id, text) => {

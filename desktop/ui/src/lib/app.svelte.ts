@@ -7,6 +7,7 @@ import {
   type ConnectionView,
   type Event,
   type GroupView,
+  type JoinState,
   type JoinView,
   type NewProfile,
   type Settings,
@@ -33,6 +34,7 @@ export interface Toast {
   tone: 'plain' | 'error';
 }
 
+const OVER: JoinState[] = ['done', 'denied', 'expired'];
 const TOAST_MS = 6_000;
 const LIST_DELAY_MS = 60;
 
@@ -40,6 +42,8 @@ const LIST_DELAY_MS = 60;
 export class App {
   readonly backend: Backend;
   phase = $state<'loading' | 'start' | 'unlock' | 'main' | 'failed'>('loading');
+  /** Whether the profile is there and open, so that the first start need not ask how to lock it. */
+  protected = $state(false);
   failure = $state<BackendError | null>(null);
   start = $state.raw<StartView | null>(null);
   settings = $state.raw<Settings>({ language: 'ko', theme: 'system' });
@@ -47,6 +51,8 @@ export class App {
   connection = $state.raw<ConnectionView>({ state: 'connecting', relay: null });
   groups = $state.raw<GroupView[]>([]);
   joins = $state.raw<JoinView[]>([]);
+  /** How joins ended that this window has seen under way; the engine lists only those that are not over. */
+  readonly ended = new SvelteMap<string, JoinView>();
   open = $state.raw<Conversation | null>(null);
   dialog = $state<DialogName | null>(null);
   toasts = $state<Toast[]>([]);
@@ -75,6 +81,7 @@ export class App {
       const start = await this.backend.appStart();
       this.start = start;
       this.#apply(start.settings);
+      this.protected = start.profile === 'open';
       if (start.profile === 'open') await this.enter();
       else this.phase = start.profile === 'absent' ? 'start' : 'unlock';
     } catch (error) {
@@ -88,16 +95,20 @@ export class App {
 
   async unlock(passphrase: string | null): Promise<void> {
     await this.backend.profileOpen(passphrase);
+    this.protected = true;
     await this.enter();
   }
 
   async enter(): Promise<void> {
     try {
+      await this.backend.accountInfo();
       await this.backend.subscribe((event) => this.#on(event));
       await this.#readAll();
       this.phase = 'main';
     } catch (error) {
-      this.#fail(error);
+      // A first start that was broken off after the lock was made: the name is still to be asked.
+      if (error instanceof BackendError && error.code === 'no_account') this.phase = 'start';
+      else this.#fail(error);
     }
   }
 
@@ -147,9 +158,13 @@ export class App {
 
   async refreshList(): Promise<void> {
     const groups = await this.backend.groupList();
-    this.groups = groups.toSorted((a, b) => (b.last?.sent_at ?? Infinity) - (a.last?.sent_at ?? Infinity));
+    this.groups = groups;
     const unread = groups.reduce((sum, group) => sum + group.unread, 0);
     document.title = unread === 0 ? 'Sori' : `(${unread}) Sori`;
+  }
+
+  join(id: string): JoinView | undefined {
+    return this.joins.find((join) => join.id === id) ?? this.ended.get(id);
   }
 
   async refreshJoins(): Promise<void> {
@@ -187,6 +202,7 @@ export class App {
         return;
       case 'join_requested':
       case 'join_changed':
+        if (OVER.includes(event.join.state)) this.ended.set(event.join.id, event.join);
         await this.refreshJoins();
         return;
       case 'contacts_changed':
@@ -195,6 +211,9 @@ export class App {
       case 'resync':
         await this.#readAll();
         await Promise.all([open?.refresh(), open?.refreshInfo()]);
+        return;
+      case 'stopped':
+        this.#fail(new BackendError(event.refusal.code, event.refusal.detail));
     }
   }
 

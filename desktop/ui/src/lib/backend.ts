@@ -134,7 +134,6 @@ export interface InviteOptions {
   group: string | null;
   uses: number;
   expires_s: number;
-  approval: boolean;
 }
 
 export interface NewProfile {
@@ -153,7 +152,9 @@ export type Event =
   | { event: 'contacts_changed' }
   | { event: 'connection_changed'; connection: ConnectionView }
   /** Events were lost on the way: whatever is shown has to be read again. */
-  | { event: 'resync' };
+  | { event: 'resync' }
+  /** The messenger has ended; nothing that is asked from now on happens. */
+  | { event: 'stopped'; refusal: { code: string; detail: string } };
 
 /** A refusal by the engine. `code` is stable and chooses the words; `detail` is for people who report a fault. */
 export class BackendError extends Error {
@@ -170,6 +171,7 @@ export class BackendError extends Error {
 
 export interface Backend {
   appStart(): Promise<StartView>;
+  keychainAvailable(): Promise<boolean>;
   settingsSet(settings: Settings): Promise<void>;
   profileCreate(profile: NewProfile): Promise<void>;
   profileOpen(passphrase: string | null): Promise<void>;
@@ -200,6 +202,7 @@ export interface Backend {
 
   messageList(group: string, before: string | null, limit: number): Promise<MessageView[]>;
   messageSend(group: string, text: string, replyTo: string | null): Promise<string>;
+  /** An empty emoji takes the own reaction back. */
   messageReact(group: string, id: string, emoji: string): Promise<void>;
   messageEdit(group: string, id: string, text: string): Promise<void>;
   messageDelete(group: string, id: string): Promise<void>;

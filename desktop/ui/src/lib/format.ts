@@ -11,9 +11,15 @@ export function daysBetween(earlier: number, later: number): number {
   return Math.round((startOfDay(later) - startOfDay(earlier)) / DAY_MS);
 }
 
-/** `오후 3:07`, `15:07`. */
+/**
+ * `오후 3:07`, `15:07`. Written out, because the tables of different systems disagree on whether Korean says 오후 or PM.
+ */
 export function clock(ms: number, language: Language): string {
-  return new Intl.DateTimeFormat(tags[language], { hour: 'numeric', minute: '2-digit' }).format(ms);
+  const at = new Date(ms);
+  const hours = at.getHours();
+  const minutes = String(at.getMinutes()).padStart(2, '0');
+  if (language === 'en') return `${String(hours).padStart(2, '0')}:${minutes}`;
+  return `${hours < 12 ? '오전' : '오후'} ${hours % 12 || 12}:${minutes}`;
 }
 
 /** The time of a line in the list: today the clock, then "yesterday", then the date, the year only if it differs. */
@@ -42,7 +48,7 @@ export function dayLabel(ms: number, now: number, language: Language, words: Wor
 
 /** `2026년 11월 21일 토요일 오후 3:07`. */
 export function fullTime(ms: number, language: Language): string {
-  return new Intl.DateTimeFormat(tags[language], { dateStyle: 'full', timeStyle: 'short' }).format(ms);
+  return `${new Intl.DateTimeFormat(tags[language], { dateStyle: 'full' }).format(ms)} ${clock(ms, language)}`;
 }
 
 const graphemes = new Intl.Segmenter('ko', { granularity: 'grapheme' });

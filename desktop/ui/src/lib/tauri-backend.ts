@@ -16,6 +16,7 @@ async function call<T>(command: string, args: Record<string, unknown> = {}): Pro
 /** The engine behind the Tauri bridge. The one file that knows command names. */
 export const tauriBackend: Backend = {
   appStart: () => call('app_start'),
+  keychainAvailable: () => call('keychain_available'),
   settingsSet: (settings) => call('settings_set', { settings }),
   profileCreate: (profile) => call('profile_create', { profile }),
   profileOpen: (passphrase) => call('profile_open', { passphrase }),

@@ -1,0 +1,96 @@
+//! Groups and what is said in them.
+
+use sori_client::{GroupInfo, GroupView, MessageView};
+use tauri::State;
+
+use super::Answer;
+use crate::session::Session;
+
+/// More messages than this are not handed out in one answer.
+const LIMIT_MAX: u32 = 500;
+
+#[tauri::command]
+pub(crate) async fn group_create(session: State<'_, Session>, name: String) -> Answer<String> {
+    Ok(session.client()?.group_create(&name).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn group_list(session: State<'_, Session>) -> Answer<Vec<GroupView>> {
+    Ok(session.client()?.group_list().await?)
+}
+
+#[tauri::command]
+pub(crate) async fn group_info(session: State<'_, Session>, group: String) -> Answer<GroupInfo> {
+    Ok(session.client()?.group_info(&group).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn group_rename(
+    session: State<'_, Session>,
+    group: String,
+    name: String,
+) -> Answer<()> {
+    Ok(session.client()?.group_rename(&group, &name).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn message_list(
+    session: State<'_, Session>,
+    group: String,
+    before: Option<String>,
+    limit: u32,
+) -> Answer<Vec<MessageView>> {
+    let limit = limit.min(LIMIT_MAX);
+    Ok(session
+        .client()?
+        .message_list(&group, before.as_deref(), limit)
+        .await?)
+}
+
+#[tauri::command]
+pub(crate) async fn message_send(
+    session: State<'_, Session>,
+    group: String,
+    text: String,
+    reply_to: Option<String>,
+) -> Answer<String> {
+    Ok(session
+        .client()?
+        .message_send(&group, &text, reply_to.as_deref())
+        .await?)
+}
+
+/// An empty emoji takes the own reaction back.
+#[tauri::command]
+pub(crate) async fn message_react(
+    session: State<'_, Session>,
+    group: String,
+    id: String,
+    emoji: String,
+) -> Answer<String> {
+    Ok(session.client()?.message_react(&group, &id, &emoji).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn message_edit(
+    session: State<'_, Session>,
+    group: String,
+    id: String,
+    text: String,
+) -> Answer<String> {
+    Ok(session.client()?.message_edit(&group, &id, &text).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn message_delete(
+    session: State<'_, Session>,
+    group: String,
+    id: String,
+) -> Answer<String> {
+    Ok(session.client()?.message_delete(&group, &id).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn mark_read(session: State<'_, Session>, group: String) -> Answer<()> {
+    Ok(session.client()?.mark_read(&group).await?)
+}

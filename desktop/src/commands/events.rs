@@ -1,0 +1,53 @@
+//! What the page is told without asking.
+
+use serde::Serialize;
+use sori_client::Event;
+use sori_client::broadcast::error::RecvError;
+use tauri::State;
+use tauri::ipc::Channel;
+
+use super::Answer;
+use crate::refusal::Refusal;
+use crate::session::Session;
+
+/// An event of the engine, or one of the shell's own.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Told {
+    Engine(Event),
+    Shell(ShellEvent),
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum ShellEvent {
+    /// Events were lost on the way: what is shown has to be read again.
+    Resync,
+    /// The messenger has ended; nothing that is asked from now on happens.
+    Stopped { refusal: Refusal },
+}
+
+/// Hands every event to `channel`, in order, until the page or the messenger is gone.
+#[tauri::command]
+pub(crate) fn subscribe(session: State<'_, Session>, channel: Channel<Told>) -> Answer<()> {
+    let client = session.client()?;
+    let mut events = client.events();
+    tauri::async_runtime::spawn(async move {
+        loop {
+            let told = match events.recv().await {
+                Ok(event) => Told::Engine(event),
+                Err(RecvError::Lagged(_)) => Told::Shell(ShellEvent::Resync),
+                Err(RecvError::Closed) => break,
+            };
+            if channel.send(told).is_err() {
+                return;
+            }
+        }
+        if let Some(failure) = client.failure() {
+            let refusal = failure.into();
+            // A page that has gone meanwhile needs no word.
+            let _gone = channel.send(Told::Shell(ShellEvent::Stopped { refusal }));
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! Contacts, and who is in a group.
+
+use sori_client::ContactView;
+use tauri::State;
+
+use super::Answer;
+use crate::session::Session;
+
+#[tauri::command]
+pub(crate) async fn contact_list(session: State<'_, Session>) -> Answer<Vec<ContactView>> {
+    Ok(session.client()?.contact_list().await?)
+}
+
+#[tauri::command]
+pub(crate) async fn contact_info(session: State<'_, Session>, id: String) -> Answer<ContactView> {
+    Ok(session.client()?.contact_info(&id).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn contact_verify(session: State<'_, Session>, id: String) -> Answer<()> {
+    Ok(session.client()?.contact_verify(&id).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn group_add(
+    session: State<'_, Session>,
+    group: String,
+    contact: String,
+) -> Answer<()> {
+    Ok(session.client()?.group_add(&group, &contact).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn group_remove(
+    session: State<'_, Session>,
+    group: String,
+    member: String,
+) -> Answer<()> {
+    Ok(session.client()?.group_remove(&group, &member).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn group_role(
+    session: State<'_, Session>,
+    group: String,
+    member: String,
+    role: String,
+) -> Answer<()> {
+    Ok(session.client()?.group_role(&group, &member, &role).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn group_leave(session: State<'_, Session>, group: String) -> Answer<()> {
+    Ok(session.client()?.group_leave(&group).await?)
+}

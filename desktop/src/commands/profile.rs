@@ -1,0 +1,161 @@
+//! The first start, unlocking, settings, relay.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use sori_client::{AccountView, Client, ConnectionView, ProfileState, UnlockChoice, UnlockMethod};
+use tauri::State;
+use zeroize::Zeroizing;
+
+use super::Answer;
+use crate::session::Session;
+use crate::settings::Settings;
+use crate::stage::Stage;
+
+/// What the page has to know before anything is unlocked. It holds no name and no count.
+#[derive(Debug, Serialize)]
+pub(crate) struct StartView {
+    profile: Profile,
+    unlock: Option<Protection>,
+    relay: Option<String>,
+    version: &'static str,
+    sandboxed: bool,
+    settings: Settings,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Profile {
+    Absent,
+    Locked,
+    Open,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Protection {
+    Keychain,
+    Passphrase,
+}
+
+/// A new profile as the person described it.
+#[derive(Deserialize)]
+pub(crate) struct NewProfile {
+    name: String,
+    protection: Protection,
+    passphrase: Option<Passphrase>,
+    relay: Option<String>,
+}
+
+/// A passphrase on its way in: wiped when dropped, never printed.
+pub(crate) struct Passphrase(Zeroizing<String>);
+
+impl<'de> Deserialize<'de> for Passphrase {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Zeroizing::new(String::deserialize(deserializer)?)))
+    }
+}
+
+fn choice(protection: Protection, passphrase: Option<Passphrase>) -> UnlockChoice {
+    match protection {
+        Protection::Keychain => UnlockChoice::Keychain,
+        // An empty one is refused by the client, with a name for it.
+        Protection::Passphrase => {
+            UnlockChoice::Passphrase(passphrase.map(|secret| secret.0).unwrap_or_default())
+        }
+    }
+}
+
+#[tauri::command]
+pub(crate) fn app_start(session: State<'_, Session>) -> StartView {
+    let locked = match Client::profile(session.profile()) {
+        ProfileState::Absent => None,
+        ProfileState::Locked(method) => Some(match method {
+            UnlockMethod::Keychain => Protection::Keychain,
+            UnlockMethod::Passphrase => Protection::Passphrase,
+        }),
+    };
+    let profile = match (session.opened(), locked) {
+        (Some(_), _) => Profile::Open,
+        (None, Some(_)) => Profile::Locked,
+        (None, None) => Profile::Absent,
+    };
+    StartView {
+        profile,
+        unlock: locked,
+        relay: session.relay().map(str::to_owned),
+        version: env!("CARGO_PKG_VERSION"),
+        sandboxed: session.stage == Stage::Sandboxed,
+        settings: session.settings(),
+    }
+}
+
+#[tauri::command]
+pub(crate) async fn keychain_available() -> bool {
+    Client::keychain_available().await
+}
+
+/// Makes the profile, the account in it and its relay. Steps that were done by an earlier attempt
+/// are not done again, so that a wrong relay address can be corrected.
+#[tauri::command]
+pub(crate) async fn profile_create(session: State<'_, Session>, profile: NewProfile) -> Answer<()> {
+    let client = match session.opened() {
+        Some(client) => client,
+        None => {
+            session
+                .create(choice(profile.protection, profile.passphrase))
+                .await?
+        }
+    };
+    match client.account_info().await {
+        Err(error) if error.name() == "no_account" => {
+            client.account_create(&profile.name).await?;
+        }
+        known => drop(known?),
+    }
+    if let Some(relay) = profile.relay {
+        client.relay_set(&relay).await?;
+    }
+    Ok(())
+}
+
+/// Opens the profile. A relay named on the command line serves a profile that has none yet.
+#[tauri::command]
+pub(crate) async fn profile_open(
+    session: State<'_, Session>,
+    passphrase: Option<Passphrase>,
+) -> Answer<()> {
+    if session.opened().is_some() {
+        return Ok(());
+    }
+    let protection = match passphrase {
+        Some(_) => Protection::Passphrase,
+        None => Protection::Keychain,
+    };
+    let client = session.open(choice(protection, passphrase)).await?;
+    if let Some(relay) = session.relay()
+        && client.relay_get().await?.is_none()
+        && client.account_info().await.is_ok()
+    {
+        client.relay_set(relay).await?;
+    }
+    Ok(())
+}
+
+#[tauri::command]
+pub(crate) async fn account_info(session: State<'_, Session>) -> Answer<AccountView> {
+    Ok(session.client()?.account_info().await?)
+}
+
+#[tauri::command]
+pub(crate) async fn connection(session: State<'_, Session>) -> Answer<ConnectionView> {
+    Ok(session.client()?.connection().await?)
+}
+
+#[tauri::command]
+pub(crate) async fn relay_set(session: State<'_, Session>, url: String) -> Answer<()> {
+    Ok(session.client()?.relay_set(&url).await?)
+}
+
+#[tauri::command]
+pub(crate) fn settings_set(session: State<'_, Session>, settings: Settings) -> Answer<()> {
+    session.set_settings(settings)
+}

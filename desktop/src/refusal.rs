@@ -1,0 +1,39 @@
+//! What a command answers when it does not do what it was asked.
+
+use serde::Serialize;
+use sori_client::Error;
+
+/// A refusal as the page gets it: a stable code that chooses the words in its language, and the
+/// engine's own sentence for whoever reports a fault. Neither holds a message, name or key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Refusal {
+    code: String,
+    detail: String,
+}
+
+impl Refusal {
+    /// Asked for something that needs an open profile.
+    pub(crate) fn not_open() -> Self {
+        Self {
+            code: "not_open".to_owned(),
+            detail: "no profile is open".to_owned(),
+        }
+    }
+
+    /// The settings could not be written.
+    pub(crate) fn settings(error: &std::io::Error) -> Self {
+        Self {
+            code: "settings".to_owned(),
+            detail: error.kind().to_string(),
+        }
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self {
+            code: error.name().to_owned(),
+            detail: error.to_string(),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What the window has open: a profile, or none yet.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use sori_client::{Client, Error, UnlockChoice};
+
+use crate::args::Args;
+use crate::refusal::Refusal;
+use crate::settings::{self, Settings};
+use crate::stage::Stage;
+
+/// The state behind the commands.
+#[derive(Debug)]
+pub(crate) struct Session {
+    profile: PathBuf,
+    relay: Option<String>,
+    settings_file: Option<PathBuf>,
+    settings: Mutex<Settings>,
+    client: Mutex<Option<Client>>,
+    pub(crate) stage: Stage,
+}
+
+impl Session {
+    /// A session with nothing open; `None` when no profile is named and there is no home folder.
+    pub(crate) fn new(args: Args, stage: Stage) -> Option<Self> {
+        let settings_file = settings::file();
+        Some(Self {
+            profile: args.profile.or_else(settings::default_profile)?,
+            relay: args.relay.filter(|relay| !relay.is_empty()),
+            settings: Mutex::new(Settings::load(settings_file.as_deref())),
+            settings_file,
+            client: Mutex::new(None),
+            stage,
+        })
+    }
+
+    /// The folder of the profile.
+    pub(crate) fn profile(&self) -> &Path {
+        &self.profile
+    }
+
+    /// The relay named on the command line.
+    pub(crate) fn relay(&self) -> Option<&str> {
+        self.relay.as_deref()
+    }
+
+    /// How the window looks.
+    pub(crate) fn settings(&self) -> Settings {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes how the window looks, and saves it.
+    ///
+    /// # Errors
+    /// `settings` when it could not be saved; it holds for this window all the same.
+    pub(crate) fn set_settings(&self, settings: Settings) -> Result<(), Refusal> {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+        self.settings_file.as_deref().map_or(Ok(()), |file| {
+            settings
+                .save(file)
+                .map_err(|error| Refusal::settings(&error))
+        })
+    }
+
+    /// The open profile.
+    ///
+    /// # Errors
+    /// `not_open` when there is none.
+    pub(crate) fn client(&self) -> Result<Client, Refusal> {
+        self.opened().ok_or_else(Refusal::not_open)
+    }
+
+    /// The open profile, if there is one.
+    pub(crate) fn opened(&self) -> Option<Client> {
+        self.client
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Makes the profile.
+    ///
+    /// # Errors
+    /// As [`Client::create`].
+    pub(crate) async fn create(&self, unlock: UnlockChoice) -> Result<Client, Error> {
+        let client = Client::create(self.profile.clone(), unlock).await?;
+        self.keep(&client);
+        Ok(client)
+    }
+
+    /// Opens the profile.
+    ///
+    /// # Errors
+    /// As [`Client::open`].
+    pub(crate) async fn open(&self, unlock: UnlockChoice) -> Result<Client, Error> {
+        let client = Client::open(self.profile.clone(), unlock).await?;
+        self.keep(&client);
+        Ok(client)
+    }
+
+    /// Saves and closes what is open.
+    pub(crate) async fn shutdown(&self) {
+        let open = self
+            .client
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(client) = open {
+            client.shutdown().await;
+        }
+    }
+
+    fn keep(&self, client: &Client) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
+    }
+}

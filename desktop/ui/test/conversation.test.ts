@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest';
+import type { Backend, MessageView } from '../src/lib/backend';
+import { Conversation } from '../src/lib/conversation.svelte';
+import { fakeBackend } from '../dev/fake-backend';
+
+const PAGE = 60;
+
+/** A backend with one long conversation, given newest first as the engine does. */
+function long(length: number): { backend: Backend; messages: MessageView[]; lists: () => number } {
+  const messages = Array.from({ length }, (_, index) => ({ id: `m${index}`, kind: 'text', mine: false, sent_at: index }) as MessageView);
+  let lists = 0;
+  const backend: Backend = {
+    ...fakeBackend(new URLSearchParams()),
+    groupInfo: (group) => Promise.resolve({ group, members: [] } as never),
+    messageList: (_group, before, limit) => {
+      lists += 1;
+      const end = before === null ? messages.length : messages.findIndex((message) => message.id === before);
+      return Promise.resolve(messages.slice(Math.max(0, end - limit), end).toReversed());
+    },
+  };
+  return { backend, messages, lists: () => lists };
+}
+
+const ids = (conversation: Conversation): string[] => conversation.messages.map((message) => message.id);
+
+test('it opens at the newest and walks back to the first', async () => {
+  const { backend } = long(150);
+  const conversation = new Conversation(backend, 'g');
+  await conversation.open(2);
+  expect(ids(conversation)).toHaveLength(PAGE);
+  expect(conversation.firstUnread).toBe('m148');
+  await conversation.loadEarlier();
+  await conversation.loadEarlier();
+  await conversation.loadEarlier();
+  expect(ids(conversation)).toEqual(Array.from({ length: 150 }, (_, index) => `m${index}`));
+  expect(conversation.hasEarlier).toBe(false);
+});
+
+test('what arrives in the middle is put where the order of all has it', async () => {
+  const { backend, messages } = long(5);
+  const conversation = new Conversation(backend, 'g');
+  await conversation.open(0);
+  messages.splice(2, 0, { id: 'late', kind: 'text', mine: false, sent_at: 2 } as MessageView);
+  await conversation.refresh();
+  expect(ids(conversation)).toEqual(['m0', 'm1', 'late', 'm2', 'm3', 'm4']);
+});
+
+test('a burst is read in two goes, not in a hundred', async () => {
+  const { backend, lists } = long(5);
+  const conversation = new Conversation(backend, 'g');
+  await conversation.open(0);
+  const before = lists();
+  await Promise.all(Array.from({ length: 100 }, () => conversation.refresh()));
+  expect(lists() - before).toBe(2);
+});
+
+test('a refresh keeps what was loaded above it', async () => {
+  const { backend, messages } = long(700);
+  const conversation = new Conversation(backend, 'g');
+  await conversation.open(0);
+  for (let page = 0; page < 11; page += 1) await conversation.loadEarlier();
+  expect(ids(conversation)).toHaveLength(700);
+  messages.push({ id: 'new', kind: 'text', mine: false, sent_at: 700 } as MessageView);
+  await conversation.refresh();
+  expect(ids(conversation)).toHaveLength(701);
+  expect(ids(conversation).at(-1)).toBe('new');
+});

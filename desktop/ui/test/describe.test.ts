@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import type { MessageView, NoticeView } from '../src/lib/backend';
+import { copiesWords, noticeWords, previewWords } from '../src/lib/describe';
+import { tables } from '../src/lib/words';
+
+const { ko, en } = tables;
+const own: MessageView = {
+  id: 'm',
+  sender: 'me',
+  sender_name: '민지',
+  mine: true,
+  sent_at: 0,
+  kind: 'text',
+  text: '안녕하세요',
+  state: 'sent',
+  copies: 2,
+  members: 5,
+  edited: false,
+  deleted: false,
+  in_reply_to: null,
+  reactions: [],
+  notice: null,
+};
+
+test('the place of copies is said as it is', () => {
+  expect(copiesWords({ ...own, state: 'waiting', copies: 1 }, ko)).toBe('이 기기에만 있어요');
+  expect(copiesWords(own, ko)).toBe('5명 중 2명에게 있어요');
+  expect(copiesWords({ ...own, state: 'delivered', copies: 5 }, ko)).toBe('모두에게 있어요');
+  expect(copiesWords(own, en)).toBe('2 of 5 have it');
+});
+
+test('alone in a group nothing waits for anybody', () => {
+  expect(copiesWords({ ...own, state: 'waiting', copies: 1, members: 1 }, ko)).toBe('이 기기에 있어요');
+});
+
+test('the list says who spoke, except where it is plain', () => {
+  const other = { ...own, mine: false, sender_name: '서준' };
+  expect(previewWords(own, false, ko)).toBe('나: 안녕하세요');
+  expect(previewWords(other, false, ko)).toBe('서준: 안녕하세요');
+  expect(previewWords(other, true, ko)).toBe('안녕하세요');
+  expect(previewWords({ ...own, deleted: true, text: '' }, false, ko)).toBe('나: 지운 메시지예요');
+  expect(previewWords(null, false, ko)).toBe('아직 메시지가 없어요');
+});
+
+test.each<[Partial<NoticeView>, string, string]>([
+  [{ what: 'created', actor: '민지' }, '민지 님이 그룹을 만들었어요', '민지 created the group'],
+  [{ what: 'joined', object: '서준' }, '서준 님이 들어왔어요', '서준 joined'],
+  [{ what: 'removed', actor: '민지', object: '서준' }, '민지 님이 서준 님을 내보냈어요', '민지 removed 서준'],
+  [{ what: 'renamed', actor: '민지', object: '등산' }, '민지 님이 그룹 이름을 ‘등산’으로 바꿨어요', '민지 renamed the group to “등산”'],
+  [{ what: 'role', object: '서준', detail: 'admin' }, '서준 님의 역할이 관리자로 바뀌었어요', '서준 is now admin'],
+  [{ what: 'something new' }, '그룹에 변경이 있었어요', 'The group changed'],
+])('the notice %o', (parts, korean, english) => {
+  const notice = { what: '', actor: '', object: '', detail: '', ...parts };
+  expect(noticeWords(notice, false, ko)).toBe(korean);
+  expect(noticeWords(notice, false, en)).toBe(english);
+});

@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest';
+import type { MessageView } from '../src/lib/backend';
+import { firstUnread, timeline } from '../src/lib/timeline';
+
+const START = new Date('2026-11-20T10:00:00').getTime();
+const MINUTE = 60_000;
+
+function message(id: string, sender: string, minutes: number, more: Partial<MessageView> = {}): MessageView {
+  return {
+    id,
+    sender,
+    sender_name: sender,
+    mine: sender === 'me',
+    sent_at: START + minutes * MINUTE,
+    kind: 'text',
+    text: id,
+    state: 'received',
+    copies: 2,
+    members: 2,
+    edited: false,
+    deleted: false,
+    in_reply_to: null,
+    reactions: [],
+    notice: null,
+    ...more,
+  };
+}
+
+const shape = (messages: MessageView[], unread: string | null = null): string[] =>
+  timeline(messages, unread).map((row) =>
+    row.kind === 'message' ? `${row.message.id}${row.first ? ' first' : ''}${row.last ? ' last' : ''}` : row.kind,
+  );
+
+test('messages of one person soon after one another are a run', () => {
+  const messages = [message('a', 'x', 0), message('b', 'x', 1), message('c', 'x', 2), message('d', 'me', 3)];
+  expect(shape(messages)).toEqual(['day', 'a first', 'b', 'c last', 'd first last']);
+});
+
+test('a pause, a notice and the line of unread messages each end a run', () => {
+  const pause = [message('a', 'x', 0), message('b', 'x', 30)];
+  expect(shape(pause)).toEqual(['day', 'a first last', 'b first last']);
+  const notice = [message('a', 'x', 0), message('n', '', 1, { kind: 'notice' }), message('b', 'x', 2)];
+  expect(shape(notice)).toEqual(['day', 'a first last', 'notice', 'b first last']);
+  expect(shape([message('a', 'x', 0), message('b', 'x', 1)], 'b')).toEqual(['day', 'a first last', 'unread', 'b first last']);
+});
+
+test('a new day has its separator', () => {
+  expect(shape([message('a', 'x', 0), message('b', 'x', 24 * 60)])).toEqual(['day', 'a first last', 'day', 'b first last']);
+});
+
+test('the first unread message is counted over those of others', () => {
+  const messages = [message('a', 'x', 0), message('b', 'x', 1), message('c', 'me', 2), message('d', 'x', 3)];
+  expect(firstUnread(messages, 0)).toBeNull();
+  expect(firstUnread(messages, 1)).toBe('d');
+  expect(firstUnread(messages, 2)).toBe('b');
+  expect(firstUnread(messages, 99)).toBe('a');
+});
