@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::{Connection, Endpoint, Incoming, VarInt};
-use sori_wire::limits::HANDSHAKE_MS_MAX;
+use sori_wire::limits::{HANDSHAKE_MS_MAX, UNATTACHED_MS_MAX};
 use sori_wire::{CloseCode, RelayKey};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -145,12 +145,13 @@ async fn connect(
         return;
     };
     drop(handshake);
-    let code = serve(&hub, &connection, patience).await;
+    let code = serve(&hub, &connection).await;
     connection.close(close_number(code), b"");
     drop(place);
 }
 
-async fn serve(hub: &Hub, connection: &Connection, patience: Duration) -> CloseCode {
+async fn serve(hub: &Hub, connection: &Connection) -> CloseCode {
+    let patience = Duration::from_millis(UNATTACHED_MS_MAX);
     let Some(exporter) = tls::exporter(connection) else {
         return CloseCode::Done;
     };

@@ -11,7 +11,6 @@ use sori_wire::{
 };
 use tokio::sync::Notify;
 use tokio::time::sleep;
-use zeroize::Zeroize;
 
 use crate::hub::{Hub, Membership};
 use crate::stream::{Broken, ByteReader, ByteWriter};
@@ -191,9 +190,8 @@ fn decode_steps(
 /// stack of a worker thread lives as long as the relay. To be called from where the work was.
 #[inline(never)]
 fn wipe_stack() {
-    let mut stack = [0_u8; STACK_WIPED_LEN];
-    stack.zeroize();
-    std::hint::black_box(&stack);
+    let stack = [0_u8; STACK_WIPED_LEN];
+    std::hint::black_box(&stack); // Somebody might look at it, so it has to be there.
 }
 
 /// More than decoding and verifying use, also without optimisation.

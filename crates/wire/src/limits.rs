@@ -50,7 +50,9 @@ pub const FRAME_WAIT_MS_MAX: u64 = 10_000;
 /// It bounds how long a stalled reader pins what was already handed to the transport.
 pub const WRITE_STALL_MS_MAX: u64 = 30_000;
 
-/// Longest time in milliseconds for a connection to finish its handshake and open its stream: 10 s.
+/// Longest time in milliseconds for a connection to finish its handshake: 10 s.
+///
+/// An unfinished handshake holds keys and buffers for an address that may be forged.
 pub const HANDSHAKE_MS_MAX: u64 = 10_000;
 
 /// Longest time in milliseconds that a connection may stay without any attachment: 2 min.

@@ -1,7 +1,7 @@
 //! A client of the relay protocol on bare quinn, so that nothing of our own client is between the
 //! test and the relay.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -34,6 +34,8 @@ pub struct Config {
     pub alpn: Vec<u8>,
     pub groups: Vec<&'static dyn SupportedKxGroup>,
     pub key: Option<RelayKey>,
+    /// Address of its own, any of the loopback's.
+    pub from: IpAddr,
     /// Bytes that the client lets the relay send before it reads.
     pub window: u32,
     pub recorder: Arc<Recorder>,
@@ -45,6 +47,7 @@ impl Default for Config {
             alpn: ALPN.to_vec(),
             groups: vec![aws_lc_rs::kx_group::X25519MLKEM768],
             key: None,
+            from: Ipv4Addr::LOCALHOST.into(),
             window: 1 << 20,
             recorder: Arc::default(),
         }
@@ -78,7 +81,7 @@ impl Client {
         config: Config,
     ) -> Result<Self, quinn::ConnectionError> {
         let address = SocketAddr::new(url.host().address().unwrap(), url.port());
-        let mut endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut endpoint = Endpoint::client(SocketAddr::new(config.from, 0)).unwrap();
         endpoint.set_default_client_config(client_config(config, *url.key()));
         let connecting = endpoint.connect(address, "relay.invalid").unwrap();
         let connection = within(connecting).await?;
