@@ -1,6 +1,8 @@
 //! What is known about a commit: its place in the tree of states, its claim to it, and what it does.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::limits::ORDERS_PER_COMMIT_MAX;
@@ -41,7 +43,7 @@ pub struct BranchKey {
 }
 
 /// One thing that a commit changes, for the timeline.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
     /// The picture was changed or taken away.
@@ -174,6 +176,20 @@ impl CommitAad {
         Ok(Self {
             parent: StateId::from_bytes(*parent),
             orders,
+        })
+    }
+}
+
+impl fmt::Debug for Change {
+    /// Which change, not to what: names of groups are content.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Avatar { .. } => "Avatar(..)",
+            Self::Disappearing { .. } => "Disappearing(..)",
+            Self::JoinPolicy { .. } => "JoinPolicy(..)",
+            Self::Relays { .. } => "Relays(..)",
+            Self::Renamed { .. } => "Renamed(..)",
+            Self::Role { .. } => "Role(..)",
         })
     }
 }

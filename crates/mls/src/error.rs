@@ -154,6 +154,9 @@ pub enum NeedsState {
     /// This device is not a member in this state.
     #[error("not a member in this state")]
     NotMember,
+    /// More than 5,000 messages ahead of what was read from its sender: those in between come first.
+    #[error("too far ahead of its sender's other messages")]
+    TooFarAhead,
     /// None of the KeyPackages given fits the Welcome.
     #[error("no matching KeyPackage")]
     NoKeyPackage,

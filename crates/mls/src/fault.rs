@@ -15,10 +15,9 @@ pub(crate) fn of_message(error: &ProcessError) -> Error {
         reason = "all other faults are one to the caller: it does not decrypt"
     )]
     match error {
-        ProcessMessageError::ValidationError(ValidationError::UnableToDecrypt(
-            MessageDecryptionError::SecretTreeError(_)
-            | MessageDecryptionError::GenerationOutOfBound,
-        )) => NeedsState::AlreadyRead.into(),
+        ProcessMessageError::ValidationError(ValidationError::UnableToDecrypt(error)) => {
+            of_decryption(error)
+        }
         ProcessMessageError::StorageError(_) => Error::Internal("rows of the group"),
         ProcessMessageError::GroupStateError(MlsGroupStateError::UseAfterEviction) => {
             NeedsState::NotMember.into()
@@ -45,5 +44,23 @@ pub(crate) fn of_commit(error: &ProcessError) -> Error {
             NeedsState::NotMember.into()
         }
         _ => Invalid::Commit.into(),
+    }
+}
+
+/// Why a message has no key here. OpenMLS keeps the type of the ratchet's error to itself, so that its name has to
+/// do; a test holds both sides to it.
+fn of_decryption(error: &MessageDecryptionError) -> Error {
+    match error {
+        MessageDecryptionError::SecretTreeError(error)
+            if format!("{error:?}") == "TooDistantInTheFuture" =>
+        {
+            NeedsState::TooFarAhead.into()
+        }
+        MessageDecryptionError::SecretTreeError(_)
+        | MessageDecryptionError::GenerationOutOfBound => NeedsState::AlreadyRead.into(),
+        MessageDecryptionError::LibraryError(_)
+        | MessageDecryptionError::AeadError
+        | MessageDecryptionError::WrongWireFormat
+        | MessageDecryptionError::MalformedContent => Invalid::Undecryptable.into(),
     }
 }

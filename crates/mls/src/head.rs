@@ -1,5 +1,7 @@
 //! The state that a device sends from. Only here can it encrypt and commit.
 
+use std::fmt;
+
 use openmls::prelude::{
     CommitMessageBundle, Extensions, GroupContext, KeyPackage, LeafNodeIndex, MlsGroup,
 };
@@ -9,8 +11,8 @@ use crate::crypto::Provider;
 use crate::limits::APPLICATION_LEN_MAX;
 use crate::roles;
 use crate::{
-    AccountId, CommitHeader, Core, Error, GroupData, Misuse, NeedsState, Order, Refusal, Role,
-    Snapshot, policy,
+    AccountId, CommitHeader, Core, Error, GroupData, JoinPolicy, Misuse, NeedsState, Order,
+    Refusal, Role, Snapshot, policy,
 };
 
 /// The head of a group on this device.
@@ -21,7 +23,7 @@ use crate::{
 pub struct Head(Snapshot);
 
 /// What a commit is to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operation {
     /// Add the devices of these KeyPackages.
@@ -43,6 +45,21 @@ pub enum Operation {
     Rename {
         /// The new name.
         name: String,
+    },
+    /// Change or take away the picture.
+    SetAvatar {
+        /// SHA-256 of the picture.
+        hash: Option<[u8; 32]>,
+    },
+    /// Change after what time messages disappear.
+    SetDisappearing {
+        /// Not zero; `None` for never.
+        seconds: Option<u32>,
+    },
+    /// Change who may add others.
+    SetJoinPolicy {
+        /// The new rule.
+        policy: JoinPolicy,
     },
     /// Change the relays.
     SetRelays {
@@ -167,28 +184,25 @@ pub(crate) struct Plan {
 
 impl Plan {
     fn of(parent: &Snapshot, core: &Core, operation: &Operation) -> Result<Self, Error> {
-        let data = parent.data();
         match operation {
             Operation::Add { key_packages } => Self::add(core, key_packages),
-            Operation::Realise { orders } => Self::realise(parent, orders),
+            Operation::Realise { orders } => Self::realise(parent, core, orders),
             Operation::Remove { account } => Self::remove(parent, core, account),
-            Operation::Rename { name } => Self::change(
-                data,
-                GroupData {
-                    name: name.clone(),
-                    ..data.clone()
-                },
-            ),
-            Operation::SetRelays { relays } => Self::change(
-                data,
-                GroupData {
-                    relays: relays.clone(),
-                    ..data.clone()
-                },
-            ),
+            Operation::Rename { name } => Self::change(parent, |data| data.name.clone_from(name)),
+            Operation::SetAvatar { hash } => Self::change(parent, |data| data.avatar_hash = *hash),
+            Operation::SetDisappearing { seconds } => {
+                Self::change(parent, |data| data.disappearing_seconds = *seconds)
+            }
+            Operation::SetJoinPolicy { policy } => {
+                Self::change(parent, |data| data.join_policy = *policy)
+            }
+            Operation::SetRelays { relays } => {
+                Self::change(parent, |data| data.relays.clone_from(relays))
+            }
             Operation::SetRole { account, role } => {
                 parent.role_of(account).ok_or(Misuse::UnknownAccount)?;
-                Self::change(data, roles::with_role(data, account, *role)?)
+                let after = roles::with_role(parent.data(), account, *role)?;
+                Self::change(parent, |data| *data = after)
             }
             Operation::Update => Ok(Self::default()),
         }
@@ -206,9 +220,16 @@ impl Plan {
         })
     }
 
-    fn realise(parent: &Snapshot, orders: &[Order]) -> Result<Self, Error> {
+    fn realise(parent: &Snapshot, core: &Core, orders: &[Order]) -> Result<Self, Error> {
         if orders.is_empty() {
             return Err(Misuse::Empty.into());
+        }
+        orders.iter().try_for_each(|order| order.verify(parent))?;
+        if orders
+            .iter()
+            .any(|order| order.target() == core.device().account())
+        {
+            return Err(Misuse::RemovesSelf.into());
         }
         let targets: Vec<_> = orders.iter().map(Order::target).collect();
         let removes = leaves_of(parent, &targets);
@@ -238,13 +259,33 @@ impl Plan {
         })
     }
 
-    fn change(before: &GroupData, after: GroupData) -> Result<Self, Error> {
-        if *before == after {
+    fn change(parent: &Snapshot, change: impl FnOnce(&mut GroupData)) -> Result<Self, Error> {
+        let mut data = parent.data().clone();
+        change(&mut data);
+        if data == *parent.data() {
             return Err(Misuse::NoChange.into());
         }
         Ok(Self {
-            data: Some(after),
+            data: Some(data),
             ..Self::default()
+        })
+    }
+}
+
+impl fmt::Debug for Operation {
+    /// Which operation, not on what: names and KeyPackages are not for logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Add { .. } => "Add(..)",
+            Self::Realise { .. } => "Realise(..)",
+            Self::Remove { .. } => "Remove(..)",
+            Self::Rename { .. } => "Rename(..)",
+            Self::SetAvatar { .. } => "SetAvatar(..)",
+            Self::SetDisappearing { .. } => "SetDisappearing(..)",
+            Self::SetJoinPolicy { .. } => "SetJoinPolicy(..)",
+            Self::SetRelays { .. } => "SetRelays(..)",
+            Self::SetRole { .. } => "SetRole(..)",
+            Self::Update => "Update",
         })
     }
 }

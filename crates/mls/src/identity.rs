@@ -227,6 +227,37 @@ impl Device {
     }
 }
 
+#[cfg(test)]
+impl Device {
+    /// A device with a chosen id and secret key.
+    pub(crate) fn with_id(account: &AccountKey, id: DeviceId, secret: &[u8; 32]) -> Self {
+        let key = SigningKey::from_bytes(secret);
+        let vouched = account.sign(
+            DEVICE_LABEL,
+            &vouched_message(&key.verifying_key().to_bytes(), &id),
+        );
+        Self {
+            account: account.id(),
+            id,
+            key,
+            vouched,
+        }
+    }
+
+    /// A device that claims an account that did not vouch for it.
+    pub(crate) fn forged(account: &AccountId, secret: &[u8; 32]) -> Self {
+        let own = Self::with_id(
+            &AccountKey::from_bytes(secret),
+            DeviceId::from_bytes([1; 16]),
+            secret,
+        );
+        Self {
+            account: *account,
+            ..own
+        }
+    }
+}
+
 impl Identity {
     /// Reads a credential and checks that its account vouches for this signature key.
     pub(crate) fn verify(credential: &Credential, signature_key: &[u8]) -> Result<Self, Invalid> {

@@ -11,6 +11,9 @@
     clippy::iter_over_hash_type
 )]
 
+#[cfg(test)]
+extern crate self as sori_mls;
+
 mod commit;
 mod core;
 mod crypto;

@@ -34,15 +34,15 @@ pub struct Order {
 
 /// The signed part. Its postcard form behind a version byte is what is signed and hashed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Body {
-    kind: OrderKind,
-    group: GroupId,
-    target: AccountId,
-    issuer: AccountId,
-    issuer_device: DeviceId,
-    base: StateId,
-    base_epoch: Epoch,
-    nonce: [u8; 16],
+pub(crate) struct Body {
+    pub(crate) kind: OrderKind,
+    pub(crate) group: GroupId,
+    pub(crate) target: AccountId,
+    pub(crate) issuer: AccountId,
+    pub(crate) issuer_device: DeviceId,
+    pub(crate) base: StateId,
+    pub(crate) base_epoch: Epoch,
+    pub(crate) nonce: [u8; 16],
 }
 
 /// An Ed25519 signature in two halves, as serde knows arrays of up to 32.
@@ -172,6 +172,17 @@ impl Order {
             return Err(Refusal::OwnerLeaves.into());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Order {
+    /// The order with a changed body, signed anew by any device.
+    pub(crate) fn with(&self, device: &Device, change: impl FnOnce(&mut Body)) -> Self {
+        let mut body = self.body.clone();
+        change(&mut body);
+        let signature = Signature::from_bytes(&device.sign(ORDER_LABEL, &body.encode().unwrap()));
+        Self { body, signature }
     }
 }
 

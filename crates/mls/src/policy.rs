@@ -16,6 +16,9 @@ use crate::{
     Snapshot, StateId, roles,
 };
 
+#[cfg(test)]
+mod tests;
+
 /// Judges a commit that MLS accepts.
 pub(crate) fn judge(
     parent: &Snapshot,

@@ -1,11 +1,13 @@
 //! Groups through the public interface: founding, joining, talking, changing, leaving.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::{GROUP, Person, assert_agree, assert_talk, commit_by, device_of, group_of, person};
 use sori_mls::{
-    AccountKey, Change, Class, Conversation, Epoch, Error, GroupData, Invalid, Misuse, NeedsState,
-    Operation, Order, Refusal, Role,
+    AccountKey, Change, Class, Conversation, Epoch, Error, GroupData, Invalid, JoinPolicy, Misuse,
+    NeedsState, Operation, Order, Refusal, Role,
 };
 
 #[test]
@@ -314,7 +316,8 @@ fn leaving_is_an_order_that_anybody_realises() {
     );
     assert_eq!(header.key.class, Class::Leave);
     assert_eq!(header.removed[0].account, leaver.id());
-    assert_eq!(header.orders, [order.clone()]);
+    assert_eq!(header.orders.len(), 1);
+    assert_eq!(header.orders[0], order);
     let snapshot = people[0].snapshot();
     assert_eq!(snapshot.role_of(&leaver.id()), None);
     assert_eq!(snapshot.data().spent_orders, [(Epoch(1), order.id())]);
@@ -505,6 +508,51 @@ fn messages_are_read_late_and_in_any_order_but_once() {
     assert_eq!(elsewhere, Error::NeedsState(epochs));
     let own = people[0].read_in(parent, &messages[0]).err().unwrap();
     assert_eq!(own, Error::NeedsState(NeedsState::OwnMessage));
+}
+
+#[test]
+fn a_message_far_ahead_waits_for_those_before_it() {
+    let mut people = group_of(2);
+    let mut head = people[0].load_head();
+    let mut messages: Vec<_> = (0..=sori_mls::limits::RATCHET_FORWARD_MAX + 1)
+        .map(|_| head.encrypt(&people[0].core, b"", b"x").unwrap())
+        .collect();
+    let last = messages.pop().unwrap();
+    let state = head.snapshot().state();
+    let early = people[1].read_in(state, &last).err().unwrap();
+    assert_eq!(early, Error::NeedsState(NeedsState::TooFarAhead));
+    people[1].read_in(state, &messages[0]).unwrap();
+    people[1].read_in(state, &messages[1]).unwrap();
+    people[1].read_in(state, &last).unwrap();
+}
+
+#[test]
+fn other_group_data_changes_too() {
+    let mut people = group_of(2);
+    for operation in [
+        Operation::SetAvatar {
+            hash: Some([1; 32]),
+        },
+        Operation::SetDisappearing { seconds: Some(60) },
+        Operation::SetJoinPolicy {
+            policy: JoinPolicy::Members,
+        },
+    ] {
+        let header = commit_by(&mut people, 0, &operation);
+        assert_eq!(
+            (header.key.class, header.changes.len()),
+            (Class::GroupData, 1)
+        );
+    }
+    let data = people[1].snapshot().data().clone();
+    assert_eq!(data.avatar_hash, Some([1; 32]));
+    assert_eq!(data.disappearing_seconds, Some(60));
+    assert_eq!(data.join_policy, JoinPolicy::Members);
+    let never = Operation::SetDisappearing { seconds: Some(0) };
+    assert_eq!(
+        people[0].commit(&never).unwrap_err(),
+        Error::Misuse(Misuse::Limits)
+    );
 }
 
 #[test]
