@@ -75,6 +75,7 @@ mod store;
 mod unlock;
 
 pub use error::Error;
+pub use kv::Stats;
 pub use kv::memory::MemoryDisk;
 pub use overlay::Savepoint;
 pub use store::{KEY_LEN_MAX, Store, Table, VALUE_LEN_MAX};

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::entropy::Entropy;
 use crate::error::Error;
 use crate::kv::memory::MemoryDisk;
-use crate::kv::{Kv, Op};
+use crate::kv::{Kv, Op, Stats};
 use crate::ledger::{DATABASE, LEDGER_KEY, Ledger};
 use crate::overlay::{Overlay, Savepoint, Value};
 use crate::profile::{Opened, Profile, Suspicion};
@@ -259,6 +259,15 @@ impl Store {
     #[must_use]
     pub const fn savepoint(&self) -> Savepoint {
         self.overlay.savepoint()
+    }
+
+    /// Looks after the files and tells how they are. Cheap; meant for idle moments.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Corrupt`], [`Error::Poisoned`].
+    pub fn maintain(&mut self) -> Result<Stats, Error> {
+        self.check(&[])?;
+        self.kv.maintain()
     }
 
     /// Reads every committed record and compares what is there with what was acknowledged; answers how

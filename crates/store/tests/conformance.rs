@@ -1,4 +1,8 @@
 //! What a store promises, on every backend.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop where it stands"
+)]
 
 mod common;
 
@@ -216,4 +220,16 @@ fn commit_without_staged_writes_touches_nothing() {
     store.delete(TABLE, b"never there").unwrap();
     store.commit().unwrap();
     assert_eq!(disk.commits(), 0);
+}
+
+#[test]
+fn store_may_move_between_threads_and_says_how_its_files_are() {
+    fn check<T: Send + Sync>(_: &T) {}
+    for disk in Disk::both() {
+        let mut store = disk.open();
+        check(&store);
+        let stats = store.maintain().unwrap();
+        assert!(stats.len_on_disk > 0);
+        assert_eq!(stats.stray_files, 0);
+    }
 }

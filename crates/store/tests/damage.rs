@@ -1,5 +1,10 @@
 //! Damaged databases: an error that names the file and leaves everything as it was found, or
 //! everything that was committed; nothing in between.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on should stop where it stands"
+)]
 
 mod common;
 

@@ -1,4 +1,8 @@
 //! Random operations, compared with a plain map; reopened after every commit.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop where it stands"
+)]
 
 mod common;
 

@@ -2,6 +2,10 @@
 //!
 //! The child is this test program itself, told by the environment what to be.
 #![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop where it stands"
+)]
 
 mod common;
 
@@ -27,6 +31,7 @@ fn child() {
     let dir = PathBuf::from(std::env::var(FOLDER).unwrap());
     say("start");
     let result = match role.as_str() {
+        "create" => Store::create_with_weak_cost_for_tests(&dir, &passphrase(), [4; 32]).map(drop),
         "fill" => fill(&dir),
         "hold" => hold(&dir),
         "open" => Store::open(&dir, &passphrase(), [4; 32]).map(drop),
@@ -232,6 +237,17 @@ fn limit_on_file_size_is_a_clear_error_and_loses_nothing_acknowledged() {
     let found = head(&store);
     assert!(found >= acknowledged.unwrap() && found > 100);
     assert_eq!(store.verify().unwrap(), found + 1);
+}
+
+#[test]
+fn creation_without_room_is_a_clear_error_and_leaves_no_profile() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = common::profile(&dir);
+    let (_, last) = run_in_shell("trap '' XFSZ; ulimit -f 1000", "create", &dir);
+    assert_eq!(last, "error Full");
+    assert!(!Store::exists(&dir));
+    assert!(!dir.join("store.new").exists());
+    assert!(Store::create_with_weak_cost_for_tests(&dir, &passphrase(), [1; 32]).is_ok());
 }
 
 #[test]

@@ -1,4 +1,8 @@
 //! Profiles as folders: unlocking, refusals, and that no refusal changes a byte.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop where it stands"
+)]
 
 mod common;
 

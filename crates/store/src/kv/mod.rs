@@ -24,13 +24,14 @@ pub(crate) struct Op {
 /// A row as stored.
 pub(crate) type Row = (Vec<u8>, Vec<u8>);
 
-/// How the backend is doing.
+/// How the files are doing.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Stats {
+#[non_exhaustive]
+pub struct Stats {
     /// Bytes on disk, whole files counted.
-    pub(crate) len_on_disk: u64,
+    pub len_on_disk: u64,
     /// Files that the backend keeps outside its log; anything but zero is a broken invariant.
-    pub(crate) stray_files: u64,
+    pub stray_files: u64,
 }
 
 /// A storage engine: ordered rows, atomic durable batches.

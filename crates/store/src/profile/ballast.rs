@@ -7,7 +7,8 @@ use crate::error::Error;
 
 /// The size of the reserve: a few of sled's segments (512 KiB) and a snapshot.
 const BALLAST_LEN: usize = 4 * 1024 * 1024;
-const BLOCK: [u8; 4096] = [0xA5; 4096];
+/// Not zero: some file systems store zeros as nothing.
+const FILLING: u8 = 0xA5;
 
 /// Runs `open`; on a full disk gives the reserve back and tries once more. Refills it where it was
 /// given back earlier and there is room again.
@@ -30,11 +31,10 @@ pub(crate) fn open_with_room<T>(
     }
 }
 
-/// Writes the reserve. Not zeros: some file systems store those as nothing.
+/// Writes the reserve.
 pub(crate) fn fill(root: &Path) -> Result<(), Error> {
     let file = files::open_private(&root.join("ballast"))?;
-    let blocks = BLOCK.repeat(BALLAST_LEN / BLOCK.len());
-    files::overwrite_durably(&file, 0, &blocks)
+    files::overwrite_durably(&file, 0, &vec![FILLING; BALLAST_LEN])
 }
 
 fn release(root: &Path) -> Result<(), Error> {
