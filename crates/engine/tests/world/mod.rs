@@ -1,0 +1,387 @@
+//! Whole groups in one thread: real engines with real cryptography over memory disks, a model of
+//! the relay, and a clock that only moves when the test moves it. Everything the network decides
+//! follows from one seed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+use sori_engine::view::Event;
+use sori_engine::{Effect, Engine, Error, InviteOptions, Notices, PublishToken, Time};
+use sori_store::{MemoryDisk, Store};
+use sori_wire::{RelayUrl, Topic};
+
+/// 2026-11-22T03:00:00Z.
+const START_MS: u64 = 1_795_316_400_000;
+
+/// Somebody with a device.
+pub(crate) struct Person {
+    disk: MemoryDisk,
+    engine: Option<Engine>,
+    connected: bool,
+    online: bool,
+    attached: BTreeMap<Topic, ()>,
+    pub(crate) events: Vec<Event>,
+}
+
+enum Happening {
+    Connected,
+    Disconnected,
+    Attached(Topic),
+    Frame(Topic, Vec<u8>),
+    Published(PublishToken, u32),
+}
+
+/// Everybody, the relay and the time.
+pub(crate) struct World {
+    pub(crate) people: Vec<Person>,
+    pub(crate) now: u64,
+    relay_up: bool,
+    relay: RelayUrl,
+    queue: BTreeMap<(u64, u64), (usize, Happening)>,
+    sequence: u64,
+    rng: ChaCha20Rng,
+    pub(crate) seed: u64,
+    /// One in how many frames is lost; zero for none.
+    pub(crate) loss: u64,
+    /// Frames that passed the relay.
+    pub(crate) frames: u64,
+}
+
+impl World {
+    pub(crate) fn new(people: &[&str], seed: u64) -> Self {
+        println!("seed {seed}");
+        let relay = format!("relay://127.0.0.1:4433/#{}", "A".repeat(43))
+            .parse()
+            .unwrap();
+        let mut world = Self {
+            people: Vec::new(),
+            now: START_MS,
+            relay_up: true,
+            relay,
+            queue: BTreeMap::new(),
+            sequence: 0,
+            rng: ChaCha20Rng::seed_from_u64(seed),
+            seed,
+            loss: 0,
+            frames: 0,
+        };
+        for name in people {
+            let person = Person {
+                disk: MemoryDisk::default(),
+                engine: None,
+                connected: false,
+                online: true,
+                attached: BTreeMap::new(),
+                events: Vec::new(),
+            };
+            world.people.push(person);
+            let who = world.people.len() - 1;
+            world.start(who);
+            world
+                .act(who, |engine, now| engine.account_create(name, now))
+                .unwrap();
+            let relay = world.relay.to_string();
+            world
+                .act(who, |engine, now| engine.relay_set(&relay, now))
+                .unwrap();
+        }
+        world.run(1_000);
+        world
+    }
+
+    fn time(&self) -> Time {
+        Time::from_unix_ms(self.now)
+    }
+
+    fn seed32(&mut self) -> [u8; 32] {
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        seed
+    }
+
+    /// Starts somebody's program on what the disk holds.
+    pub(crate) fn start(&mut self, who: usize) {
+        let (store_seed, engine_seed) = (self.seed32(), self.seed32());
+        let store = Store::open_memory(&self.people[who].disk, store_seed).unwrap();
+        let engine = Engine::open(store, engine_seed, self.time()).unwrap();
+        self.people[who].engine = Some(engine);
+        self.people[who].online = true;
+        self.flush(who);
+    }
+
+    /// Ends somebody's program as a power cut would: what was not flushed is gone.
+    pub(crate) fn kill(&mut self, who: usize) {
+        self.people[who].engine = None;
+        self.people[who].online = false;
+        self.people[who].connected = false;
+        self.people[who].attached.clear();
+        self.queue.retain(|_, (to, _)| *to != who);
+    }
+
+    /// Takes the relay away, or brings it back without any memory.
+    pub(crate) fn relay(&mut self, up: bool) {
+        self.relay_up = up;
+        if up {
+            return;
+        }
+        self.queue
+            .retain(|_, (_, happening)| !matches!(happening, Happening::Frame(..)));
+        for who in 0..self.people.len() {
+            if self.people[who].connected {
+                self.people[who].connected = false;
+                self.people[who].attached.clear();
+                self.later(1, who, Happening::Disconnected);
+            }
+        }
+    }
+
+    /// Does something as somebody, durably.
+    pub(crate) fn act<R>(
+        &mut self,
+        who: usize,
+        verb: impl FnOnce(&mut Engine, Time) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let now = self.time();
+        let result = verb(self.people[who].engine.as_mut().expect("running"), now);
+        self.flush(who);
+        result
+    }
+
+    fn later(&mut self, ms: u64, who: usize, happening: Happening) {
+        self.sequence += 1;
+        self.queue
+            .insert((self.now + ms, self.sequence), (who, happening));
+    }
+
+    fn flush(&mut self, who: usize) {
+        let now = self.time();
+        let effects = self.people[who]
+            .engine
+            .as_mut()
+            .unwrap()
+            .flush(now)
+            .unwrap();
+        for effect in effects {
+            self.carry_out(who, effect);
+        }
+    }
+
+    fn carry_out(&mut self, who: usize, effect: Effect) {
+        match effect {
+            Effect::Connect { .. } => {
+                let up = self.relay_up;
+                self.people[who].connected = up;
+                let answer = if up {
+                    Happening::Connected
+                } else {
+                    Happening::Disconnected
+                };
+                self.later(5, who, answer);
+            }
+            Effect::Disconnect { .. } => {
+                self.people[who].connected = false;
+                self.people[who].attached.clear();
+            }
+            Effect::Attach { seed, .. } => {
+                if self.people[who].connected {
+                    self.people[who].attached.insert(seed.topic(), ());
+                    self.later(3, who, Happening::Attached(seed.topic()));
+                }
+            }
+            Effect::Detach { topic, .. } => {
+                self.people[who].attached.remove(&topic);
+            }
+            Effect::Event(event) => self.people[who].events.push(event),
+            Effect::Publish {
+                topic,
+                frame,
+                token,
+                ..
+            } => self.publish(who, topic, frame.as_bytes(), token),
+            _ => unreachable!("a new effect"),
+        }
+    }
+
+    fn publish(&mut self, who: usize, topic: Topic, frame: &[u8], token: PublishToken) {
+        if !self.people[who].connected || !self.people[who].attached.contains_key(&topic) {
+            return;
+        }
+        self.frames += 1;
+        let mut receivers = 0;
+        for other in 0..self.people.len() {
+            let person = &self.people[other];
+            if other != who && person.connected && person.attached.contains_key(&topic) {
+                receivers += 1;
+                if self.loss > 0 && self.rng.next_u64() % self.loss == 0 {
+                    continue;
+                }
+                let delay = 1 + self.rng.next_u64() % 20;
+                self.later(delay, other, Happening::Frame(topic, frame.to_vec()));
+            }
+        }
+        self.later(4, who, Happening::Published(token, receivers));
+    }
+
+    /// Lets time pass.
+    pub(crate) fn run(&mut self, ms: u64) {
+        let end = self.now + ms;
+        while self.step(end) {}
+        self.now = end;
+    }
+
+    /// Lets time pass until something holds; fails after `ms`.
+    pub(crate) fn until(&mut self, ms: u64, what: &str, mut holds: impl FnMut(&mut Self) -> bool) {
+        let end = self.now + ms;
+        loop {
+            if holds(self) {
+                return;
+            }
+            let slice = (self.now + 100).min(end);
+            while self.step(slice) {}
+            self.now = slice;
+            assert!(
+                self.now < end,
+                "not within {ms} ms: {what} (seed {})",
+                self.seed
+            );
+        }
+    }
+
+    /// The next thing that happens before `end`.
+    fn step(&mut self, end: u64) -> bool {
+        let arrival = self.queue.keys().next().map(|(at, _)| *at);
+        let timer = self
+            .people
+            .iter()
+            .enumerate()
+            .filter_map(|(who, person)| {
+                let at = person.engine.as_ref()?.poll_timeout()?;
+                Some((at.unix_ms().max(self.now), who))
+            })
+            .min();
+        let next = [arrival, timer.map(|(at, _)| at)]
+            .into_iter()
+            .flatten()
+            .min();
+        let Some(next) = next.filter(|at| *at <= end) else {
+            return false;
+        };
+        self.now = self.now.max(next);
+        if arrival == Some(next) {
+            let (_, (who, happening)) = self.queue.pop_first().unwrap();
+            self.happen(who, happening);
+        } else if let Some((_, who)) = timer {
+            let now = self.time();
+            self.people[who]
+                .engine
+                .as_mut()
+                .unwrap()
+                .handle_timeout(now)
+                .unwrap();
+            self.flush(who);
+        }
+        true
+    }
+
+    fn happen(&mut self, who: usize, happening: Happening) {
+        let (now, relay) = (self.time(), self.relay.clone());
+        let Some(engine) = self.people[who].engine.as_mut() else {
+            return;
+        };
+        match happening {
+            Happening::Connected => engine.handle_connected(&relay, now),
+            Happening::Disconnected => engine.handle_disconnected(&relay, now),
+            Happening::Attached(topic) => engine.handle_attached(&relay, topic, now),
+            Happening::Frame(topic, frame) => engine.handle_frame(&relay, topic, &frame, now),
+            Happening::Published(token, receivers) => {
+                engine.handle_published(token, receivers, now)
+            }
+        }
+        .unwrap();
+        self.flush(who);
+    }
+
+    // What people do.
+
+    /// Makes a group; the others join by one invite and are approved.
+    pub(crate) fn group(&mut self, name: &str, owner: usize, others: &[usize]) -> String {
+        let group = self
+            .act(owner, |engine, now| engine.group_create(name, now))
+            .unwrap();
+        let options = InviteOptions {
+            group: Some(group.clone()),
+            ..InviteOptions::default()
+        };
+        let link = self
+            .act(owner, |engine, now| engine.invite_create(options, now))
+            .unwrap();
+        for other in others {
+            self.join(&link, owner, *other);
+            let id = group.clone();
+            self.until(20_000, "joined", |world| {
+                world.act(*other, |e, now| e.group_info(&id, now)).is_ok()
+            });
+        }
+        group
+    }
+
+    /// Follows a link and is approved.
+    pub(crate) fn join(&mut self, link: &str, inviter: usize, joiner: usize) {
+        let id = self
+            .act(joiner, |engine, now| engine.invite_accept(link, now))
+            .unwrap();
+        self.until(20_000, "asked", |world| {
+            world.joins(inviter).iter().any(|join| join.id == id)
+        });
+        let ours = self
+            .joins(joiner)
+            .into_iter()
+            .find(|join| join.id == id)
+            .unwrap();
+        let theirs = self
+            .joins(inviter)
+            .into_iter()
+            .find(|join| join.id == id)
+            .unwrap();
+        assert_eq!(ours.code, theirs.code);
+        assert_eq!(ours.code.len(), 7);
+        self.act(inviter, |engine, now| engine.join_approve(&id, now))
+            .unwrap();
+    }
+
+    pub(crate) fn joins(&mut self, who: usize) -> Vec<sori_engine::view::JoinView> {
+        self.act(who, |engine, now| engine.join_list(now)).unwrap()
+    }
+
+    pub(crate) fn say(&mut self, who: usize, group: &str, text: &str) -> String {
+        self.act(who, |engine, now| {
+            engine.message_send(group, text, None, now)
+        })
+        .unwrap()
+    }
+
+    pub(crate) fn texts(&mut self, who: usize, group: &str) -> Vec<String> {
+        let list = self
+            .act(who, |engine, now| {
+                engine.message_list(group, None, 1000, Notices::Left, now)
+            })
+            .unwrap();
+        list.into_iter().rev().map(|message| message.text).collect()
+    }
+
+    pub(crate) fn state(&mut self, who: usize, group: &str) -> String {
+        self.act(who, |engine, now| engine.group_info(group, now))
+            .unwrap()
+            .state_hash
+    }
+
+    /// Whether all of these see the same messages in the same order in the same state.
+    pub(crate) fn agree(&mut self, group: &str, people: &[usize]) -> bool {
+        let mut seen = BTreeSet::new();
+        for who in people {
+            seen.insert((self.state(*who, group), self.texts(*who, group)));
+        }
+        seen.len() == 1
+    }
+}
