@@ -6,6 +6,7 @@ use sori_wire::limits::{MESSAGE_LEN_MAX, TOPICS_PER_CONNECTION_MAX};
 use sori_wire::{ClientMessage, CloseCode, Frame, Handle, Refusal, RelayMessage, RequestId};
 use support::{Client, Config, RelayProcess, seed, within};
 
+/// protocol §2.4.1, §2.4.2
 #[tokio::test]
 async fn frame_goes_to_every_other_attachment_and_not_back() {
     let relay = RelayProcess::start();
@@ -35,6 +36,7 @@ async fn frame_goes_to_every_other_attachment_and_not_back() {
     assert_eq!(alice.hear_frame().await.1, "");
 }
 
+/// protocol §2.4.3
 #[tokio::test]
 async fn frames_of_one_publisher_arrive_in_order() {
     let relay = RelayProcess::start();
@@ -50,6 +52,7 @@ async fn frames_of_one_publisher_arrive_in_order() {
     }
 }
 
+/// protocol §2.4.4, §2.4.5
 #[tokio::test]
 async fn publishing_to_nobody_is_answered_with_zero_and_kept_for_nobody() {
     let relay = RelayProcess::start();
@@ -64,6 +67,7 @@ async fn publishing_to_nobody_is_answered_with_zero_and_kept_for_nobody() {
     assert_eq!(late.hear_frame().await.1, "now");
 }
 
+/// protocol §2.3.2, §2.3.3, §2.3.4
 #[tokio::test]
 async fn detached_connection_gets_no_more_and_its_handle_is_not_used_again() {
     let relay = RelayProcess::start();
@@ -79,6 +83,7 @@ async fn detached_connection_gets_no_more_and_its_handle_is_not_used_again() {
     bob.hears_nothing().await;
 }
 
+/// protocol §2.7.1
 #[tokio::test]
 async fn closed_connection_is_detached_from_everything() {
     let relay = RelayProcess::start();
@@ -91,6 +96,7 @@ async fn closed_connection_is_detached_from_everything() {
     within(async { while alice.publish(a, b"there?").await != Ok(0) {} }).await;
 }
 
+/// protocol §2.2.2, §2.2.3, §2.2.4
 #[tokio::test]
 async fn attach_is_refused_without_a_proof_for_this_topic_and_connection() {
     let relay = RelayProcess::start();
@@ -117,6 +123,7 @@ async fn attach_is_refused_without_a_proof_for_this_topic_and_connection() {
     assert_eq!(alice.publish(a, b"private").await, Ok(0));
 }
 
+/// protocol §2.3.3, §2.6.1
 #[tokio::test]
 async fn requests_that_make_no_sense_are_refused_and_change_nothing() {
     let relay = RelayProcess::start();
@@ -132,6 +139,7 @@ async fn requests_that_make_no_sense_are_refused_and_change_nothing() {
     assert_eq!(twice, Err(Refusal::AlreadyAttached));
 }
 
+/// protocol §2.5.1
 #[tokio::test]
 async fn one_topic_past_the_limit_is_refused_until_another_is_given_up() {
     let relay = RelayProcess::start();
@@ -155,6 +163,7 @@ async fn one_topic_past_the_limit_is_refused_until_another_is_given_up() {
     alice.attach(&extra).await;
 }
 
+/// protocol §2.1.2, §2.1.5
 #[tokio::test]
 async fn message_over_the_limit_closes_the_connection_before_its_body() {
     let relay = RelayProcess::start();
@@ -169,6 +178,7 @@ async fn message_over_the_limit_closes_the_connection_before_its_body() {
     assert_eq!(number, u64::from(CloseCode::MessageTooLong.number()));
 }
 
+/// protocol §2.1.4, §2.1.5
 #[tokio::test]
 async fn frame_over_the_limit_and_garbage_close_only_the_connection_they_come_from() {
     let relay = RelayProcess::start();
@@ -196,6 +206,7 @@ async fn frame_over_the_limit_and_garbage_close_only_the_connection_they_come_fr
     assert_eq!(bystander.publish(handle, b"still here").await, Ok(0));
 }
 
+/// protocol §2.4.6, §2.4.7
 #[tokio::test]
 async fn slow_reader_gets_a_gap_and_slows_nobody() {
     let relay = RelayProcess::start();
@@ -235,6 +246,7 @@ async fn slow_reader_gets_a_gap_and_slows_nobody() {
     assert_eq!(slow.hear_frame().await, (s, "again".into()));
 }
 
+/// protocol §2.5.1
 #[tokio::test]
 async fn peer_that_asks_and_never_reads_waits_for_itself_only() {
     let relay = RelayProcess::start();

@@ -45,6 +45,7 @@ fn marker() -> Vec<u8> {
     [b"canary-".as_slice(), b"5d1c", b"-of-", b"memory"].concat()
 }
 
+/// protocol §2.4.5, §2.2.5, §2.7.1
 #[tokio::test]
 async fn frames_are_gone_from_memory_once_delivered() {
     let relay = RelayProcess::start();
@@ -89,6 +90,7 @@ async fn frames_are_gone_from_memory_once_delivered() {
     .await;
 }
 
+/// protocol §2.4.5
 #[tokio::test]
 async fn scan_finds_what_waits_for_a_stalled_reader_and_nothing_after_it_left() {
     let relay = RelayProcess::start();

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use sori_wire::{CloseCode, RelayMessage};
-use support::{Client, RelayProcess, seed, within};
+use support::{Client, Config, RelayProcess, seed, within};
 
 fn relay_command(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sori-relay"))
@@ -26,6 +26,7 @@ fn names_in(directory: &Path) -> BTreeSet<std::ffi::OsString> {
     entries.map(|entry| entry.unwrap().file_name()).collect()
 }
 
+/// protocol §2.8.1, §2.7
 #[tokio::test]
 async fn sigterm_says_goodbye_and_exits_with_zero() {
     let relay = RelayProcess::start();
@@ -47,6 +48,47 @@ async fn sigterm_says_goodbye_and_exits_with_zero() {
     assert_eq!(relay.wait(), (Some(0), String::new(), String::new()));
 }
 
+/// protocol §2.8.2
+#[tokio::test]
+async fn reader_that_takes_nothing_does_not_keep_a_relay_from_stopping() {
+    let relay = RelayProcess::start();
+    let narrow = Config {
+        window: 4096,
+        ..Config::default()
+    };
+    let mut stalled = Client::connect_with(&relay.url, narrow).await.unwrap();
+    let mut alice = Client::connect(&relay.url).await;
+    let a = alice.attach(&seed(1)).await;
+    stalled.attach(&seed(1)).await;
+    for _ in 0..8 {
+        alice.publish(a, &[0; 65_536]).await.unwrap();
+    }
+    relay.terminate();
+    assert_eq!(alice.hear().await, RelayMessage::GoingAway);
+    let stopped = tokio::task::spawn_blocking(|| relay.wait());
+    assert_eq!(within(stopped).await.unwrap().0, Some(0));
+}
+
+/// protocol §2.7.2
+#[tokio::test]
+async fn connection_past_the_limit_is_refused_until_another_has_left() {
+    let arguments = ["--listen", "127.0.0.1:0", "--max-connections", "1"];
+    let relay = RelayProcess::start_with(&arguments, Path::new("/"));
+    let mut alice = Client::connect(&relay.url).await;
+    alice.attach(&seed(1)).await;
+    let second = Client::connect_with(&relay.url, Config::default()).await;
+    assert!(second.is_err());
+    alice.connection.close(0_u32.into(), b"");
+    within(async {
+        while Client::connect_with(&relay.url, Config::default())
+            .await
+            .is_err()
+        {}
+    })
+    .await;
+}
+
+/// protocol §1.2.4
 #[tokio::test]
 async fn killed_relay_serves_again_at_the_same_url_and_old_connections_learn_of_it() {
     let directory = tempfile::tempdir().unwrap();
@@ -77,6 +119,7 @@ async fn killed_relay_serves_again_at_the_same_url_and_old_connections_learn_of_
     assert_eq!(bob.hear_frame().await.1, "back");
 }
 
+/// protocol §2.4.5
 #[tokio::test]
 async fn running_relay_writes_no_file_and_prints_nothing() {
     let directory = tempfile::tempdir().unwrap();
@@ -192,6 +235,7 @@ fn wrong_usage_exits_with_two_and_failure_with_one() {
     assert!(relay_command(&["--help"]).status.success());
 }
 
+/// protocol §1.3.1
 #[test]
 fn public_place_stands_in_the_ready_line() {
     let public = |text: &str| {

@@ -85,6 +85,7 @@ impl Peer {
     }
 }
 
+/// protocol §1.1.8
 #[tokio::test]
 async fn frames_pass_between_pipes() {
     let hub = Hub::new(1 << 20);
@@ -100,6 +101,7 @@ async fn frames_pass_between_pipes() {
     }
 }
 
+/// protocol §1.1.6, §2.1.2, §2.7
 #[tokio::test]
 async fn end_of_stream_is_done_between_messages_and_malformed_inside_one() {
     let hub = Hub::new(1 << 20);
@@ -118,6 +120,7 @@ async fn end_of_stream_is_done_between_messages_and_malformed_inside_one() {
     }
 }
 
+/// protocol §2.5.1
 #[tokio::test(start_paused = true)]
 async fn connection_without_attachment_is_closed_in_time_and_one_with_it_is_not() {
     let hub = Hub::new(1 << 20);
@@ -135,6 +138,7 @@ async fn connection_without_attachment_is_closed_in_time_and_one_with_it_is_not(
     assert_eq!(attached.session.await.unwrap(), CloseCode::Unattached);
 }
 
+/// protocol §2.5.1
 #[tokio::test(start_paused = true)]
 async fn reader_that_takes_nothing_is_closed_in_time() {
     let hub = Hub::new(1 << 20);
@@ -149,6 +153,7 @@ async fn reader_that_takes_nothing_is_closed_in_time() {
     assert_eq!(alice.publish(a, b"gone").await, 0);
 }
 
+/// protocol §2.8.1
 #[tokio::test]
 async fn stopping_relay_says_so_and_ends_every_session() {
     let hub = Hub::new(1 << 20);

@@ -8,6 +8,7 @@ use rustls::crypto::aws_lc_rs::kx_group;
 use sori_wire::RelayKey;
 use support::{Client, Config, RelayProcess, seed};
 
+/// protocol §1.1.4
 #[tokio::test]
 async fn wrong_alpn_is_refused_in_the_handshake() {
     let relay = RelayProcess::start();
@@ -20,6 +21,7 @@ async fn wrong_alpn_is_refused_in_the_handshake() {
     }
 }
 
+/// protocol §1.1.3
 #[tokio::test]
 async fn key_exchange_without_ml_kem_is_refused() {
     let relay = RelayProcess::start();
@@ -30,6 +32,7 @@ async fn key_exchange_without_ml_kem_is_refused() {
     assert!(Client::connect_with(&relay.url, config).await.is_err());
 }
 
+/// protocol §1.2.1, §1.2.2
 #[tokio::test]
 async fn relay_with_another_key_is_not_taken_for_the_pinned_one() {
     let relay = RelayProcess::start();
@@ -40,6 +43,7 @@ async fn relay_with_another_key_is_not_taken_for_the_pinned_one() {
     assert!(Client::connect_with(&relay.url, config).await.is_err());
 }
 
+/// protocol §1.2.3
 #[tokio::test]
 async fn nothing_that_links_two_sessions_is_handed_out() {
     let relay = RelayProcess::start();
@@ -58,6 +62,7 @@ async fn nothing_that_links_two_sessions_is_handed_out() {
     assert_eq!(recorder.tokens.load(Ordering::Relaxed), 0);
 }
 
+/// protocol §1.1.5
 #[tokio::test]
 async fn one_stream_is_all_a_client_may_open() {
     let relay = RelayProcess::start();

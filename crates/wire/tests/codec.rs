@@ -100,6 +100,7 @@ fn with_prefix(body: &[u8]) -> Vec<u8> {
 }
 
 proptest! {
+    /// protocol §2.1.1, §2.1.3
     #[test]
     fn client_messages_survive_any_cutting(
         messages in proptest::collection::vec(client_messages(), 1..5),
@@ -109,6 +110,7 @@ proptest! {
         prop_assert_eq!(decode_in_pieces(&bytes, &lens), Ok(messages));
     }
 
+    /// protocol §2.1.1, §2.1.3
     #[test]
     fn relay_messages_survive_any_cutting(
         messages in proptest::collection::vec(relay_messages(), 1..5),
@@ -160,6 +162,7 @@ proptest! {
     }
 }
 
+/// protocol §2.1.4
 #[test]
 fn truncated_message_is_incomplete_at_every_byte_and_malformed_if_it_claims_to_be_whole() {
     let whole = ClientMessage::Publish {
@@ -179,6 +182,7 @@ fn truncated_message_is_incomplete_at_every_byte_and_malformed_if_it_claims_to_b
     assert_eq!(decode_one(&longer), Err(DecodeError::Malformed));
 }
 
+/// protocol §2.1.4
 #[test]
 fn integers_in_a_longer_form_are_malformed() {
     assert!(decode_one(&with_prefix(&[1, 5])).unwrap().is_some());
@@ -188,6 +192,7 @@ fn integers_in_a_longer_form_are_malformed() {
     }
 }
 
+/// protocol §2.1.2, §2.1.5
 #[test]
 fn length_over_the_limit_is_refused_by_its_prefix_and_for_good() {
     let at_limit = u32::try_from(MESSAGE_LEN_MAX).unwrap();
@@ -202,6 +207,7 @@ fn length_over_the_limit_is_refused_by_its_prefix_and_for_good() {
     }
 }
 
+/// protocol §2.1.4, §2.4.1
 #[test]
 fn frame_one_past_the_limit_is_refused_on_both_sides() {
     let len = FRAME_LEN_MAX + 1;

@@ -10,6 +10,7 @@ fn parse(place: &str) -> Result<RelayUrl, InvalidRelayUrl> {
     format!("relay://{place}/#{KEY}").parse()
 }
 
+/// protocol §1.3.1, §1.3.2
 #[test]
 fn url_names_host_port_and_key() {
     let url = parse("Relay.Example.org:4433").unwrap();
@@ -31,6 +32,7 @@ fn url_names_host_port_and_key() {
     );
 }
 
+/// protocol §1.3.1, §1.3.2, §1.3.3
 #[test]
 fn error_says_what_is_wrong() {
     use InvalidRelayUrl::{Host, KeyMissing, Port, Scheme, TooLong};
@@ -84,6 +86,7 @@ fn error_says_what_is_wrong() {
     assert!(format!("{}9", &KEY[..42]).parse::<RelayKey>().is_err());
 }
 
+/// protocol §1.3.2, §1.3.3
 #[test]
 fn longest_host_and_longest_url_are_accepted_and_one_more_is_not() {
     let label = "a".repeat(63);
@@ -95,6 +98,7 @@ fn longest_host_and_longest_url_are_accepted_and_one_more_is_not() {
     assert!(parse(&format!("{label}a:1")).is_err());
 }
 
+/// protocol §1.2.1
 #[test]
 fn spki_is_the_der_of_rfc_8410() {
     let key: RelayKey = KEY.parse().unwrap();

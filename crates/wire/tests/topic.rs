@@ -7,6 +7,7 @@ use rand_chacha::rand_core::SeedableRng;
 use sori_wire::{Exporter, ProofError, Topic, TopicProof, TopicSeed};
 
 proptest! {
+    /// protocol §2.2.4
     #[test]
     fn proof_holds_for_its_topic_and_connection_only(
         seed in any::<[u8; 32]>(),
@@ -43,6 +44,7 @@ proptest! {
     }
 }
 
+/// protocol §2.2.1, §2.2.2
 #[test]
 fn proof_is_a_signature_over_context_exporter_and_topic() {
     let seed = [7; 32];
@@ -58,6 +60,8 @@ fn proof_is_a_signature_over_context_exporter_and_topic() {
 }
 
 /// The neutral element as a key accepts one signature for every message, unless checked strictly.
+///
+/// protocol §2.2.4
 #[test]
 fn small_order_key_proves_nothing() {
     let mut neutral = [0; 32];

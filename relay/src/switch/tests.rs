@@ -118,6 +118,7 @@ fn frame_is_shared_and_not_copied_for_each_reader() {
     }
 }
 
+/// protocol §2.4.6, §2.5.1
 #[test]
 fn attachment_at_its_limit_keeps_its_frames_and_one_past_it_loses_them_for_a_gap() {
     let mut pair = pair(NO_BOUND);
@@ -135,6 +136,7 @@ fn attachment_at_its_limit_keeps_its_frames_and_one_past_it_loses_them_for_a_gap
     assert!(matches!(pair.drain(START).as_slice(), [message] if is_frame_of(3)(message)));
 }
 
+/// protocol §2.4.6
 #[test]
 fn gap_of_one_attachment_leaves_the_frames_of_another() {
     let mut pair = pair(NO_BOUND);
@@ -153,6 +155,7 @@ fn gap_of_one_attachment_leaves_the_frames_of_another() {
     assert!(heard.contains(&pair.gap()));
 }
 
+/// protocol §2.5.1
 #[test]
 fn connection_is_bounded_over_all_its_attachments() {
     let mut pair = pair(NO_BOUND);
@@ -171,6 +174,7 @@ fn connection_is_bounded_over_all_its_attachments() {
     );
 }
 
+/// protocol §2.5.2
 #[test]
 fn relay_at_its_bound_serves_those_who_read() {
     let mut pair = pair(1000);
@@ -184,6 +188,7 @@ fn relay_at_its_bound_serves_those_who_read() {
     assert_eq!(pair.drain(START), [pair.gap()]);
 }
 
+/// protocol §2.5.1, §2.5.3
 #[test]
 fn frame_waits_as_long_as_it_may_and_not_longer() {
     let mut pair = pair(NO_BOUND);
@@ -202,6 +207,7 @@ fn frame_waits_as_long_as_it_may_and_not_longer() {
     assert_eq!(pair.drain(Time(FRAME_WAIT_MS_MAX * 3)), [pair.gap()]);
 }
 
+/// protocol §2.2.5, §2.7.1
 #[test]
 fn detached_and_disconnected_readers_free_what_waited_for_them() {
     let mut pair = pair(NO_BOUND);
@@ -235,6 +241,7 @@ fn connection_is_woken_once_when_its_empty_queue_gets_something() {
     assert!(std::iter::from_fn(|| pair.switch.poll_wake()).any(|id| id == pair.to));
 }
 
+/// protocol §2.5.1
 #[test]
 fn answers_without_a_reader_congest_their_own_connection_only() {
     let mut pair = pair(NO_BOUND);
@@ -256,6 +263,7 @@ fn answers_without_a_reader_congest_their_own_connection_only() {
     assert!(!pair.switch.is_congested(pair.to));
 }
 
+/// protocol §2.8.1
 #[test]
 fn stopping_tells_everyone_behind_what_waits_and_lets_nobody_in() {
     let mut pair = pair(NO_BOUND);
