@@ -15,7 +15,7 @@ use crate::kv::sled::{log_path, settle};
 
 /// Logs up to this length are checked byte by byte after an orderly close, and copied after a crash.
 /// Longer ones would make opening slow; for them the witness and the seals must do.
-const CAREFUL_LEN_MAX: u64 = 64 * 1024 * 1024;
+const CAREFUL_LEN_MAX: u64 = 32 * 1024 * 1024;
 
 /// Whether a log of `len` bytes is short enough for the careful way.
 pub(crate) const fn is_careful(len: u64) -> bool {
