@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { display } from '../lib/programs.mjs';
+import { sleep, until } from '../lib/webdriver.mjs';
+
+const NAME = 'a real Hangul input method: the syllable shows while it is composed, and one Enter sends it once';
+const needed = ['/usr/bin/ibus-daemon', '/usr/lib/ibus/ibus-engine-hangul', '/usr/libexec/ibus-engine-hangul', '/usr/bin/xdotool', '/usr/bin/openbox', '/usr/bin/Xvfb'];
+
+/** Why the test cannot run here, or nothing. */
+function missing() {
+  const engine = needed.slice(1, 3).some((path) => existsSync(path));
+  const rest = [needed[0], ...needed.slice(3)].filter((path) => !existsSync(path));
+  if (!engine) rest.push('ibus-hangul');
+  return rest.join(', ');
+}
+
+/** Types on a real keyboard layout through ibus-hangul, on a screen of its own with a window manager. */
+export async function hangul(world) {
+  const lacking = missing();
+  if (lacking !== '') return world.skip(NAME, `not installed: ${lacking}`);
+
+  const screen = await display({ managed: true });
+  const x = (...args) => execFileSync('/usr/bin/xdotool', args, { encoding: 'utf8', env: { ...process.env, DISPLAY: screen } });
+  await world.open({
+    home: 'hangul',
+    screen,
+    env: { GTK_IM_MODULE: 'ibus', XMODIFIERS: '@im=ibus' },
+    before: [
+      `gsettings set org.freedesktop.ibus.general preload-engines "['hangul']"`,
+      'gsettings set org.freedesktop.ibus.engine.hangul initial-input-mode hangul',
+      '(ibus-daemon --xim --replace &)',
+      'for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1; ibus engine hangul 2>/dev/null && break; done',
+    ].join('; '),
+  });
+  const { window, test } = world;
+
+  await test(NAME, async () => {
+    await window.type('#passphrase', world.passphrase);
+    await window.click('[data-testid=unlock]');
+    await window.see('[data-testid=conversation]', 30_000);
+    await window.click('[data-testid=conversation]');
+    await window.see('#draft');
+    const before = await window.count('[data-testid=message]');
+    const id = await until('the window on the screen', () => x('search', '--onlyvisible', '--name', 'Sori').trim().split('\n').at(-1));
+    x('windowactivate', '--sync', id);
+    const at = await window.run(() => {
+      const box = document.querySelector('#draft').getBoundingClientRect();
+      return [Math.round(box.x + 80), Math.round(box.y + box.height / 2)];
+    });
+    await until('the keyboard', async () => {
+      x('mousemove', '--window', id, String(at[0]), String(at[1]), 'click', '1');
+      await sleep(300);
+      return window.run(() => document.hasFocus() && document.activeElement.id === 'draft');
+    });
+    await sleep(500);
+    // The keys of a Korean keyboard for 한글.
+    x('type', '--delay', '120', 'gksrmf');
+    await until('the last syllable in the line before anything is sent', async () => (await window.value('#draft')) === '한글');
+    await world.shot('18-hangul');
+    x('key', 'Return');
+    await until('the message', async () => (await window.texts('[data-testid=message] .text')).at(-1) === '한글');
+    await sleep(800);
+    assert.equal(await window.value('#draft'), '');
+    assert.equal(await window.count('[data-testid=message]'), before + 1);
+  });
+  await world.app.stop();
+}

@@ -1,0 +1,79 @@
+/**
+ * Drives the real window: a real relay, real second clients, WebKit's own WebDriver. Ends with `N passed, N failed`.
+ *
+ *     node desktop/e2e/run.mjs            # all parts
+ *     SORI_E2E_KEEP=1 node …              # keep profiles and logs
+ *
+ * Needs target/debug/{sori-desktop,sori-relay,sori} and, without a DISPLAY, Xvfb. Pictures go to target/e2e-shots/.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { App, Person, Relay, display, endAll, place, target } from './lib/programs.mjs';
+import { conversation } from './parts/conversation.mjs';
+import { firstStart } from './parts/first-start.mjs';
+import { hangul } from './parts/hangul.mjs';
+import { invites } from './parts/invites.mjs';
+import { refusals } from './parts/refusals.mjs';
+import { restart } from './parts/restart.mjs';
+import { settings } from './parts/settings.mjs';
+import { trouble } from './parts/trouble.mjs';
+
+const shots = join(target, 'e2e-shots');
+mkdirSync(shots, { recursive: true });
+
+let passed = 0;
+let failed = 0;
+
+/** What every part shares. Parts run in order and build on one another, like a person's first evening with Sori. */
+const world = {
+  passphrase: '바다 위 초록 자전거',
+  profile: place('profile'),
+  screen: process.env.DISPLAY,
+  people: {},
+  texts: [],
+
+  async test(name, run) {
+    const begin = Date.now();
+    try {
+      await run();
+      passed += 1;
+      console.log(`ok ${name} (${Date.now() - begin} ms)`);
+    } catch (error) {
+      failed += 1;
+      console.log(`not ok ${name}: ${error.stack ?? error}`);
+      await world.shot(`failed-${failed}`).catch(() => undefined);
+    }
+  },
+
+  skip(name, reason) {
+    console.log(`skipped ${name}: ${reason}`);
+  },
+
+  async shot(name) {
+    writeFileSync(join(shots, `${name}.png`), await world.window.screenshot());
+  },
+
+  async open(options = {}) {
+    world.app = await App.start({ home: 'minji', profile: world.profile, relay: world.relay.url, screen: world.screen, ...options });
+    world.window = world.app.window;
+    await world.window.resize(1120, 780);
+  },
+};
+
+try {
+  world.screen ??= await display();
+  world.relay = new Relay();
+  await world.relay.start();
+  for (const name of ['서준', '하루', '유나']) world.people[name] = await Person.start(name, world.relay.url);
+  await world.open();
+  for (const part of [firstStart, invites, conversation, refusals, trouble, settings, restart]) await part(world);
+  await world.app.stop();
+  await hangul(world);
+} catch (error) {
+  failed += 1;
+  console.log(`not ok, and the rest could not run: ${error.stack ?? error}`);
+} finally {
+  await endAll();
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);
