@@ -277,10 +277,7 @@ impl Engine {
     /// Destroys snapshots that are too many or too old; the first state kept becomes the anchor.
     fn prune(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
         let old = now.minus_ms(SNAPSHOT_AGE_MAX_MS);
-        loop {
-            let [first, second, ..] = group.record.path.as_slice() else {
-                break;
-            };
+        while let [first, second, ..] = group.record.path.as_slice() {
             let (first, second) = (*first, *second);
             // A state is left when its successor was built, so that is when its age begins.
             let left = group
@@ -502,8 +499,12 @@ fn changed(actor: Option<AccountId>, change: &Change) -> Option<Notice> {
         Change::Role { account, role } => {
             (NoticeKind::Role, Some(*account), role.as_str().to_owned())
         }
-        // The others have no way to come about yet, or need no line.
-        _ => return None,
+        // Changes that have no way to come about yet, or need no line.
+        Change::Avatar { .. }
+        | Change::Disappearing { .. }
+        | Change::JoinPolicy { .. }
+        | Change::Relays { .. }
+        | _ => return None,
     };
     Some(Notice {
         what,

@@ -87,18 +87,15 @@ impl Engine {
             .map(|contact| contact.number)
             .max()
             .unwrap_or(0);
-        let mut contact = self
-            .contacts
-            .get(&account)
-            .cloned()
-            .unwrap_or(ContactRecord {
-                number: last.saturating_add(1),
-                account,
-                name: String::new(),
-                verified: false,
-                mailbox: Vec::new(),
-                key_packages: Vec::new(),
-            });
+        let known = self.contacts.get(&account).cloned();
+        let mut contact = known.unwrap_or_else(|| ContactRecord {
+            number: last.saturating_add(1),
+            account,
+            name: String::new(),
+            verified: false,
+            mailbox: Vec::new(),
+            key_packages: Vec::new(),
+        });
         name.clone_into(&mut contact.name);
         contact.mailbox = mailbox;
         self.add_key_packages(&mut contact, key_packages)?;
@@ -174,7 +171,7 @@ impl Engine {
     /// Hands a Welcome to the account that a commit of ours added.
     pub(crate) fn deliver_welcome(
         &mut self,
-        group: &mut Group,
+        group: &Group,
         state: &StateId,
         wish: &Wish,
         welcome: Vec<u8>,
@@ -201,7 +198,7 @@ impl Engine {
 
     fn admission(
         &mut self,
-        group: &mut Group,
+        group: &Group,
         state: &StateId,
         welcome: Vec<u8>,
     ) -> Result<Admission, Error> {

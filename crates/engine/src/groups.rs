@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sori_mls::{AccountId, Conversation, GroupData, GroupId, Head, JoinPolicy, Role};
+use sori_mls::{AccountId, Conversation, GroupData, GroupId, Head, JoinPolicy, Refusal, Role};
 
 use crate::account::checked_name;
 use crate::engine::Engine;
@@ -125,7 +125,7 @@ impl Engine {
         Ok(views.into_iter().map(|(_, view)| view).collect())
     }
 
-    fn group_view(&mut self, group: &mut Group) -> Result<GroupView, Error> {
+    fn group_view(&self, group: &mut Group) -> Result<GroupView, Error> {
         let data = self.group_data(group)?;
         let newest: Vec<u64> = self.timeline(group)?.newest_before(None).take(1).collect();
         let mut last = None;
@@ -350,7 +350,8 @@ impl Engine {
 
     fn plan_order(&mut self, group: &mut Group, now: Time) {
         let wait = ORDER_WAIT_MS.saturating_add(self.below(ORDER_SPREAD_MS));
-        group.orders_at.get_or_insert(now.plus_ms(wait));
+        let at = now.plus_ms(wait);
+        group.orders_at = group.orders_at.or(Some(at));
     }
 
     /// Plans the realising of orders that were open when the profile was closed.
@@ -426,13 +427,14 @@ impl Engine {
 
 /// What the group's rules refused, in words for a person.
 fn refused(error: Error) -> Error {
-    match error {
-        Error::Mls(sori_mls::Error::Refused(
-            sori_mls::Refusal::NotAllowed | sori_mls::Refusal::Outranked,
-        )) => Error::NotAllowed,
-        Error::Mls(sori_mls::Error::Refused(sori_mls::Refusal::OwnerLeaves)) => {
-            Error::OwnerCannotLeave
-        }
-        other => other,
+    let Error::Mls(sori_mls::Error::Refused(rule)) = &error else {
+        return error;
+    };
+    if matches!(rule, Refusal::NotAllowed | Refusal::Outranked) {
+        return Error::NotAllowed;
     }
+    if matches!(rule, Refusal::OwnerLeaves) {
+        return Error::OwnerCannotLeave;
+    }
+    error
 }

@@ -122,6 +122,7 @@ impl InviteLink {
     }
 
     /// What it invites to.
+    #[cfg(test)]
     pub(crate) const fn kind(&self) -> InviteKind {
         self.kind
     }
@@ -132,11 +133,13 @@ impl InviteLink {
     }
 
     /// The secret that the topic and the sealing key follow from; kept by the inviter.
+    #[cfg(test)]
     pub(crate) const fn seed(&self) -> &Zeroizing<[u8; 32]> {
         &self.seed
     }
 
     /// What a private relay asks for.
+    #[cfg(test)]
     pub(crate) fn access_key(&self) -> Option<&[u8]> {
         self.access_key.as_deref().map(Vec::as_slice)
     }

@@ -101,7 +101,10 @@ impl Engine {
                 pin: handshake::pin(public.public().as_bytes(), me.as_bytes()),
                 group,
                 relay,
-                uses_left: options.uses.or(group.is_none().then_some(1)),
+                uses_left: match group {
+                    None => Some(options.uses.unwrap_or(1)),
+                    Some(_) => options.uses,
+                },
                 expires: now.plus_ms(expires_s.saturating_mul(1000)),
             };
             let link = link_of(&record)?.to_string();

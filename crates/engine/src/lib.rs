@@ -69,4 +69,6 @@ pub use engine::Engine;
 pub use error::Error;
 pub use invites::InviteOptions;
 pub use messages::{Notices, TEXT_LEN_MAX};
+/// The store that an engine is opened on: the driver opens it, the engine owns it.
+pub use sori_store as store;
 pub use time::{Day, Time};

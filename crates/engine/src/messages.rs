@@ -246,10 +246,11 @@ impl Engine {
                 return Ok(true);
             }
         }
-        let Some((sender, plaintext)) = self.decrypt(group, state, message)? else {
+        let Some(decrypted) = self.decrypt(group, state, message)? else {
             return Ok(true);
         };
-        let Some(app) = AppMessage::decode(&plaintext) else {
+        let sender = decrypted.sender.account;
+        let Some(app) = AppMessage::decode(&decrypted.plaintext) else {
             return Ok(true);
         };
         group.observe(app.clock, now);
@@ -284,7 +285,7 @@ impl Engine {
         group: &mut Group,
         state: &StateId,
         message: &[u8],
-    ) -> Result<Option<(AccountId, zeroize::Zeroizing<Vec<u8>>)>, Error> {
+    ) -> Result<Option<sori_mls::Decrypted>, Error> {
         let at_head = group.head_state()? == *state;
         let (decrypted, changes) = if at_head {
             self.ensure_head(group)?;
@@ -307,7 +308,7 @@ impl Engine {
             return Ok(None);
         };
         self.save_changes(group, state, changes)?;
-        Ok(Some((decrypted.sender.account, decrypted.plaintext)))
+        Ok(Some(decrypted))
     }
 
     /// Stages a message, puts it into the timeline and tells the front end.
@@ -629,9 +630,10 @@ impl Engine {
         NoticeView {
             what: notice.what.name().to_owned(),
             actor: name(notice.actor),
-            object: match notice.what {
-                NoticeKind::Renamed => notice.detail.clone(),
-                _ => name(notice.subject),
+            object: if notice.what == NoticeKind::Renamed {
+                notice.detail.clone()
+            } else {
+                name(notice.subject)
             },
             detail: notice.detail.clone(),
         }

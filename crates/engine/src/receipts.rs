@@ -46,7 +46,8 @@ impl Engine {
             return;
         };
         held.live.unacknowledged.push(id);
-        held.live.receipt_at.get_or_insert(now.plus_ms(wait));
+        let at = now.plus_ms(wait);
+        held.live.receipt_at = held.live.receipt_at.or(Some(at));
     }
 
     /// Acknowledges what has arrived on a channel.

@@ -176,7 +176,7 @@ pub(crate) struct Step {
     pub(crate) send: Vec<SessionMessage>,
     /// Envelopes that arrived; not opened, and perhaps here already by another way.
     pub(crate) received: Vec<Entry>,
-    /// Whether this was the last step: see [`Session::settled`].
+    /// Whether this was the last step: both sides hold the same now.
     pub(crate) finished: bool,
 }
 
@@ -304,6 +304,7 @@ impl Session {
 
     /// Once finished, the envelopes that both sides hold: those that were here at the start and
     /// were still here when the peer wanted them, and those that arrived. `None` before.
+    #[cfg(test)]
     pub(crate) fn settled(&self) -> Option<BTreeSet<EnvelopeId>> {
         if self.phase != Phase::Finished {
             return None;
@@ -532,6 +533,7 @@ impl Items {
         self.0.size().unwrap_or(0)
     }
 
+    #[cfg(test)]
     fn ids(&self) -> impl Iterator<Item = EnvelopeId> {
         let items = (0..self.len()).filter_map(|index| self.0.get_item(index).ok().flatten());
         items.map(|item| EnvelopeId(item.id.to_bytes()))

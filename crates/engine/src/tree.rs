@@ -35,7 +35,7 @@ impl Tree {
         self.children
             .entry(node.parent)
             .or_default()
-            .insert(node.key.clone());
+            .insert(node.key);
         self.nodes.insert(id, node);
     }
 

@@ -2,6 +2,14 @@
 //! the relay, and a clock that only moves when the test moves it. Everything the network decides
 //! follows from one seed.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::unreachable,
+    reason = "a test fails loudly and prints its seed"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand_chacha::ChaCha20Rng;
@@ -213,7 +221,7 @@ impl World {
             let person = &self.people[other];
             if other != who && person.connected && person.attached.contains_key(&topic) {
                 receivers += 1;
-                if self.loss > 0 && self.rng.next_u64() % self.loss == 0 {
+                if self.loss > 0 && self.rng.next_u64().is_multiple_of(self.loss) {
                     continue;
                 }
                 let delay = 1 + self.rng.next_u64() % 20;
