@@ -20,7 +20,7 @@ use sori_store::{Error, Store, Table};
 const ROLE: &str = "SORI_STORE_TEST_ROLE";
 const FOLDER: &str = "SORI_STORE_TEST_FOLDER";
 /// Kill rounds of the quick form; more with SORI_STORE_KILL_ROUNDS=n.
-const ROUNDS: u64 = 12;
+const ROUNDS: u64 = 10;
 
 /// The child's entry; nothing to do in an ordinary run of the tests.
 #[test]
