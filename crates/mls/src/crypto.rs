@@ -22,7 +22,8 @@ pub(crate) struct Crypto {
     /// RustCrypto seeds a generator of its own from the operating system; nothing of ours draws from it.
     pub(crate) primitives: RustCrypto,
     rng: Mutex<ChaCha20Rng>,
-    encapsulation_key: Mutex<Zeroizing<[u8; 32]>>,
+    /// `None` until the first operation: nothing encapsulates under a key that was not drawn.
+    encapsulation_key: Mutex<Option<Zeroizing<[u8; 32]>>>,
 }
 
 /// The generator's lock was poisoned by a panic elsewhere.
@@ -58,13 +59,13 @@ impl Crypto {
     pub(crate) fn begin_operation(&self) -> Result<(), Error> {
         let key = Zeroizing::new(self.random()?);
         let unavailable = |_| Error::Internal("random generator");
-        *self.encapsulation_key.lock().map_err(unavailable)? = key;
+        *self.encapsulation_key.lock().map_err(unavailable)? = Some(key);
         Ok(())
     }
 
     /// The key drawn by [`Crypto::begin_operation`].
     pub(crate) fn encapsulation_key(&self) -> Option<Zeroizing<[u8; 32]>> {
-        self.encapsulation_key.lock().ok().map(|key| key.clone())
+        self.encapsulation_key.lock().ok()?.clone()
     }
 
     /// Fresh random bytes.

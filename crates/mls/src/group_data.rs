@@ -194,3 +194,112 @@ impl fmt::Debug for GroupData {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(number: u8) -> AccountId {
+        AccountId::from_bytes([number; 32])
+    }
+
+    fn full() -> GroupData {
+        GroupData {
+            name: "n".repeat(NAME_LEN_MAX),
+            owner: account(255),
+            admins: (0..u8::try_from(ADMINS_MAX).unwrap())
+                .map(account)
+                .collect(),
+            relays: vec!["r".repeat(RELAY_LEN_MAX); RELAYS_MAX],
+            join_policy: JoinPolicy::Members,
+            direct: Conversation::Direct,
+            disappearing_seconds: Some(u32::MAX),
+            avatar_hash: Some([1; 32]),
+            spent_orders: (u64::MAX - 2000..)
+                .take(SPENT_ORDERS_MAX)
+                .map(|epoch| (Epoch(epoch), [2; 32]))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn the_largest_data_and_the_smallest_come_back() {
+        for data in [
+            full(),
+            GroupData::new(account(1), String::new(), Conversation::Group),
+        ] {
+            let bytes = data.encode().unwrap();
+            assert_eq!(GroupData::decode(&bytes), Ok(data.clone()));
+            let extensions = data.to_extensions().unwrap();
+            assert_eq!(GroupData::from_extensions(&extensions), Ok(data));
+        }
+    }
+
+    #[test]
+    fn data_one_past_a_limit_is_neither_written_nor_read() {
+        let one_past: [fn(&mut GroupData); 10] = [
+            |data| data.name.push('n'),
+            |data| data.admins.push(account(200)),
+            |data| data.admins[0] = data.admins[1],
+            |data| data.admins[0] = data.owner,
+            |data| data.relays.push(String::new()),
+            |data| data.relays[0].push('r'),
+            |data| data.disappearing_seconds = Some(0),
+            |data| data.spent_orders.push((Epoch(u64::MAX), [3; 32])),
+            |data| data.spent_orders.swap(0, 1),
+            |data| data.spent_orders[1] = data.spent_orders[0],
+        ];
+        for (i, change) in one_past.into_iter().enumerate() {
+            let mut data = full();
+            change(&mut data);
+            assert_eq!(
+                data.encode(),
+                Err(Error::Misuse(Misuse::Limits)),
+                "change {i}"
+            );
+            let bytes = postcard::to_extend(&data, vec![VERSION]).unwrap();
+            assert_eq!(
+                GroupData::decode(&bytes),
+                Err(Error::Invalid(Invalid::GroupData)),
+                "change {i}"
+            );
+        }
+    }
+
+    #[test]
+    fn data_has_one_encoding() {
+        let bytes = GroupData::new(account(1), "n".to_owned(), Conversation::Group)
+            .encode()
+            .unwrap();
+        let refused = Err(Error::Invalid(Invalid::GroupData));
+        assert_eq!(GroupData::decode(&[]), refused);
+        assert_eq!(GroupData::decode(&bytes[..bytes.len() - 1]), refused);
+        assert_eq!(
+            GroupData::decode(&[bytes.as_slice(), &[0]].concat()),
+            refused
+        );
+        assert_eq!(
+            GroupData::decode(&[&[VERSION + 1], &bytes[1..]].concat()),
+            refused
+        );
+        // The name's length as two bytes where one does.
+        assert_eq!(
+            GroupData::decode(&[&[VERSION, 0x81, 0x00], &bytes[2..]].concat()),
+            refused
+        );
+        assert_eq!(
+            GroupData::decode(&vec![VERSION; GROUP_DATA_LEN_MAX + 1]),
+            refused
+        );
+    }
+
+    #[test]
+    fn ranks_are_strict_above_members() {
+        let mut data = GroupData::new(account(1), String::new(), Conversation::Group);
+        data.admins = vec![account(3), account(2)];
+        let ranks = [1, 3, 2, 4, 5].map(|number| data.rank_of(&account(number)));
+        assert_eq!(ranks, [0, 1, 2, 3, 3]);
+        let roles = [1, 3, 4].map(|number| data.role_of(&account(number)));
+        assert_eq!(roles, [Role::Owner, Role::Admin, Role::Member]);
+    }
+}

@@ -143,3 +143,91 @@ impl fmt::Debug for HybridPublic {
         f.write_str("HybridPublic(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng as _;
+
+    use super::*;
+    use crate::{AccountKey, Device};
+
+    fn core() -> Core {
+        let device = Device::generate(
+            &AccountKey::from_bytes(&[1; 32]),
+            &mut ChaCha20Rng::from_seed([1; 32]),
+        );
+        Core::new(device, [1; 32]).unwrap()
+    }
+
+    #[test]
+    fn what_is_sealed_opens_with_key_info_and_data_only() {
+        let core = core();
+        let key = core.hybrid_key(&[5; 32]).unwrap();
+        assert_eq!(core.hybrid_key(&[5; 32]).unwrap().public(), key.public());
+        assert_eq!(key.public().as_bytes().len(), PUBLIC_LEN);
+        let public = HybridPublic::from_bytes(key.public().as_bytes()).unwrap();
+        assert_eq!(public.hash(), key.public().hash());
+        let sealed = core
+            .hybrid_seal(&public, b"info", b"aad", b"knock")
+            .unwrap();
+        assert_eq!(sealed.len(), ENCAPSULATION_LEN + 5 + 16);
+        assert_eq!(
+            key.open(b"info", b"aad", &sealed).unwrap().as_slice(),
+            b"knock"
+        );
+        let closed = Error::Invalid(Invalid::Sealed);
+        assert_eq!(key.open(b"other", b"aad", &sealed).unwrap_err(), closed);
+        assert_eq!(key.open(b"info", b"other", &sealed).unwrap_err(), closed);
+        let other = core.hybrid_key(&[6; 32]).unwrap();
+        assert_eq!(other.open(b"info", b"aad", &sealed).unwrap_err(), closed);
+        for len in [0, 1, ENCAPSULATION_LEN, sealed.len() - 1] {
+            assert_eq!(
+                key.open(b"info", b"aad", &sealed[..len]).unwrap_err(),
+                closed
+            );
+        }
+        for i in (0..sealed.len()).step_by(37) {
+            let mut damaged = sealed.clone();
+            damaged[i] ^= 1;
+            assert_eq!(
+                key.open(b"info", b"aad", &damaged).unwrap_err(),
+                closed,
+                "byte {i}"
+            );
+        }
+    }
+
+    #[test]
+    fn sealing_twice_gives_different_bytes() {
+        let core = core();
+        let key = core.hybrid_key(&[5; 32]).unwrap();
+        let seal = || core.hybrid_seal(key.public(), b"", b"", b"same").unwrap();
+        assert_ne!(seal(), seal());
+    }
+
+    #[test]
+    fn rustcrypto_seals_to_the_same_keys() {
+        let core = core();
+        let key = core.hybrid_key(&[5; 32]).unwrap();
+        let sealed = RustCrypto::default()
+            .hpke_seal(SUITE, key.public().as_bytes(), b"i", b"a", b"x")
+            .unwrap();
+        let sealed = [sealed.kem_output.as_slice(), sealed.ciphertext.as_slice()].concat();
+        assert_eq!(key.open(b"i", b"a", &sealed).unwrap().as_slice(), b"x");
+    }
+
+    #[test]
+    fn keys_of_another_length_or_content_are_refused() {
+        let malformed = Error::Invalid(Invalid::Malformed);
+        assert_eq!(
+            HybridPublic::from_bytes(&[0; PUBLIC_LEN - 1]).unwrap_err(),
+            malformed
+        );
+        let nonsense = HybridPublic::from_bytes(&[0xFF; PUBLIC_LEN]).unwrap();
+        assert_eq!(
+            core().hybrid_seal(&nonsense, b"", b"", b"").unwrap_err(),
+            malformed
+        );
+    }
+}

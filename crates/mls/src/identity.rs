@@ -352,3 +352,156 @@ fn digit_groups(account: &AccountId) -> Vec<String> {
     let group = |chunk: &[u8; 8]| format!("{:05}", u64::from_be_bytes(*chunk) % 100_000);
     chunks.iter().take(6).map(group).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng as _;
+
+    use super::*;
+
+    fn account(number: u8) -> AccountKey {
+        AccountKey::from_bytes(&[number; 32])
+    }
+
+    fn device(number: u8) -> Device {
+        Device::generate(&account(number), &mut ChaCha20Rng::from_seed([number; 32]))
+    }
+
+    #[test]
+    fn account_keys_come_back_from_bytes() {
+        let key = AccountKey::generate(&mut ChaCha20Rng::from_seed([1; 32]));
+        assert_eq!(AccountKey::from_bytes(&key.to_bytes()).id(), key.id());
+    }
+
+    #[test]
+    fn signatures_hold_for_key_label_and_message_only() {
+        let (account, device) = (account(1), device(1));
+        let signature = account.sign(b"label", b"message");
+        let verify = |id: &AccountId, label: &[u8], message: &[u8], signature: &[u8; 64]| {
+            verify_account_signature(id, label, message, signature)
+        };
+        assert_eq!(
+            verify(&account.id(), b"label", b"message", &signature),
+            Ok(())
+        );
+        let refused = Err(Error::Invalid(Invalid::Signature));
+        assert_eq!(
+            verify(&account.id(), b"labe", b"lmessage", &signature),
+            refused
+        );
+        assert_eq!(
+            verify(&account.id(), b"label", b"other", &signature),
+            refused
+        );
+        assert_eq!(
+            verify(
+                &AccountId::from_bytes([0; 32]),
+                b"label",
+                b"message",
+                &signature
+            ),
+            refused
+        );
+        assert_eq!(
+            verify(&account.id(), b"label", b"message", &[0; 64]),
+            refused
+        );
+
+        let signature = device.sign(b"label", b"message");
+        let key = device.signature_key();
+        assert_eq!(
+            verify_device_signature(&key, b"label", b"message", &signature),
+            Ok(())
+        );
+        assert_eq!(
+            verify_device_signature(&key, b"other", b"message", &signature),
+            refused
+        );
+        // An account's signature is not a device's, even with the same key.
+        let same_key = AccountKey::from_bytes(&device.key.to_bytes());
+        let signature = same_key.sign(b"label", b"message");
+        assert_eq!(
+            verify_device_signature(&key, b"label", b"message", &signature),
+            refused
+        );
+    }
+
+    #[test]
+    fn devices_come_back_from_bytes_and_nothing_else_does() {
+        let device = device(1);
+        let bytes = device.to_bytes();
+        assert_eq!(bytes.len(), DEVICE_LEN);
+        let again = Device::from_bytes(&bytes).unwrap();
+        assert_eq!(
+            (again.account(), again.id()),
+            (device.account(), device.id())
+        );
+        assert_eq!(again.signature_key(), device.signature_key());
+        for i in 0..bytes.len() {
+            let mut damaged = bytes.to_vec();
+            damaged[i] ^= 1;
+            let fault = if i == 0 {
+                StorageFault::NewerVersion
+            } else {
+                StorageFault::Corrupt
+            };
+            assert_eq!(
+                Device::from_bytes(&damaged).unwrap_err(),
+                Error::Storage(fault),
+                "byte {i}"
+            );
+        }
+        assert!(Device::from_bytes(&bytes[1..]).is_err());
+        assert!(Device::from_bytes(&[bytes.as_slice(), &[0]].concat()).is_err());
+    }
+
+    #[test]
+    fn credentials_hold_for_their_signature_key_only() {
+        let device = device(1);
+        let CredentialWithKey {
+            credential,
+            signature_key,
+        } = device.credential();
+        let identity = Identity {
+            account: device.account(),
+            device: device.id(),
+        };
+        assert_eq!(
+            Identity::verify(&credential, signature_key.as_slice()),
+            Ok(identity)
+        );
+        assert_eq!(Identity::of_member(&credential), Some(identity));
+        assert_eq!(
+            Identity::verify(&credential, &[1; 32]),
+            Err(Invalid::Credential)
+        );
+        assert_eq!(Identity::verify(&credential, &[]), Err(Invalid::Credential));
+        let identity = credential.serialized_content().to_vec();
+        assert_eq!(identity.len(), CREDENTIAL_LEN);
+        for i in 0..identity.len() {
+            let mut damaged = identity.clone();
+            damaged[i] ^= 1;
+            let damaged = BasicCredential::new(damaged).into();
+            assert_eq!(
+                Identity::verify(&damaged, signature_key.as_slice()),
+                Err(Invalid::Credential)
+            );
+        }
+    }
+
+    #[test]
+    fn safety_numbers_are_the_same_for_both_and_differ_for_others() {
+        let [a, b, c] = [1, 2, 3].map(|number| account(number).id());
+        let number = safety_number(&a, &b);
+        assert_eq!(number, safety_number(&b, &a));
+        assert_ne!(number, safety_number(&a, &c));
+        let groups: Vec<_> = number.split(' ').collect();
+        assert_eq!(groups.len(), 12);
+        assert!(
+            groups
+                .iter()
+                .all(|group| group.len() == 5 && group.bytes().all(|digit| digit.is_ascii_digit()))
+        );
+    }
+}

@@ -67,6 +67,7 @@ impl<'a> Reader<'a> {
             return Err(Invalid::TooLong.into());
         }
         let (group, epoch) = (self.group()?, self.epoch()?);
+        // Resync by external commit, of a device that was a member, will be told apart here.
         if self.u8()? != SENDER_MEMBER {
             return Err(Refusal::External.into());
         }

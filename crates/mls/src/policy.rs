@@ -143,6 +143,9 @@ impl Content {
     }
 
     /// Class 0, or class 3 for other devices of one's own.
+    ///
+    /// The author decides here, and so is the issuer as well. With orders to remove, any member will realise what
+    /// the issuer decided, and issuer and author part: in the ranks compared here and in the branch key.
     fn removal(&self, parent: &Snapshot, author: &Member) -> Result<Class, Error> {
         let targets = accounts(&self.removed);
         if targets.iter().eq([&author.account]) {

@@ -473,3 +473,96 @@ impl StorageProvider<CURRENT_VERSION> for RowStore {
         self.delete(Kind::ProposalRefs, group)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds() -> impl Iterator<Item = Kind> {
+        use Kind as K;
+        [
+            K::Tree,
+            K::MessageSecrets,
+            K::OwnLeafNodes,
+            K::EpochKeyPairs,
+            K::KeyPackage,
+            K::Psk,
+        ]
+        .into_iter()
+    }
+
+    #[test]
+    fn what_is_put_is_there_until_it_is_deleted() {
+        let store = RowStore::default();
+        for kind in kinds() {
+            assert_eq!(store.get::<_, u32>(kind, &7_u8), Ok(None));
+            store.put(kind, &7_u8, &1_u32).unwrap();
+            store.put(kind, &7_u8, &2_u32).unwrap();
+            assert_eq!(store.get(kind, &7_u8), Ok(Some(2_u32)));
+            assert_eq!(store.get::<_, u32>(kind, &8_u8), Ok(None));
+            store.delete(kind, &7_u8).unwrap();
+            assert_eq!(store.get::<_, u32>(kind, &7_u8), Ok(None));
+        }
+        let tables = store.0.into_inner();
+        assert!(
+            tables.group.is_empty() && tables.global.is_empty(),
+            "deleting leaves nothing"
+        );
+    }
+
+    #[test]
+    fn lists_grow_and_shrink_by_item() {
+        let store = RowStore::default();
+        for item in [1_u32, 2, 3, 2] {
+            store.append(Kind::OwnLeafNodes, &1_u8, &item).unwrap();
+        }
+        assert_eq!(
+            store.list(Kind::OwnLeafNodes, &1_u8),
+            Ok(vec![1_u32, 2, 3, 2])
+        );
+        store
+            .remove_from_list(Kind::OwnLeafNodes, &1_u8, &2_u32)
+            .unwrap();
+        assert_eq!(store.list(Kind::OwnLeafNodes, &1_u8), Ok(vec![1_u32, 3]));
+        assert_eq!(store.list::<_, u32>(Kind::OwnLeafNodes, &2_u8), Ok(vec![]));
+    }
+
+    #[test]
+    fn changes_name_rows_of_the_group_once() {
+        let store = RowStore::default();
+        store.put(Kind::Tree, &1_u8, &1_u8).unwrap();
+        store.put(Kind::KeyPackage, &1_u8, &1_u8).unwrap();
+        store.delete(Kind::Context, &1_u8).unwrap();
+        let (tree, context) = (vec![Kind::Tree as u8, 1], vec![Kind::Context as u8, 1]);
+        assert_eq!(
+            store.take_changes(),
+            Changes::from([(tree, Some(vec![1])), (context, None)])
+        );
+        assert!(store.take_changes().is_empty());
+    }
+
+    #[test]
+    fn rows_name_their_version_group_and_state() {
+        let (group, state) = (GroupId::from_bytes([1; 16]), StateId::from_bytes([2; 32]));
+        let store = RowStore::default();
+        store.become_state(&group, &state).unwrap();
+        let rows = store.rows();
+        let (_, found_group, found_state) = RowStore::from_rows(rows.clone()).unwrap();
+        assert_eq!((found_group, found_state), (group, state));
+        let with_header = |header: Vec<u8>| {
+            let mut rows = rows.clone();
+            rows.insert(vec![Kind::Header as u8], header);
+            RowStore::from_rows(rows).unwrap_err()
+        };
+        assert_eq!(with_header(vec![]), StorageFault::Corrupt);
+        assert_eq!(with_header(vec![FORMAT_VERSION; 48]), StorageFault::Corrupt);
+        assert_eq!(
+            with_header(vec![FORMAT_VERSION + 1; 49]),
+            StorageFault::NewerVersion
+        );
+        assert_eq!(
+            RowStore::from_rows(Rows::default()).unwrap_err(),
+            StorageFault::Incomplete
+        );
+    }
+}

@@ -7,6 +7,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::{Person, assert_agree, assert_talk, commit_by, group_of, person};
+use proptest::prelude::*;
 use sori_mls::{BranchKey, Class, Error, Invalid, NeedsState, Operation, OwnCommit, Role, StateId};
 
 /// Everybody gets both commits, in an order of their own, and picks the smallest key.
@@ -286,4 +287,79 @@ fn a_key_package_is_good_on_either_branch() {
     people.push(third);
     assert_agree(&people);
     assert_talk(&mut people);
+}
+
+/// What somebody tries in a random round; who may not, gets an error and stays out of the race.
+fn attempt(
+    people: &mut [Person],
+    author: usize,
+    choice: u8,
+    target: usize,
+    spare: &mut Person,
+) -> Option<OwnCommit> {
+    let account = people[target % people.len()].id();
+    let operation = match choice % 7 {
+        0 => Operation::Update,
+        1 => Operation::Rename {
+            name: format!("{choice} {target}"),
+        },
+        2 => Operation::SetRole {
+            account,
+            role: Role::Admin,
+        },
+        3 => Operation::SetRole {
+            account,
+            role: Role::Member,
+        },
+        4 => Operation::SetRole {
+            account,
+            role: Role::Owner,
+        },
+        5 => Operation::Add {
+            key_packages: vec![spare.key_package()],
+        },
+        _ if people.len() > 3 => Operation::Remove { account },
+        _ => Operation::Update,
+    };
+    people[author].commit(&operation).ok()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn random_races_never_split_the_group(
+        rounds in prop::collection::vec(prop::collection::vec((any::<u8>(), 0_usize..6), 6), 1..7),
+    ) {
+        let mut people = group_of(4);
+        for (round, attempts) in rounds.iter().enumerate() {
+            let mut spare = person(20 + u8::try_from(round).unwrap());
+            let mut commits = Vec::new();
+            for (author, (choice, target)) in attempts.iter().enumerate().take(people.len()) {
+                if choice % 3 != 0 {
+                    let commit = attempt(&mut people, author, *choice, *target, &mut spare);
+                    commits.extend(commit.map(|commit| (author, commit)));
+                }
+            }
+            let commits: Vec<_> = commits.iter().map(|(author, commit)| (*author, commit)).collect();
+            if commits.is_empty() {
+                continue;
+            }
+            let said = people[0].send("before it was settled");
+            let head = settle(&mut people, &commits);
+            let (_, winner) = commits.iter().find(|(_, commit)| commit.header.id == head).unwrap();
+            for listener in &mut people[1..] {
+                prop_assert_eq!(listener.read(&said).unwrap(), "before it was settled");
+            }
+            let removed: BTreeSet<_> = winner.header.removed.iter().map(|member| member.account).collect();
+            people.retain(|person| !removed.contains(&person.id()));
+            if let Some(welcome) = &winner.welcome {
+                spare.join(welcome).unwrap();
+                people.push(spare);
+            }
+            assert_agree(&people);
+            prop_assert_eq!(people.len(), people[0].snapshot().members().len());
+        }
+        assert_talk(&mut people);
+    }
 }

@@ -248,7 +248,7 @@ thread_local! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
     fn garbage_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
