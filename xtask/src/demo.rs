@@ -26,7 +26,7 @@ mod talk;
 pub(crate) async fn demo(workspace: &Workspace) -> Result<(), Error> {
     let mut steps = Steps::begin();
     steps.next("What this machine needs");
-    machine::prepare(workspace, Purpose::Programs).await?;
+    machine::prepare(Purpose::Programs).await?;
     steps.next("Build the relay and the command line");
     shell::run(shell::cargo(workspace.root()).args(["build", "-p", "sori-relay", "-p", "sori"]))
         .await?;

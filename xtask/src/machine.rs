@@ -1,4 +1,4 @@
-//! What the machine has and lacks: Debian and Ubuntu packages, Node, a driver for the window.
+//! What the machine has and lacks: Debian and Ubuntu packages, and Node.
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
@@ -7,7 +7,6 @@ use tokio::process::Command;
 
 use crate::error::Error;
 use crate::shell;
-use crate::workspace::Workspace;
 
 /// What the machine is to be used for; each purpose includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,23 +33,21 @@ const FOR_WINDOW: &[&str] = &[
     "xdg-dbus-proxy",
 ];
 
-/// A screen in memory, a window manager, a WebDriver server, a Korean input method, and a picture taker.
+/// A screen in memory, a window manager, WebKit's WebDriver, a message bus, and a Korean input method with a keyboard
+/// that types by itself.
 const FOR_WINDOW_TESTS: &[&str] = &[
     "at-spi2-core",
     "dbus",
     "dbus-x11",
     "dconf-gsettings-backend",
-    "fonts-dejavu-core",
     "gsettings-desktop-schemas",
     "ibus",
     "ibus-gtk3",
     "ibus-hangul",
-    "imagemagick",
+    "libglib2.0-bin",
     "locales",
     "openbox",
     "webkit2gtk-driver",
-    "x11-utils",
-    "xauth",
     "xdotool",
     "xvfb",
 ];
@@ -58,18 +55,12 @@ const FOR_WINDOW_TESTS: &[&str] = &[
 /// The Node versions that the front end's build accepts: this one or newer.
 const NODE_MIN: (u32, u32) = (20, 19);
 
-/// The driver between WebDriver and the window, pinned: newer major versions speak to another Tauri.
-const TAURI_DRIVER: &str = "2.1.0";
-
 /// Names what is missing for `purpose`, installs it where that is possible, and fails with a clear word where not.
-pub(crate) async fn prepare(workspace: &Workspace, purpose: Purpose) -> Result<(), Error> {
+pub(crate) async fn prepare(purpose: Purpose) -> Result<(), Error> {
     install_packages(&packages(purpose)).await?;
     if purpose >= Purpose::Window {
         let version = node().await?;
         println!("   Node {version} is there");
-    }
-    if purpose >= Purpose::WindowTests {
-        install_tauri_driver(workspace).await?;
     }
     Ok(())
 }
@@ -204,22 +195,6 @@ fn cannot_install(reason: &str, missing: &[&str]) -> Error {
             "It could not be installed ({reason}). As root:\n       apt-get update && apt-get install -y --no-install-recommends {packages}"
         ),
     }
-}
-
-async fn install_tauri_driver(workspace: &Workspace) -> Result<(), Error> {
-    if shell::has("tauri-driver") {
-        println!("   tauri-driver is there");
-        return Ok(());
-    }
-    println!("   missing: tauri-driver {TAURI_DRIVER}, which lets tests drive the window");
-    shell::run(shell::cargo(workspace.root()).args([
-        "install",
-        "tauri-driver",
-        "--version",
-        TAURI_DRIVER,
-        "--locked",
-    ]))
-    .await
 }
 
 #[cfg(test)]

@@ -15,7 +15,6 @@
 
 mod check;
 mod demo;
-mod display;
 mod error;
 mod front_end;
 mod machine;

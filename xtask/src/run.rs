@@ -28,7 +28,7 @@ pub(crate) async fn run(workspace: &Workspace, people: u8) -> Result<(), Error> 
     }
     let mut steps = Steps::begin();
     steps.next("What this machine needs");
-    machine::prepare(workspace, Purpose::Window).await?;
+    machine::prepare(Purpose::Window).await?;
     steps.next("Build the relay");
     shell::run(shell::cargo(workspace.root()).args(["build", "-p", "sori-relay"])).await?;
     steps.next("Build the window");

@@ -2,7 +2,6 @@
 
 use tokio::process::Command;
 
-use crate::display::Display;
 use crate::error::Error;
 use crate::machine::Purpose;
 use crate::step::Steps;
@@ -12,11 +11,14 @@ use crate::{check, front_end, machine, shell};
 /// The locale of the window tests; without it the toolkit falls back to English and to ASCII.
 const LOCALE: &str = "ko_KR.UTF-8";
 
+/// The window's package. Without the feature it would look for a development server instead of what it embeds.
+const WINDOW: &[&str] = &["-p", "sori-desktop", "--features", "tauri/custom-protocol"];
+
 /// Installs what is missing, then runs all checks and tests; the first step that fails ends it.
 pub(crate) async fn test(workspace: &Workspace) -> Result<(), Error> {
     let mut steps = Steps::begin();
     steps.next("What this machine needs");
-    machine::prepare(workspace, Purpose::WindowTests).await?;
+    machine::prepare(Purpose::WindowTests).await?;
 
     check::all(workspace, &mut steps).await?;
 
@@ -32,7 +34,8 @@ pub(crate) async fn test(workspace: &Workspace) -> Result<(), Error> {
     front_end::script(workspace, "test").await?;
     steps.next("Build the window");
     build_window(workspace).await?;
-    crates(workspace, &["-p", "sori-desktop", "--no-tests=pass"]).await?;
+    steps.next("Tests of the window's shell");
+    crates(workspace, &[WINDOW, &["--no-tests=pass"]].concat()).await?;
     steps.next("Drive the window");
     window(workspace).await?;
     steps.done("All tests passed");
@@ -41,15 +44,7 @@ pub(crate) async fn test(workspace: &Workspace) -> Result<(), Error> {
 
 /// Builds the window's program with the front end inside it; the front end itself must be built before.
 pub(crate) async fn build_window(workspace: &Workspace) -> Result<(), Error> {
-    // Without this feature the window would look for a development server.
-    shell::run(shell::cargo(workspace.root()).args([
-        "build",
-        "-p",
-        "sori-desktop",
-        "--features",
-        "tauri/custom-protocol",
-    ]))
-    .await
+    shell::run(shell::cargo(workspace.root()).arg("build").args(WINDOW)).await
 }
 
 /// The tests of the default members, or of what `selection` says.
@@ -71,32 +66,18 @@ async fn crates(workspace: &Workspace, selection: &[&str]) -> Result<(), Error> 
     shell::run(&mut command).await
 }
 
-/// The end-to-end test of the real window, on a screen of our own.
+/// The end-to-end test of the real window, on screens in memory that the script starts itself.
 async fn window(workspace: &Workspace) -> Result<(), Error> {
-    let folder = workspace.window_tests();
-    let script = folder.join("run.mjs");
-    if !script.is_file() {
-        println!("   not there yet: desktop/e2e/run.mjs");
-        return Ok(());
-    }
-    if folder.join("package.json").is_file() {
-        front_end::install(&folder).await?;
-    }
+    let script = workspace.window_tests().join("run.mjs");
     make_locale().await;
-    let display = Display::start().await?;
-    let runtime = tempfile::tempdir().map_err(|source| Error::io("make a folder", source))?;
     shell::run(
-        Command::new("dbus-run-session")
-            .args(["--", "node"])
-            .arg("desktop/e2e/run.mjs")
+        Command::new("node")
+            .arg(script)
             .current_dir(workspace.root())
-            .env("DISPLAY", display.name())
-            .env_remove("WAYLAND_DISPLAY")
-            .env("GDK_BACKEND", "x11")
-            .env("LANG", LOCALE)
-            .env("LC_ALL", LOCALE)
-            .env("TZ", "Asia/Seoul")
-            .env("XDG_RUNTIME_DIR", runtime.path()),
+            .env("CARGO_TARGET_DIR", workspace.target())
+            // Also where there is a display: the test must not take it over, nor be disturbed by it.
+            .env_remove("DISPLAY")
+            .env_remove("WAYLAND_DISPLAY"),
     )
     .await
 }

@@ -31,6 +31,11 @@ impl Workspace {
         &self.root
     }
 
+    /// Where cargo puts what it builds.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// The front end of the desktop.
     pub(crate) fn front_end(&self) -> PathBuf {
         self.root.join("desktop/ui")

@@ -22,7 +22,7 @@ const GROUP_NAME: &str = "Sori";
 pub(crate) async fn on_terminal(workspace: &Workspace, people: u8) -> Result<(), Error> {
     let mut steps = Steps::begin();
     steps.next("What this machine needs");
-    machine::prepare(workspace, Purpose::Programs).await?;
+    machine::prepare(Purpose::Programs).await?;
     steps.next("Build the relay and the command line");
     shell::run(shell::cargo(workspace.root()).args(["build", "-p", "sori-relay", "-p", "sori"]))
         .await?;
