@@ -76,5 +76,6 @@ pub use sori_engine::view::{
     AccountView, ConnectionView, ContactView, Direction, Event, GroupInfo, GroupView, JoinState,
     JoinView, MemberView, MessageKind, MessageView, NoticeView, ReactionView, SyncView,
 };
-pub use sori_engine::{Error as EngineError, InviteOptions};
+pub use sori_engine::{Error as EngineError, InviteOptions, Notices};
+pub use sori_wire::RelayUrl;
 pub use tokio::sync::broadcast;

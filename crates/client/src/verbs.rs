@@ -4,10 +4,10 @@
     reason = "all fail alike; the documentation of Client says it once"
 )]
 
-use sori_engine::InviteOptions;
 use sori_engine::view::{
     AccountView, ConnectionView, ContactView, GroupInfo, GroupView, JoinView, MessageView, SyncView,
 };
+use sori_engine::{InviteOptions, Notices};
 
 use crate::client::Client;
 use crate::error::Error;
@@ -23,7 +23,7 @@ impl Client {
 
     /// The account of this profile.
     pub async fn account_info(&self) -> Result<AccountView, Error> {
-        self.call(|engine, _now| engine.account_info()).await
+        self.call(|engine, now| engine.account_info(now)).await
     }
 
     /// Sets the profile's relay.
@@ -62,7 +62,7 @@ impl Client {
 
     /// All joins that are not over.
     pub async fn join_list(&self) -> Result<Vec<JoinView>, Error> {
-        self.call(|engine, _now| engine.join_list()).await
+        self.call(|engine, now| engine.join_list(now)).await
     }
 
     /// Lets somebody in.
@@ -84,7 +84,7 @@ impl Client {
 impl Client {
     /// Everybody this account has met.
     pub async fn contact_list(&self) -> Result<Vec<ContactView>, Error> {
-        self.call(|engine, _now| engine.contact_list()).await
+        self.call(|engine, now| engine.contact_list(now)).await
     }
 
     /// One contact, with the safety number.
@@ -116,13 +116,13 @@ impl Client {
 
     /// All conversations, the latest first.
     pub async fn group_list(&self) -> Result<Vec<GroupView>, Error> {
-        self.call(|engine, _now| engine.group_list()).await
+        self.call(|engine, now| engine.group_list(now)).await
     }
 
     /// One conversation with its members.
     pub async fn group_info(&self, group: &str) -> Result<GroupInfo, Error> {
         let group = group.to_owned();
-        self.call(move |engine, _now| engine.group_info(&group))
+        self.call(move |engine, now| engine.group_info(&group, now))
             .await
     }
 
@@ -164,7 +164,7 @@ impl Client {
     /// How a group's log stands.
     pub async fn sync_status(&self, group: &str) -> Result<SyncView, Error> {
         let group = group.to_owned();
-        self.call(move |engine, _now| engine.sync_status(&group))
+        self.call(move |engine, now| engine.sync_status(&group, now))
             .await
     }
 }
@@ -210,16 +210,30 @@ impl Client {
     }
 
     /// Messages and notices of a group, newest first, in the order all members agree on: at most
-    /// `limit` of those before the message `before`, or the newest.
+    /// `limit` (and at most 1000) of those before the line `before`, or the newest.
     pub async fn message_list(
         &self,
         group: &str,
         before: Option<&str>,
         limit: u32,
     ) -> Result<Vec<MessageView>, Error> {
-        let (group, before) = (group.to_owned(), before.map(str::to_owned));
-        self.call(move |engine, _now| engine.message_list(&group, before.as_deref(), limit))
+        self.message_list_with(Notices::Shown, group, before, limit)
             .await
+    }
+
+    /// The same, with or without notices.
+    pub async fn message_list_with(
+        &self,
+        notices: Notices,
+        group: &str,
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<MessageView>, Error> {
+        let (group, before) = (group.to_owned(), before.map(str::to_owned));
+        self.call(move |engine, now| {
+            engine.message_list(&group, before.as_deref(), limit, notices, now)
+        })
+        .await
     }
 
     /// Marks everything in a group as read.

@@ -1,0 +1,339 @@
+//! What the command line takes. The help texts here are the manual.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Sori: end-to-end encrypted group chat whose relay keeps nothing.
+#[derive(Debug, Parser)]
+#[command(name = "sori", version, about, long_about = ABOUT, after_long_help = FIRST_STEPS, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Folder of the profile; by default sori/default in your data folder
+    #[arg(long, value_name = "DIR", env = "SORI_PROFILE", global = true)]
+    pub(crate) profile: Option<PathBuf>,
+
+    /// Print JSON, one object a line, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a profile: an account of your own on this device
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(InitArgs),
+    /// Show or set the relay through which this profile meets others
+    #[command(after_help = RELAY_EXAMPLES)]
+    Relay {
+        /// The relay, as its operator gave it to you: relay://HOST:PORT/#KEY
+        url: Option<String>,
+    },
+    /// Invite somebody: prints a link and a QR code, then lets you approve who comes
+    #[command(after_help = INVITE_EXAMPLES)]
+    Invite(InviteArgs),
+    /// Follow an invite link that somebody gave you
+    #[command(after_help = JOIN_EXAMPLES)]
+    Join {
+        /// The whole link; it begins with sori:invite#
+        url: String,
+        /// Give up waiting after this long (30s, 10m, 2h, 1d); the request stays open
+        #[arg(long, value_name = "TIME", value_parser = crate::duration::seconds)]
+        timeout: Option<u64>,
+    },
+    /// List the people who wait for an answer, and answer them
+    #[command(after_help = JOINS_EXAMPLES)]
+    Joins {
+        #[command(subcommand)]
+        answer: Option<JoinAnswer>,
+    },
+    /// List the people you have met by an invite
+    Contacts,
+    /// Compare safety numbers with a contact, so that nobody can stand in between
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify {
+        /// Name or id of the contact
+        contact: String,
+        /// Say that you have compared the number, without being asked
+        #[arg(long)]
+        yes: bool,
+    },
+    /// List your groups
+    Groups,
+    /// Make a group, or change one
+    #[command(subcommand, after_help = GROUP_EXAMPLES)]
+    Group(GroupCommand),
+    /// Send one message and say truthfully who has it
+    #[command(after_help = SEND_EXAMPLES)]
+    Send(SendArgs),
+    /// Talk in a group, line by line, in this terminal
+    #[command(after_help = CHAT_EXAMPLES)]
+    Chat {
+        /// Name or id of the group
+        group: String,
+    },
+    /// Print what was said in a group, oldest first
+    #[command(after_help = HISTORY_EXAMPLES)]
+    History(HistoryArgs),
+    /// Speak JSON-RPC 2.0 on standard input and output, for bots and tests
+    #[command(after_help = RPC_EXAMPLES)]
+    Rpc,
+}
+
+/// For `sori init`.
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The name that others see; anything you like
+    #[arg(long)]
+    pub(crate) name: String,
+    /// The relay to use: relay://HOST:PORT/#KEY (can be set later)
+    #[arg(long, value_name = "URL")]
+    pub(crate) relay: Option<String>,
+    /// Keep the key in this system's keychain instead of asking for a passphrase
+    #[arg(long)]
+    pub(crate) keychain: bool,
+}
+
+/// For `sori invite`.
+#[derive(Debug, Args)]
+pub(crate) struct InviteArgs {
+    /// Invite into this group (name or id); without it you become contacts
+    #[arg(long)]
+    pub(crate) group: Option<String>,
+    /// How many people may use the link [default: 1 for a contact, any number for a group]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) uses: Option<u32>,
+    /// How long the link works (30m, 12h, 1d, 2w), at least a minute and at most 84 days
+    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = crate::duration::seconds)]
+    pub(crate) expires: u64,
+    /// Print the link and end. Whoever uses it waits until Sori runs again here
+    #[arg(long, conflicts_with = "approve_all")]
+    pub(crate) no_wait: bool,
+    /// Let in everybody who comes with the link, unseen. Whoever gets hold of the link gets in
+    #[arg(long)]
+    pub(crate) approve_all: bool,
+}
+
+/// For `sori joins`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum JoinAnswer {
+    /// Let somebody in
+    Approve {
+        /// The id that `sori joins` shows
+        id: String,
+    },
+    /// Do not let somebody in
+    Deny {
+        /// The id that `sori joins` shows
+        id: String,
+    },
+}
+
+/// For `sori group`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum GroupCommand {
+    /// Make a group; you become its owner
+    Create {
+        /// The group's name
+        name: String,
+    },
+    /// Show a group and its members
+    Info {
+        /// Name or id of the group
+        group: String,
+    },
+    /// Add somebody you have met
+    Add {
+        /// Name or id of the group
+        group: String,
+        /// Name or id of the contact
+        contact: String,
+    },
+    /// Remove a member
+    Remove {
+        /// Name or id of the group
+        group: String,
+        /// Name or id of the member
+        member: String,
+    },
+    /// Give a group another name
+    Rename {
+        /// Name or id of the group
+        group: String,
+        /// The new name
+        name: String,
+    },
+    /// Give a member a role
+    Role {
+        /// Name or id of the group
+        group: String,
+        /// Name or id of the member
+        member: String,
+        /// The role
+        role: Role,
+    },
+    /// Leave a group
+    Leave {
+        /// Name or id of the group
+        group: String,
+    },
+}
+
+/// A member's role.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Role {
+    /// Everything, and hands over before leaving
+    Owner,
+    /// May add, remove and rename
+    Admin,
+    /// Talks
+    Member,
+}
+
+impl Role {
+    /// The word the messenger uses.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Admin => "admin",
+            Self::Member => "member",
+        }
+    }
+}
+
+/// For `sori send`.
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    /// Name or id of the group
+    pub(crate) group: String,
+    /// The message; - reads it from standard input
+    pub(crate) text: String,
+    /// How long to wait for somebody to take it
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::duration::seconds)]
+    pub(crate) wait: u64,
+}
+
+/// For `sori history`.
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// Name or id of the group
+    pub(crate) group: String,
+    /// How many messages at most
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) limit: u32,
+    /// Only what is older than this message id
+    #[arg(long, value_name = "ID")]
+    pub(crate) before: Option<String>,
+    /// First listen this long for what others have said meanwhile
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = crate::duration::seconds)]
+    pub(crate) sync: u64,
+}
+
+const ABOUT: &str = "\
+Sori: end-to-end encrypted group chat whose relay keeps nothing.
+
+Everything you write is kept on the devices of those who talk, and nowhere else. The relay only \
+passes on what it cannot read, while people are online. There is no sign-up, no phone number and \
+no directory: people meet by invite links.
+
+The passphrase of a profile is taken from SORI_PASSPHRASE, or asked for. The profile's folder is \
+taken from --profile or SORI_PROFILE.";
+
+const FIRST_STEPS: &str = "\
+First steps:
+  sori init --name Alice --relay relay://chat.example.org:4433/#KEY
+  sori group create Friends
+  sori invite --group Friends        (give the link to somebody; keep this running)
+  sori chat Friends
+
+The other person:
+  sori init --name Bob --relay relay://chat.example.org:4433/#KEY
+  sori join 'sori:invite#...'
+  sori chat Friends
+
+Exit codes: 0 done, 1 failed, 2 used wrongly.";
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  sori init --name Alice
+  sori init --name 수진 --relay relay://chat.example.org:4433/#KEY --keychain
+  SORI_PASSPHRASE=... sori --profile ./bot init --name Bot
+
+There is no way to recover a forgotten passphrase.";
+
+const RELAY_EXAMPLES: &str = "\
+Examples:
+  sori relay                                       show it, and whether it answers
+  sori relay relay://chat.example.org:4433/#KEY    use this one
+
+The KEY is the relay's public key. If what answers at the address holds another key, Sori does not
+talk to it.";
+
+const INVITE_EXAMPLES: &str = "\
+Examples:
+  sori invite                                    become contacts with one person
+  sori invite --group Friends --uses 5           five people into a group
+  sori invite --group Friends --expires 2h --no-wait
+
+When somebody comes, both of you see the same six-digit code. Compare it, by telephone for
+instance, before you say yes: then you know that it is really that person.";
+
+const JOIN_EXAMPLES: &str = "\
+Example:
+  sori join 'sori:invite#...'       (quotes keep the shell from reading the # itself)
+
+Shows a six-digit code; the person who invited you sees the same one. Then it waits until you are
+let in. You may stop waiting: the request goes on whenever Sori runs.";
+
+const JOINS_EXAMPLES: &str = "\
+Examples:
+  sori joins
+  sori joins approve ID";
+
+const VERIFY_EXAMPLES: &str = "\
+Example:
+  sori verify Bob
+
+Shows sixty digits. Bob sees the same ones with `sori verify` and your name. If they are the same
+on both devices, nobody stands in between.";
+
+const GROUP_EXAMPLES: &str = "\
+Examples:
+  sori group create Friends
+  sori group info Friends
+  sori group add Friends Bob
+  sori group role Friends Bob admin
+  sori group remove Friends Mallory
+  sori group leave Friends";
+
+const SEND_EXAMPLES: &str = "\
+Examples:
+  sori send Friends 'On my way'
+  date | sori send Friends -
+
+Says how many members have the message. If nobody else is online it is stored on this device, and
+goes out when Sori runs here while somebody else is there.";
+
+const CHAT_EXAMPLES: &str = "\
+Example:
+  sori chat Friends
+
+Write a line and press Enter. /help lists what else you can do; /quit or Ctrl-D ends.";
+
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  sori history Friends
+  sori history Friends --limit 10 --json
+  sori history Friends --sync 5s     listen first, then print";
+
+const RPC_EXAMPLES: &str = "\
+Example:
+  SORI_PASSPHRASE=... sori rpc --profile ./bot
+  {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"account.create\",\"params\":{\"name\":\"Bot\"}}
+  {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"name\":\"Bot\",...}}
+
+One object a line each way. A folder without a profile gets one, with the passphrase from
+SORI_PASSPHRASE. docs/rpc.md describes every method.";

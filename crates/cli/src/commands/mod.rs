@@ -1,0 +1,62 @@
+//! One file for each command.
+
+mod chat;
+mod group;
+mod history;
+mod init;
+mod invite;
+mod join;
+mod joins;
+mod lists;
+mod relay;
+mod send;
+mod verify;
+
+use sori_client::Client;
+
+use crate::args::{Cli, Command};
+use crate::failure::Failure;
+use crate::screen::Screen;
+use crate::{profile, rpc};
+
+/// Carries out the command line.
+pub(crate) async fn run(screen: Screen, cli: Cli) -> Result<(), Failure> {
+    let dir = profile::dir(screen, cli.profile)?;
+    match cli.command {
+        Command::Init(args) => init::run(screen, dir, args).await,
+        Command::Rpc => rpc::serve(profile::open_or_create(screen, dir).await?).await,
+        command => {
+            let client = profile::open(screen, dir).await?;
+            let outcome = run_with(screen, &client, command).await;
+            client.shutdown().await;
+            outcome
+        }
+    }
+}
+
+/// The commands that work on a profile that is there.
+async fn run_with(screen: Screen, client: &Client, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Relay { url } => relay::run(screen, client, url).await,
+        Command::Invite(args) => invite::run(screen, client, args).await,
+        Command::Join { url, timeout } => join::run(screen, client, &url, timeout).await,
+        Command::Joins { answer } => joins::run(screen, client, answer).await,
+        Command::Contacts => lists::contacts(screen, client).await,
+        Command::Verify { contact, yes } => verify::run(screen, client, &contact, yes).await,
+        Command::Groups => lists::groups(screen, client).await,
+        Command::Group(command) => group::run(screen, client, command).await,
+        Command::Send(args) => send::run(screen, client, args).await,
+        Command::Chat { group } => chat::run(screen, client, &group).await,
+        Command::History(args) => history::run(screen, client, args).await,
+        // Handled before, because they may have to make the profile.
+        Command::Init(_) | Command::Rpc => Ok(()),
+    }
+}
+
+/// Why events ended: the messenger did.
+fn stopped(screen: Screen, client: &Client) -> Failure {
+    client.failure().map_or_else(
+        || Failure::Failed(screen.words().stopped.to_owned()),
+        Failure::Client,
+    )
+}

@@ -1,0 +1,101 @@
+//! Where the profile is, and how it is opened.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use sori_client::{Client, ProfileState, UnlockChoice, UnlockMethod};
+use zeroize::Zeroizing;
+
+use crate::failure::Failure;
+use crate::screen::Screen;
+use crate::words::fill;
+
+/// The profile's folder: as given, or `sori/default` in the person's data folder.
+pub(crate) fn dir(screen: Screen, given: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    if let Some(dir) = given.filter(|dir| !dir.as_os_str().is_empty()) {
+        return Ok(dir);
+    }
+    let set = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let data = set("XDG_DATA_HOME")
+        .filter(|dir| dir.is_absolute())
+        .or_else(|| set("HOME").map(|home| home.join(".local/share")))
+        .or_else(|| set("LOCALAPPDATA"));
+    let data = data.ok_or_else(|| Failure::Usage(screen.words().no_folder.to_owned()))?;
+    Ok(data.join("sori").join("default"))
+}
+
+/// Opens the profile in `dir`, asking for what unlocks it.
+pub(crate) async fn open(screen: Screen, dir: PathBuf) -> Result<Client, Failure> {
+    let choice = match Client::profile(&dir) {
+        ProfileState::Absent => {
+            let text = fill(screen.words().no_profile, &[&dir.display().to_string()]);
+            return Err(Failure::Failed(text));
+        }
+        ProfileState::Locked(UnlockMethod::Keychain) => UnlockChoice::Keychain,
+        ProfileState::Locked(UnlockMethod::Passphrase) => {
+            UnlockChoice::Passphrase(passphrase(screen)?)
+        }
+    };
+    Ok(Client::open(dir, choice).await?)
+}
+
+/// Opens the profile in `dir` for programs, which cannot be asked; makes it if it is not there and
+/// there is a passphrase for it.
+pub(crate) async fn open_or_create(screen: Screen, dir: PathBuf) -> Result<Client, Failure> {
+    let from_environment = || {
+        let passphrase = passphrase_from_environment();
+        passphrase.ok_or_else(|| Failure::Failed(screen.words().no_passphrase.to_owned()))
+    };
+    Ok(match Client::profile(&dir) {
+        ProfileState::Absent => {
+            Client::create(dir, UnlockChoice::Passphrase(from_environment()?)).await?
+        }
+        ProfileState::Locked(UnlockMethod::Keychain) => {
+            Client::open(dir, UnlockChoice::Keychain).await?
+        }
+        ProfileState::Locked(UnlockMethod::Passphrase) => {
+            Client::open(dir, UnlockChoice::Passphrase(from_environment()?)).await?
+        }
+    })
+}
+
+/// The passphrase for a profile that is there.
+fn passphrase(screen: Screen) -> Result<Zeroizing<String>, Failure> {
+    passphrase_from_environment().map_or_else(|| prompt(screen, screen.words().passphrase), Ok)
+}
+
+/// The passphrase for a profile that is about to be made: asked for twice.
+pub(crate) fn new_passphrase(screen: Screen) -> Result<Zeroizing<String>, Failure> {
+    if let Some(passphrase) = passphrase_from_environment() {
+        return Ok(passphrase);
+    }
+    let first = prompt(screen, screen.words().passphrase_new)?;
+    let second = prompt(screen, screen.words().passphrase_again)?;
+    if *first != *second {
+        return Err(Failure::Failed(
+            screen.words().passphrases_differ.to_owned(),
+        ));
+    }
+    Ok(first)
+}
+
+fn passphrase_from_environment() -> Option<Zeroizing<String>> {
+    std::env::var("SORI_PASSPHRASE")
+        .ok()
+        .filter(|text| !text.is_empty())
+        .map(Zeroizing::new)
+}
+
+fn prompt(screen: Screen, text: &str) -> Result<Zeroizing<String>, Failure> {
+    let no_terminal = || Failure::Failed(screen.words().no_passphrase.to_owned());
+    if !std::io::stdin().is_terminal() {
+        return Err(no_terminal());
+    }
+    rpassword::prompt_password(text)
+        .map(Zeroizing::new)
+        .map_err(|_error| no_terminal())
+}

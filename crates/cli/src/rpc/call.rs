@@ -1,0 +1,356 @@
+//! The methods: their names, their parameters, and what each asks of the client.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sori_client::{Client, Error, InviteOptions, Notices};
+
+use super::protocol::Fault;
+
+/// One call with its parameters.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "method", content = "params", deny_unknown_fields)]
+pub(super) enum Call {
+    #[serde(rename = "account.create")]
+    AccountCreate { name: String },
+    #[serde(rename = "account.info")]
+    AccountInfo {},
+    #[serde(rename = "relay.set")]
+    RelaySet { url: String },
+    #[serde(rename = "relay.get")]
+    RelayGet {},
+    #[serde(rename = "connection.status")]
+    ConnectionStatus {},
+    #[serde(rename = "invite.create")]
+    InviteCreate {
+        group: Option<String>,
+        uses: Option<u32>,
+        expires: Option<u64>,
+    },
+    #[serde(rename = "invite.accept")]
+    InviteAccept { url: String },
+    #[serde(rename = "join.list")]
+    JoinList {},
+    #[serde(rename = "join.approve")]
+    JoinApprove { id: String },
+    #[serde(rename = "join.deny")]
+    JoinDeny { id: String },
+    #[serde(rename = "contact.list")]
+    ContactList {},
+    #[serde(rename = "contact.info")]
+    ContactInfo { id: String },
+    #[serde(rename = "contact.verify")]
+    ContactVerify { id: String },
+    #[serde(rename = "group.create")]
+    GroupCreate { name: String },
+    #[serde(rename = "group.list")]
+    GroupList {},
+    #[serde(rename = "group.info")]
+    GroupInfo { group: String },
+    #[serde(rename = "group.add")]
+    GroupAdd { group: String, contact: String },
+    #[serde(rename = "group.remove")]
+    GroupRemove { group: String, member: String },
+    #[serde(rename = "group.rename")]
+    GroupRename { group: String, name: String },
+    #[serde(rename = "group.role")]
+    GroupRole {
+        group: String,
+        member: String,
+        role: String,
+    },
+    #[serde(rename = "group.leave")]
+    GroupLeave { group: String },
+    #[serde(rename = "group.read")]
+    GroupRead { group: String },
+    #[serde(rename = "message.send")]
+    MessageSend {
+        group: String,
+        text: String,
+        reply_to: Option<String>,
+    },
+    #[serde(rename = "message.react")]
+    MessageReact {
+        group: String,
+        id: String,
+        emoji: String,
+    },
+    #[serde(rename = "message.edit")]
+    MessageEdit {
+        group: String,
+        id: String,
+        text: String,
+    },
+    #[serde(rename = "message.delete")]
+    MessageDelete { group: String, id: String },
+    #[serde(rename = "message.list")]
+    MessageList {
+        group: String,
+        before: Option<String>,
+        limit: Option<u32>,
+        notices: Option<bool>,
+    },
+    #[serde(rename = "sync.status")]
+    SyncStatus { group: String },
+    #[serde(rename = "shutdown")]
+    Shutdown {},
+}
+
+impl Call {
+    /// The call that a method name and parameters make. A parameter the method does not have is
+    /// refused: it is a mistake that would otherwise go unnoticed.
+    pub(super) fn parse(method: &str, params: Value) -> Result<Self, Fault> {
+        if !METHODS.contains(&method) {
+            return Err(Fault::method_not_found());
+        }
+        if !params.is_object() {
+            return Err(Fault::invalid_params(
+                "parameters are given by name, in an object",
+            ));
+        }
+        Self::deserialize(json!({ "method": method, "params": params }))
+            .map_err(|error| Fault::invalid_params(error.to_string()))
+    }
+
+    /// Does it and gives the result object.
+    #[expect(clippy::too_many_lines, reason = "one table, one line a method")]
+    pub(super) async fn run(self, client: &Client) -> Result<Value, Error> {
+        match self {
+            Self::AccountCreate { name } => object(client.account_create(&name).await?),
+            Self::AccountInfo {} => object(client.account_info().await?),
+            Self::RelaySet { url } => done(client.relay_set(&url).await?),
+            Self::RelayGet {} => Ok(json!({ "url": client.relay_get().await? })),
+            Self::ConnectionStatus {} => object(client.connection().await?),
+            Self::InviteCreate {
+                group,
+                uses,
+                expires,
+            } => {
+                let options = InviteOptions {
+                    group,
+                    uses,
+                    expires_s: expires,
+                };
+                Ok(json!({ "url": client.invite_create(options).await? }))
+            }
+            Self::InviteAccept { url } => Ok(json!({ "id": client.invite_accept(&url).await? })),
+            Self::JoinList {} => Ok(json!({ "joins": client.join_list().await? })),
+            Self::JoinApprove { id } => done(client.join_approve(&id).await?),
+            Self::JoinDeny { id } => done(client.join_deny(&id).await?),
+            Self::ContactList {} => Ok(json!({ "contacts": client.contact_list().await? })),
+            Self::ContactInfo { id } => object(client.contact_info(&id).await?),
+            Self::ContactVerify { id } => done(client.contact_verify(&id).await?),
+            Self::GroupCreate { name } => Ok(json!({ "group": client.group_create(&name).await? })),
+            Self::GroupList {} => Ok(json!({ "groups": client.group_list().await? })),
+            Self::GroupInfo { group } => object(client.group_info(&group).await?),
+            Self::GroupAdd { group, contact } => done(client.group_add(&group, &contact).await?),
+            Self::GroupRemove { group, member } => {
+                done(client.group_remove(&group, &member).await?)
+            }
+            Self::GroupRename { group, name } => done(client.group_rename(&group, &name).await?),
+            Self::GroupRole {
+                group,
+                member,
+                role,
+            } => done(client.group_role(&group, &member, &role).await?),
+            Self::GroupLeave { group } => done(client.group_leave(&group).await?),
+            Self::GroupRead { group } => done(client.mark_read(&group).await?),
+            Self::MessageSend {
+                group,
+                text,
+                reply_to,
+            } => {
+                Ok(json!({ "id": client.message_send(&group, &text, reply_to.as_deref()).await? }))
+            }
+            Self::MessageReact { group, id, emoji } => {
+                Ok(json!({ "id": client.message_react(&group, &id, &emoji).await? }))
+            }
+            Self::MessageEdit { group, id, text } => {
+                Ok(json!({ "id": client.message_edit(&group, &id, &text).await? }))
+            }
+            Self::MessageDelete { group, id } => {
+                Ok(json!({ "id": client.message_delete(&group, &id).await? }))
+            }
+            Self::MessageList {
+                group,
+                before,
+                limit,
+                notices,
+            } => {
+                let limit = limit.unwrap_or(LIMIT_DEFAULT);
+                let notices = if notices == Some(true) {
+                    Notices::Shown
+                } else {
+                    Notices::Left
+                };
+                let before = before.as_deref();
+                Ok(
+                    json!({ "messages": client.message_list_with(notices, &group, before, limit).await? }),
+                )
+            }
+            Self::SyncStatus { group } => object(client.sync_status(&group).await?),
+            // Ends the service, so the service does it.
+            Self::Shutdown {} => done(()),
+        }
+    }
+}
+
+fn done((): ()) -> Result<Value, Error> {
+    Ok(json!({}))
+}
+
+fn object(view: impl Serialize) -> Result<Value, Error> {
+    Ok(json!(view))
+}
+
+/// Messages listed if the caller does not say how many.
+const LIMIT_DEFAULT: u32 = 50;
+
+/// Every method there is, in the order of docs/rpc.md.
+pub(super) const METHODS: [&str; 29] = [
+    "account.create",
+    "account.info",
+    "relay.set",
+    "relay.get",
+    "connection.status",
+    "invite.create",
+    "invite.accept",
+    "join.list",
+    "join.approve",
+    "join.deny",
+    "contact.list",
+    "contact.info",
+    "contact.verify",
+    "group.create",
+    "group.list",
+    "group.info",
+    "group.add",
+    "group.remove",
+    "group.rename",
+    "group.role",
+    "group.leave",
+    "group.read",
+    "message.send",
+    "message.react",
+    "message.edit",
+    "message.delete",
+    "message.list",
+    "sync.status",
+    "shutdown",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::super::notification::NOTIFICATIONS;
+    use super::*;
+
+    const DOC: &str = include_str!("../../../../docs/rpc.md");
+
+    /// The example requests of the document, as they stand there.
+    fn examples() -> Vec<Value> {
+        let lines = DOC.lines().filter_map(|line| line.strip_prefix("--> "));
+        lines
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_method_has_a_section_and_an_example_that_parses() {
+        let examples = examples();
+        for method in METHODS {
+            assert!(
+                DOC.contains(&format!("\n### {method}\n")),
+                "docs/rpc.md has no section for {method}"
+            );
+            let example = examples.iter().find(|example| example["method"] == method);
+            let example =
+                example.unwrap_or_else(|| panic!("docs/rpc.md has no example for {method}"));
+            let params = example.get("params").cloned().unwrap_or_else(|| json!({}));
+            assert!(
+                Call::parse(method, params).is_ok(),
+                "the example for {method} is not a call"
+            );
+        }
+    }
+
+    #[test]
+    fn every_section_is_a_method_or_a_notification_and_every_notification_has_one() {
+        for name in DOC.lines().filter_map(|line| line.strip_prefix("### ")) {
+            assert!(
+                METHODS.contains(&name) || NOTIFICATIONS.contains(&name),
+                "{name}"
+            );
+        }
+        for name in NOTIFICATIONS {
+            assert!(
+                DOC.contains(&format!("\n### {name}\n")),
+                "docs/rpc.md has no section for {name}"
+            );
+        }
+    }
+
+    #[test]
+    fn unknown_methods_and_wrong_parameters_are_told_apart() {
+        let code = |method, params| format!("{:?}", Call::parse(method, params).unwrap_err());
+        assert!(code("nonsense", json!({})).contains("-32601"));
+        for (method, params) in [
+            ("account.create", json!({})),
+            ("account.create", json!({ "name": 7 })),
+            ("account.create", json!(["Alice"])),
+            ("account.info", json!({ "surplus": 1 })),
+            ("account.create", json!({ "name": "Alice", "surplus": 1 })),
+            ("message.list", json!({ "group": "x", "limit": -1 })),
+            ("message.list", json!(null)),
+        ] {
+            assert!(
+                code(method, params.clone()).contains("-32602"),
+                "{method} {params}"
+            );
+        }
+    }
+
+    #[test]
+    fn optional_parameters_may_be_absent_or_null() {
+        assert!(Call::parse("invite.create", json!({})).is_ok());
+        assert!(Call::parse("invite.create", json!({ "group": null, "uses": 3 })).is_ok());
+        assert!(Call::parse("message.send", json!({ "group": "g", "text": "t" })).is_ok());
+    }
+
+    #[test]
+    fn every_error_name_stands_in_the_document() {
+        use sori_client::EngineError;
+        let engine = [
+            EngineError::AccountExists,
+            EngineError::AlreadyMember,
+            EngineError::Internal(""),
+            EngineError::InvalidInvite,
+            EngineError::InvalidRelay,
+            EngineError::InviteExpired,
+            EngineError::JoinClosed,
+            EngineError::NoAccount,
+            EngineError::NoKeyPackage,
+            EngineError::NoRelay,
+            EngineError::NotAllowed,
+            EngineError::NotFound(""),
+            EngineError::NotMember,
+            EngineError::NotSender,
+            EngineError::OutOfBounds {
+                what: "",
+                bounds: "",
+            },
+            EngineError::OwnInvite,
+            EngineError::OwnerCannotLeave,
+        ];
+        let errors = engine
+            .into_iter()
+            .map(Error::Engine)
+            .chain([Error::Stopped]);
+        for name in errors.map(|error| error.name()) {
+            assert!(
+                DOC.contains(&format!("| `{name}` |")),
+                "docs/rpc.md does not explain {name}"
+            );
+        }
+    }
+}

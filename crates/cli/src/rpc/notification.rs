@@ -1,0 +1,44 @@
+//! Events as notifications.
+
+use serde_json::{Value, json};
+use sori_client::Event;
+
+use super::protocol::notification;
+
+/// Every notification there is, in the order of docs/rpc.md.
+#[cfg(test)]
+pub(super) const NOTIFICATIONS: [&str; 8] = [
+    "message.new",
+    "message.changed",
+    "group.changed",
+    "join.requested",
+    "join.changed",
+    "contacts.changed",
+    "connection.changed",
+    "events.lost",
+];
+
+/// The line for an event; `None` for one that this version does not know.
+pub(super) fn of(event: &Event) -> Option<String> {
+    let (method, params) = match event {
+        Event::MessageNew { group, message } => {
+            ("message.new", json!({ "group": group, "message": message }))
+        }
+        Event::MessageChanged { group, message } => (
+            "message.changed",
+            json!({ "group": group, "message": message }),
+        ),
+        Event::GroupChanged { group } => ("group.changed", json!({ "group": group })),
+        Event::JoinRequested { join } => ("join.requested", json!(join)),
+        Event::JoinChanged { join } => ("join.changed", json!(join)),
+        Event::ContactsChanged => ("contacts.changed", json!({})),
+        Event::ConnectionChanged { connection } => ("connection.changed", json!(connection)),
+        _ => return None,
+    };
+    Some(notification(method, &params))
+}
+
+/// The line that says that events were lost because the reader was too slow.
+pub(super) fn events_lost() -> String {
+    notification("events.lost", &Value::Object(serde_json::Map::new()))
+}

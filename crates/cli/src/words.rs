@@ -1,0 +1,324 @@
+//! What the program says, in English and Korean: one table. Errors of the messenger are said in
+//! Korean by their stable names; a name without an entry is said in English.
+
+/// The language of the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    English,
+    Korean,
+}
+
+impl Language {
+    /// From the environment, as POSIX orders it: LC_ALL, LC_MESSAGES, LANG; the first that is set.
+    pub(crate) fn from_environment() -> Self {
+        let names = ["LC_ALL", "LC_MESSAGES", "LANG"];
+        let set = names
+            .iter()
+            .filter_map(|name| std::env::var(name).ok())
+            .find(|value| !value.is_empty());
+        Self::from_locale(set.as_deref().unwrap_or_default())
+    }
+
+    fn from_locale(locale: &str) -> Self {
+        let is_korean = locale == "ko" || locale.starts_with("ko_") || locale.starts_with("ko.");
+        if is_korean {
+            Self::Korean
+        } else {
+            Self::English
+        }
+    }
+
+    /// Its table.
+    pub(crate) const fn words(self) -> &'static Words {
+        match self {
+            Self::English => &ENGLISH,
+            Self::Korean => &KOREAN,
+        }
+    }
+
+    /// What an error of the messenger says.
+    pub(crate) fn error(self, error: &sori_client::Error) -> String {
+        let korean = match self {
+            Self::English => None,
+            Self::Korean => korean_error(error.name()),
+        };
+        korean.map_or_else(|| error.to_string(), str::to_owned)
+    }
+}
+
+/// Puts `values` where `{0}`, `{1}` and so on stand.
+pub(crate) fn fill(template: &str, values: &[&str]) -> String {
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        text.push_str(before);
+        let (index, after) = after.split_once('}').unwrap_or((after, ""));
+        let value = index
+            .parse()
+            .ok()
+            .and_then(|index: usize| values.get(index).copied());
+        text.push_str(value.unwrap_or_default());
+        rest = after;
+    }
+    text.push_str(rest);
+    text
+}
+
+macro_rules! words {
+    ($($name:ident: $english:literal, $korean:literal;)*) => {
+        /// Everything the program says. `{0}`, `{1}` are filled in.
+        #[derive(Debug)]
+        pub(crate) struct Words {
+            $(pub(crate) $name: &'static str,)*
+        }
+
+        const ENGLISH: Words = Words { $($name: $english,)* };
+        const KOREAN: Words = Words { $($name: $korean,)* };
+
+        #[cfg(test)]
+        const TABLE: &[(&str, &str)] = &[$(($english, $korean),)*];
+    };
+}
+
+words! {
+    error: "Error: {0}", "오류: {0}";
+    passphrase: "Passphrase: ", "암호: ";
+    passphrase_new: "Choose a passphrase: ", "새 암호: ";
+    passphrase_again: "The same again: ", "한 번 더: ";
+    passphrases_differ: "the two passphrases differ; try again", "두 암호가 서로 다릅니다. 다시 시도하세요";
+    no_passphrase: "there is no terminal to ask for the passphrase; set SORI_PASSPHRASE",
+        "암호를 물어볼 터미널이 없습니다. SORI_PASSPHRASE를 설정하세요";
+    no_folder: "there is no home folder; say where the profile is with --profile",
+        "홈 폴더가 없습니다. --profile로 프로필 위치를 지정하세요";
+    no_profile: "there is no profile in {0}; make one with `sori init --name YOUR_NAME`",
+        "{0}에 프로필이 없습니다. `sori init --name 이름`으로 만드세요";
+    profile_there: "there is a profile with an account in {0} already; choose another folder with --profile",
+        "{0}에 이미 계정이 있는 프로필이 있습니다. --profile로 다른 폴더를 고르세요";
+    made: "Made the account {0} in {1}.", "{1}에 {0} 계정을 만들었습니다.";
+    made_next: "Next: `sori group create NAME`, `sori invite`, or `sori join LINK`.",
+        "다음: `sori group create 이름`, `sori invite`, `sori join 링크`.";
+    made_no_relay: "It has no relay yet. Set one with `sori relay URL`, or follow an invite: it brings one.",
+        "아직 릴레이가 없습니다. `sori relay URL`로 정하거나 초대 링크로 참여하면 함께 정해집니다.";
+    relay_none: "This profile has no relay. Set one with `sori relay URL`.",
+        "이 프로필에는 릴레이가 없습니다. `sori relay URL`로 정하세요.";
+    relay_connected: "Connected to {0}", "{0}에 연결되어 있습니다";
+    relay_offline: "Not connected to {0}: {1}", "{0}에 연결되지 않았습니다: {1}";
+    relay_no_answer: "no answer yet", "아직 응답이 없습니다";
+    invite_link: "Give this link to whom you invite, and to nobody else:",
+        "초대할 사람에게만 이 링크를 보내세요:";
+    invite_waiting: "Waiting for somebody to come. Ctrl-C ends waiting.",
+        "참여할 사람을 기다립니다. Ctrl-C로 끝냅니다.";
+    invite_no_wait: "Whoever uses it waits until Sori runs here and you answer: `sori joins`.",
+        "링크를 쓴 사람은 여기서 소리가 실행되고 답할 때까지 기다립니다: `sori joins`.";
+    approve_all_warning: "Warning: everybody who has this link gets in, without being looked at.",
+        "주의: 이 링크를 가진 사람은 확인 없이 모두 들어옵니다.";
+    asks: "{0} asks to come in. Code: {1}", "{0}님이 참여를 요청했습니다. 코드: {1}";
+    asks_question: "Does {0} see the same code, and may they come in? [y/N] ",
+        "{0}님에게도 같은 코드가 보이나요? 들어오게 할까요? [y/N] ";
+    approved: "{0} is being let in.", "{0}님을 들어오게 합니다.";
+    denied: "{0} was not let in.", "{0}님을 들어오지 못하게 했습니다.";
+    is_in: "{0} is in.", "{0}님이 들어왔습니다.";
+    not_in_yet: "{0} has been approved and comes in when both of you are online.",
+        "{0}님을 승인했습니다. 두 사람이 모두 온라인일 때 들어옵니다.";
+    join_knocking: "Nobody who can answer is online yet. Waiting. Ctrl-C ends waiting; the request stays open.",
+        "답할 사람이 아직 온라인이 아닙니다. 기다립니다. Ctrl-C로 그만 기다려도 요청은 남습니다.";
+    join_code: "Your code: {0}. {1} sees the same one; compare it with them.",
+        "코드: {0}. {1}님에게도 같은 코드가 보입니다. 서로 비교하세요.";
+    join_approved: "Approved. Coming in.", "승인되었습니다. 들어가는 중입니다.";
+    join_done: "You are in.", "참여했습니다.";
+    join_denied: "the person who invited you said no", "초대한 사람이 거절했습니다";
+    join_expired: "the invite has expired or is used up; ask for a new one",
+        "초대가 만료되었거나 이미 사용되었습니다. 새 초대를 받으세요";
+    join_waiting_ended: "still waiting to be let in; the request goes on whenever Sori runs (see `sori joins`)",
+        "아직 승인되지 않았습니다. 소리가 실행될 때마다 요청이 계속됩니다 (`sori joins` 참고)";
+    joins_none: "Nobody waits.", "기다리는 사람이 없습니다.";
+    join_incoming: "asks you", "나에게 요청";
+    join_outgoing: "you ask", "내가 요청";
+    somebody: "Somebody", "누군가";
+    contacts_none: "You have met nobody yet. `sori invite` makes an invite.",
+        "아직 만난 사람이 없습니다. `sori invite`로 초대하세요.";
+    verified: "verified", "확인됨";
+    not_verified: "not verified", "확인 안 됨";
+    safety_number: "Safety number with {0}:", "{0}님과의 안전 번호:";
+    safety_explain: "{0} sees the same digits if nobody stands in between. Compare them in person or on the telephone.",
+        "중간에 아무도 없다면 {0}님에게도 같은 숫자가 보입니다. 만나서 또는 전화로 비교하세요.";
+    safety_question: "Are they the same? [y/N] ", "모두 같은가요? [y/N] ";
+    safety_verified: "{0} is verified.", "{0}님을 확인했습니다.";
+    safety_not_verified: "{0} stays unverified.", "{0}님은 확인되지 않은 상태로 남습니다.";
+    safety_already: "You have verified {0} before.", "{0}님은 이미 확인했습니다.";
+    groups_none: "You are in no group yet. `sori group create NAME` makes one.",
+        "아직 참여한 그룹이 없습니다. `sori group create 이름`으로 만드세요.";
+    group_line: "{0}  ({1} members, {2} unread)", "{0}  (구성원 {1}명, 안 읽음 {2})";
+    group_line_left: "{0}  (you are no longer in it)", "{0}  (더 이상 구성원이 아님)";
+    group_made: "Made {0}.", "{0} 그룹을 만들었습니다.";
+    group_added: "{0} has been added to {1}.", "{1}에 {0}님을 추가했습니다.";
+    group_removed: "{0} has been removed from {1}.", "{1}에서 {0}님을 내보냈습니다.";
+    group_renamed: "{0} is now called {1}.", "{0}의 이름을 {1}(으)로 바꿨습니다.";
+    group_role: "{0} is now {1}.", "{0}님의 역할은 이제 {1}입니다.";
+    group_left: "You have left {0}.", "{0}에서 나왔습니다.";
+    role_owner: "owner", "소유자";
+    role_admin: "admin", "관리자";
+    role_member: "member", "구성원";
+    you: "you", "나";
+    epoch: "epoch {0}, state {1}", "에포크 {0}, 상태 {1}";
+    sent_to_all: "All {0} other members have it.", "다른 구성원 {0}명 모두가 받았습니다.";
+    sent_to_some: "{0} of {1} other members have it; the others get it when they are online together with somebody who has it.",
+        "다른 구성원 {1}명 중 {0}명이 받았습니다. 나머지는 가진 사람과 함께 온라인일 때 받습니다.";
+    sent_to_none: "Stored on this device only: nobody else has taken it yet. It goes out when Sori runs here while another member is online.",
+        "이 기기에만 저장되어 있습니다. 아직 아무도 받지 않았습니다. 다른 구성원이 온라인일 때 소리가 실행되면 전달됩니다.";
+    sent_alone: "Stored. You are the only member of this group.", "저장했습니다. 이 그룹에는 나 혼자입니다.";
+    name_unknown: "there is no {0} called {1} here", "{1}(이)라는 {0}이(가) 없습니다";
+    name_ambiguous: "{1} is not unique; use the id: {0}", "{1}(이)라는 이름이 여럿입니다. id를 쓰세요: {0}";
+    thing_group: "group", "그룹";
+    thing_contact: "contact", "연락처";
+    thing_member: "member", "구성원";
+    chat_hello: "{0} - /help for help, /quit to leave the chat", "{0} - 도움말 /help, 나가기 /quit";
+    chat_help: "Write a line and press Enter to send it.\n  /members  who is in the group\n  /who      who is heard right now, and who has what\n  /invite   a link for one more person\n  /quit     end (so does Ctrl-D)\nA line that begins with // is sent with one slash.",
+        "글을 쓰고 Enter를 누르면 보냅니다.\n  /members  그룹 구성원\n  /who      지금 연결된 구성원과 전달 상태\n  /invite   한 사람을 초대하는 링크\n  /quit     끝내기 (Ctrl-D도 같음)\n//로 시작하는 줄은 / 하나로 보냅니다.";
+    chat_unknown: "There is no such command. /help lists what there is.", "그런 명령은 없습니다. /help를 보세요.";
+    chat_alone: "Nobody else has this yet; it is kept on this device until somebody is online.",
+        "아직 아무도 받지 않았습니다. 누군가 온라인이 될 때까지 이 기기에 보관합니다.";
+    chat_who: "Others heard since this device connected: {0}. Messages only on this device: {1}.",
+        "연결한 뒤 확인된 다른 구성원: {0}. 이 기기에만 있는 메시지: {1}.";
+    chat_not_attached: "Not connected to the relay right now.", "지금은 릴레이에 연결되어 있지 않습니다.";
+    chat_events_lost: "(more arrived than could be shown; /quit and `sori history` shows all)",
+        "(표시하지 못한 메시지가 있습니다. `sori history`로 모두 볼 수 있습니다)";
+    chat_deleted: "(deleted)", "(삭제됨)";
+    chat_edited: "(edited)", "(수정됨)";
+    chat_unsupported: "(something this version cannot show)", "(이 버전에서 표시할 수 없는 내용)";
+    stopped: "Sori has stopped working on this profile; start it again", "이 프로필에서 소리가 멈췄습니다. 다시 시작하세요";
+    input_ended: "the input ended before an answer came", "답하기 전에 입력이 끝났습니다";
+    json_needs_no_questions: "with --json nobody can be asked; add --no-wait or --approve-all",
+        "--json에서는 물어볼 수 없습니다. --no-wait 또는 --approve-all을 쓰세요";
+    notice_created: "{0} made the group {1}", "{0}님이 {1} 그룹을 만들었습니다";
+    notice_added: "{0} added {1}", "{0}님이 {1}님을 추가했습니다";
+    notice_removed: "{0} removed {1}", "{0}님이 {1}님을 내보냈습니다";
+    notice_left: "{0} left", "{0}님이 나갔습니다";
+    notice_renamed: "{0} named the group {1}", "{0}님이 그룹 이름을 {1}(으)로 바꿨습니다";
+    notice_role: "{0} made {1} {2}", "{0}님이 {1}님의 역할을 {2}(으)로 바꿨습니다";
+    notice_joined: "{0} joined", "{0}님이 참여했습니다";
+    notice_superseded: "two changes met; {0}'s was made again", "두 변경이 겹쳐 {0}님의 변경을 다시 적용했습니다";
+    notice_undecryptable: "a message of {0} cannot be read on this device", "{0}님의 메시지를 이 기기에서 읽을 수 없습니다";
+}
+
+/// Korean sentences for the errors a person is likely to meet.
+const KOREAN_ERRORS: &[(&str, &str)] = &[
+    ("account_exists", "이 프로필에는 이미 계정이 있습니다"),
+    ("already_member", "이미 그룹의 구성원입니다"),
+    (
+        "disk_full",
+        "디스크가 가득 찼습니다. 공간을 비우고 다시 여세요. 저장된 것은 그대로입니다",
+    ),
+    (
+        "empty_passphrase",
+        "암호가 비어 있습니다. 아무도 짐작할 수 없는 암호를 고르세요",
+    ),
+    (
+        "invalid_invite",
+        "소리 초대 링크가 아닙니다. sori:invite#으로 시작하는 링크 전체를 복사하세요",
+    ),
+    (
+        "invalid_relay",
+        "릴레이 주소가 아닙니다. relay://호스트:포트/#키 형식입니다",
+    ),
+    (
+        "invite_expired",
+        "초대가 만료되었습니다. 새 초대를 받으세요",
+    ),
+    ("join_closed", "더 이상 답할 수 없는 요청입니다"),
+    (
+        "keychain_no_entry",
+        "시스템 키체인에 이 프로필의 키가 없습니다. 프로필을 만든 사용자로 로그인하세요",
+    ),
+    (
+        "keychain_unavailable",
+        "시스템 키체인을 쓸 수 없습니다. 잠금을 풀거나 암호를 쓰세요",
+    ),
+    (
+        "no_account",
+        "이 프로필에는 아직 계정이 없습니다. 먼저 `sori init --name 이름`을 실행하세요",
+    ),
+    (
+        "no_key_package",
+        "두 사람이 한 번 더 함께 온라인이 되어야 추가할 수 있습니다. 대신 초대를 보내세요",
+    ),
+    (
+        "no_profile",
+        "이 폴더에 프로필이 없습니다. 만들거나 다른 폴더를 고르세요",
+    ),
+    (
+        "no_relay",
+        "이 프로필에는 아직 릴레이가 없습니다. `sori relay URL`로 정하세요",
+    ),
+    ("not_allowed", "이 그룹에서의 역할로는 할 수 없습니다"),
+    ("not_found", "이 프로필에서 찾을 수 없습니다"),
+    ("not_member", "더 이상 이 그룹의 구성원이 아닙니다"),
+    ("not_sender", "보낸 사람만 바꿀 수 있습니다"),
+    (
+        "owner_cannot_leave",
+        "다른 사람이 남아 있으면 소유자는 나갈 수 없습니다. 먼저 소유자를 넘기세요",
+    ),
+    (
+        "own_invite",
+        "이 프로필에서 만든 초대입니다. 다른 사람에게 주세요",
+    ),
+    (
+        "profile_damaged",
+        "프로필 파일이 손상되었습니다. 아무것도 바꾸지 않았습니다. 폴더를 복사해 두고 디스크를 확인하세요",
+    ),
+    ("profile_exists", "이 폴더에 이미 프로필이 있습니다"),
+    (
+        "profile_in_use",
+        "다른 창이나 프로그램에서 이 프로필을 쓰고 있습니다. 먼저 닫으세요",
+    ),
+    (
+        "profile_newer",
+        "더 새로운 소리로 만든 프로필입니다. 소리를 업데이트하세요",
+    ),
+    (
+        "read_only",
+        "프로필 폴더에 쓸 수 없습니다. 권한을 확인하세요",
+    ),
+    (
+        "wrong_passphrase",
+        "암호가 틀렸습니다. 다시 시도하세요. 바뀐 것은 없습니다",
+    ),
+];
+
+fn korean_error(name: &str) -> Option<&'static str> {
+    let entry = KOREAN_ERRORS
+        .iter()
+        .find(|(entry, _sentence)| *entry == name);
+    entry.map(|(_name, sentence)| *sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locales_choose_the_language() {
+        for korean in ["ko", "ko_KR", "ko_KR.UTF-8", "ko.UTF-8"] {
+            assert_eq!(Language::from_locale(korean), Language::Korean);
+        }
+        for other in ["", "C", "C.UTF-8", "en_US.UTF-8", "kok_IN"] {
+            assert_eq!(Language::from_locale(other), Language::English);
+        }
+    }
+
+    #[test]
+    fn both_languages_fill_in_the_same_places() {
+        for (english, korean) in TABLE {
+            for place in ["{0}", "{1}", "{2}"] {
+                assert_eq!(english.contains(place), korean.contains(place), "{english}");
+            }
+        }
+    }
+
+    #[test]
+    fn values_are_filled_in_and_not_looked_into() {
+        assert_eq!(fill("{1} and {0}", &["{1}", "b"]), "b and {1}");
+        assert_eq!(fill("nothing", &["x"]), "nothing");
+        assert_eq!(fill("{7}", &["x"]), "");
+    }
+}

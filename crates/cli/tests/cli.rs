@@ -1,0 +1,360 @@
+//! The program as a person or a script meets it: exit codes, sentences, and that a wrong word
+//! damages nothing. No relay is needed here.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what goes wrong in a test has to be loud, in its helpers too"
+)]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+/// The program with a clean environment.
+fn sori(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sori"));
+    command
+        .env_clear()
+        .env("SORI_PASSPHRASE", "correct horse")
+        .env("SORI_PROFILE", dir)
+        .env("LANG", "C")
+        .stdin(Stdio::null());
+    command
+}
+
+fn run(dir: &Path, args: &[&str]) -> Output {
+    sori(dir).args(args).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// The program failed with this code and one clear sentence, and printed nothing else.
+fn fails(output: &Output, code: i32, says: &str) {
+    let sentence = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{sentence}");
+    assert!(sentence.contains(says), "{says:?} is not in {sentence:?}");
+    assert!(
+        !sentence.contains("panicked") && !sentence.contains("Error {"),
+        "{sentence}"
+    );
+    assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
+}
+
+fn succeeds(output: &Output) -> &str {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// A folder for a profile, and one with an account in it.
+fn folder() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("profile");
+    (folder, dir)
+}
+
+fn profile() -> (tempfile::TempDir, PathBuf) {
+    let (folder, dir) = folder();
+    succeeds(&run(&dir, &["init", "--name", "Alice"]));
+    (folder, dir)
+}
+
+#[test]
+fn wrong_use_ends_with_2_and_changes_nothing() {
+    let (_folder, dir) = folder();
+    for args in [
+        &[][..],
+        &["nonsense"],
+        &["init"],
+        &["init", "--name", " "],
+        &["init", "--name", "Alice", "--relay", "http://example.org"],
+        &["join"],
+        &["send", "Friends"],
+        &["group", "role", "Friends", "Bob", "king"],
+        &["invite", "--expires", "soon"],
+        &["invite", "--uses", "0"],
+        &["invite", "--no-wait", "--approve-all"],
+        &["history", "Friends", "--limit", "0"],
+        &["verify"],
+        &["groups", "surplus"],
+    ] {
+        let output = run(&dir, args);
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{args:?}: {}",
+            text(&output.stderr)
+        );
+        assert!(!output.stderr.is_empty(), "{args:?}");
+    }
+    assert!(!dir.exists());
+}
+
+#[test]
+fn help_teaches_at_every_command() {
+    let (_folder, dir) = folder();
+    let commands = [
+        "init", "relay", "invite", "join", "joins", "contacts", "verify", "groups", "group",
+        "send", "chat", "history", "rpc",
+    ];
+    let all = run(&dir, &["--help"]);
+    for command in commands {
+        assert!(
+            succeeds(&all).contains(&format!("  {command} ")),
+            "{command}"
+        );
+        let help = run(&dir, &[command, "--help"]);
+        assert!(succeeds(&help).contains("--profile"), "{command}");
+    }
+    assert!(succeeds(&run(&dir, &["--version"])).starts_with("sori "));
+}
+
+#[test]
+fn without_a_profile_every_command_says_how_to_make_one() {
+    let (_folder, dir) = folder();
+    for args in [
+        &["groups"][..],
+        &["relay"],
+        &["send", "a", "b"],
+        &["chat", "a"],
+        &["join", "x"],
+        &["contacts"],
+    ] {
+        fails(&run(&dir, args), 1, "sori init --name");
+    }
+    assert!(!dir.exists());
+}
+
+#[test]
+fn a_profile_is_made_once_and_keeps_its_groups() {
+    let (_folder, dir) = profile();
+    fails(
+        &run(&dir, &["init", "--name", "Again"]),
+        1,
+        "choose another folder",
+    );
+    succeeds(&run(&dir, &["group", "create", "친구들"]));
+    assert!(succeeds(&run(&dir, &["groups"])).contains("친구들"));
+    let groups: Value = serde_json::from_str(succeeds(&run(&dir, &["groups", "--json"]))).unwrap();
+    assert_eq!(groups["groups"][0]["name"], "친구들");
+    let sent = run(&dir, &["send", "친구들", "아무도 없나요?", "--wait", "0s"]);
+    assert!(succeeds(&sent).contains("only member"));
+    assert!(succeeds(&run(&dir, &["history", "친구들"])).contains("아무도 없나요?"));
+    let info: Value =
+        serde_json::from_str(succeeds(&run(&dir, &["--json", "group", "info", "친구들"]))).unwrap();
+    assert_eq!(info["members"][0]["role"], "owner");
+}
+
+#[test]
+fn what_is_not_there_is_said_so() {
+    let (_folder, dir) = profile();
+    fails(
+        &run(&dir, &["send", "Friends", "hello"]),
+        1,
+        "there is no group called Friends",
+    );
+    fails(&run(&dir, &["history", "Friends"]), 1, "Friends");
+    fails(&run(&dir, &["chat", "Friends"]), 1, "Friends");
+    fails(
+        &run(&dir, &["verify", "Bob"]),
+        1,
+        "there is no contact called Bob",
+    );
+    fails(&run(&dir, &["group", "leave", "Friends"]), 1, "Friends");
+    fails(&run(&dir, &["joins", "approve", "x"]), 1, "");
+    fails(
+        &run(&dir, &["join", "http://example.org"]),
+        2,
+        "not a Sori invite",
+    );
+    fails(&run(&dir, &["relay", "nonsense"]), 2, "not a relay URL");
+    fails(&run(&dir, &["invite", "--no-wait"]), 1, "no relay yet");
+    fails(&run(&dir, &["--json", "invite"]), 2, "--no-wait");
+}
+
+#[test]
+fn a_wrong_passphrase_and_a_second_process_are_refused_and_harm_nothing() {
+    let (_folder, dir) = profile();
+    let wrong = sori(&dir)
+        .env("SORI_PASSPHRASE", "wrong")
+        .arg("groups")
+        .output()
+        .unwrap();
+    fails(&wrong, 1, "passphrase is wrong");
+    let none = sori(&dir)
+        .env_remove("SORI_PASSPHRASE")
+        .arg("groups")
+        .output()
+        .unwrap();
+    fails(&none, 1, "SORI_PASSPHRASE");
+    let mut first = sori(&dir)
+        .arg("rpc")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    first
+        .stdin
+        .as_mut()
+        .unwrap()
+        .write_all(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"account.info\"}\n")
+        .unwrap();
+    std::io::BufRead::read_line(
+        &mut std::io::BufReader::new(first.stdout.as_mut().unwrap()),
+        &mut line,
+    )
+    .unwrap();
+    fails(&run(&dir, &["groups"]), 1, "open in another");
+    drop(first.stdin.take());
+    assert!(first.wait().unwrap().success());
+    succeeds(&run(&dir, &["groups"]));
+}
+
+#[test]
+fn korean_is_spoken_where_the_locale_says_so() {
+    let (_folder, dir) = profile();
+    let output = sori(&dir)
+        .env("LANG", "ko_KR.UTF-8")
+        .args(["send", "친구", "안녕"])
+        .output()
+        .unwrap();
+    fails(&output, 1, "오류");
+    let output = sori(&dir)
+        .env("LC_ALL", "ko_KR.UTF-8")
+        .args(["join", "x"])
+        .output()
+        .unwrap();
+    fails(&output, 2, "초대 링크가 아닙니다");
+}
+
+/// Runs `sori rpc` over these lines and gives its answers.
+fn rpc(dir: &Path, lines: &[&str]) -> Vec<Value> {
+    let mut process = sori(dir)
+        .arg("rpc")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = process.stdin.take().unwrap();
+    let text_in = lines.join("\n");
+    // On a thread of its own: the program may answer before everything is written.
+    let writer = std::thread::spawn(move || input.write_all(text_in.as_bytes()));
+    let output = process.wait_with_output().unwrap();
+    // The program may have ended before it read everything.
+    let _written = writer.join().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let lines = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("only JSON"));
+    lines.collect()
+}
+
+fn answer(answers: &[Value], id: u64) -> &Value {
+    answers
+        .iter()
+        .find(|answer| answer["id"] == json!(id))
+        .unwrap_or_else(|| panic!("no answer {id} in {answers:?}"))
+}
+
+#[test]
+fn rpc_makes_a_profile_and_an_account_and_answers_in_order_of_effect() {
+    let (_folder, dir) = folder();
+    let answers = rpc(
+        &dir,
+        &[
+            r#"{"jsonrpc":"2.0","id":1,"method":"account.info"}"#,
+            r#"{"jsonrpc":"2.0","id":2,"method":"account.create","params":{"name":"Bot"}}"#,
+            r#"{"jsonrpc":"2.0","id":3,"method":"group.create","params":{"name":"Log"}}"#,
+            r#"{"jsonrpc":"2.0","id":4,"method":"group.list"}"#,
+        ],
+    );
+    assert_eq!(answer(&answers, 1)["error"]["data"]["name"], "no_account");
+    assert_eq!(answer(&answers, 1)["error"]["code"], -32_000);
+    assert_eq!(answer(&answers, 2)["result"]["name"], "Bot");
+    assert_eq!(
+        answer(&answers, 4)["result"]["groups"][0]["group"],
+        answer(&answers, 3)["result"]["group"]
+    );
+    // A second start finds it all.
+    let answers = rpc(
+        &dir,
+        &[r#"{"jsonrpc":"2.0","id":1,"method":"account.info"}"#],
+    );
+    assert_eq!(answer(&answers, 1)["result"]["name"], "Bot");
+}
+
+#[test]
+fn rpc_sends_in_the_order_of_lines() {
+    let (_folder, dir) = profile();
+    let group = rpc(
+        &dir,
+        &[r#"{"jsonrpc":"2.0","id":1,"method":"group.create","params":{"name":"g"}}"#],
+    );
+    let group = answer(&group, 1)["result"]["group"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let mut lines: Vec<String> = (0..300)
+        .map(|n| json!({"jsonrpc":"2.0","method":"message.send","params":{"group":group,"text":format!("{n}")}}).to_string())
+        .collect();
+    lines.push(json!({"jsonrpc":"2.0","id":2,"method":"message.list","params":{"group":group,"limit":1000}}).to_string());
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let answers = rpc(&dir, &lines);
+    let messages = answer(&answers, 2)["result"]["messages"]
+        .as_array()
+        .unwrap();
+    let texts: Vec<u32> = messages
+        .iter()
+        .rev()
+        .map(|message| message["text"].as_str().unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(texts, (0..300).collect::<Vec<u32>>());
+}
+
+#[test]
+fn rpc_survives_what_is_no_request() {
+    let (_folder, dir) = profile();
+    let long = format!("\"{}\"", "x".repeat(1024 * 1024));
+    let answers = rpc(
+        &dir,
+        &[
+            "nonsense",
+            "",
+            "[]",
+            &long,
+            r#"{"jsonrpc":"2.0","id":1,"method":"nonsense"}"#,
+            r#"{"jsonrpc":"2.0","id":2,"method":"group.info","params":{"grup":"x"}}"#,
+            r#"{"jsonrpc":"2.0","method":"nonsense"}"#,
+            r#"{"jsonrpc":"2.0","id":3,"method":"group.info","params":{"group":"x"}}"#,
+            r#"{"jsonrpc":"2.0","id":4,"method":"shutdown"}"#,
+        ],
+    );
+    let codes: Vec<i64> = answers
+        .iter()
+        .filter(|a| a["id"].is_null() && a.get("error").is_some())
+        .map(|a| a["error"]["code"].as_i64().unwrap())
+        .collect();
+    assert_eq!(codes, [-32_700, -32_600, -32_600]);
+    assert_eq!(answer(&answers, 1)["error"]["code"], -32_601);
+    assert_eq!(answer(&answers, 2)["error"]["code"], -32_602);
+    assert_eq!(answer(&answers, 3)["error"]["data"]["name"], "not_found");
+    assert_eq!(answer(&answers, 4)["result"], json!({}));
+}
+
+#[test]
+fn rpc_without_a_passphrase_says_so() {
+    let (_folder, dir) = folder();
+    let output = sori(&dir)
+        .env_remove("SORI_PASSPHRASE")
+        .arg("rpc")
+        .output()
+        .unwrap();
+    fails(&output, 1, "SORI_PASSPHRASE");
+    assert!(!dir.exists());
+}
