@@ -8,6 +8,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -70,17 +71,17 @@ fn outcome(disk: &Disk) -> Outcome {
     Outcome::Whole
 }
 
-/// Damages a closed profile in several ways, each from the same state.
+/// Damages the log of a profile in several ways, each from the same state of all files.
 fn each_damage(
     disk: &Disk,
+    state: &BTreeMap<PathBuf, Vec<u8>>,
     damages: impl Iterator<Item = (String, Vec<u8>)>,
 ) -> Vec<(String, Outcome)> {
-    let state = files_below(&disk.path());
     let mut outcomes = Vec::new();
     for (name, bytes) in damages {
         let store = disk.path().join("store");
         fs::remove_dir_all(&store).unwrap();
-        for (path, bytes) in &state {
+        for (path, bytes) in state {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, bytes).unwrap();
         }
@@ -93,6 +94,7 @@ fn each_damage(
 #[test]
 fn truncated_log_is_never_taken_for_a_shorter_history() {
     let disk = filled();
+    let state = files_below(&disk.path());
     let whole = fs::read(log(&disk)).unwrap();
     let cuts = [
         0,
@@ -104,7 +106,7 @@ fn truncated_log_is_never_taken_for_a_shorter_history() {
         whole.len() - 5000,
     ];
     let damages = cuts.map(|len| (format!("cut to {len}"), whole[..len].to_vec()));
-    for (name, outcome) in each_damage(&disk, damages.into_iter()) {
+    for (name, outcome) in each_damage(&disk, &state, damages.into_iter()) {
         assert_eq!(outcome, Outcome::Refused, "{name}");
     }
     fs::write(log(&disk), whole).unwrap();
@@ -115,18 +117,33 @@ fn truncated_log_is_never_taken_for_a_shorter_history() {
     );
 }
 
-#[test]
-fn flipped_bits_are_refused_or_harmless() {
-    let disk = filled();
-    let whole = fs::read(log(&disk)).unwrap();
-    let flip = |n: u64| {
-        let at = u64::from_be_bytes(noise(n + 7, 8).try_into().unwrap()) as usize % whole.len();
-        let mut bytes = whole.clone();
+fn flips(whole: &[u8], count: u64) -> impl Iterator<Item = (String, Vec<u8>)> {
+    (0..count).map(|n| {
+        let chance = u64::from_be_bytes(noise(n + 7, 8).try_into().unwrap());
+        let at = chance as usize % whole.len();
+        let mut bytes = whole.to_vec();
         bytes[at] ^= 1 << (n % 8);
         (format!("bit {} of byte {at}", n % 8), bytes)
-    };
-    let outcomes = each_damage(&disk, (0..40).map(flip));
-    println!("{outcomes:?}");
+    })
+}
+
+#[test]
+fn flipped_bits_are_refused_or_harmless_after_an_orderly_close() {
+    let disk = filled();
+    let state = files_below(&disk.path());
+    let whole = fs::read(log(&disk)).unwrap();
+    println!("{:?}", each_damage(&disk, &state, flips(&whole, 30)));
+}
+
+#[test]
+fn flipped_bits_are_refused_or_harmless_after_a_crash() {
+    let disk = filled();
+    let store = disk.open();
+    // The files as they are while the store is open are those that a killed process leaves.
+    let state = files_below(&disk.path());
+    drop(store);
+    let whole = &state[&log(&disk)];
+    println!("{:?}", each_damage(&disk, &state, flips(whole, 30)));
 }
 
 #[test]
