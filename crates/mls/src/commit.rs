@@ -234,3 +234,79 @@ pub(crate) fn changes(parent: &GroupData, child: &GroupData) -> Vec<Change> {
     }
     changes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn associated_data_has_one_encoding() {
+        let parent = StateId::from_bytes([1; 32]);
+        let bytes = CommitAad {
+            parent,
+            orders: Vec::new(),
+        }
+        .encode()
+        .unwrap();
+        assert_eq!(CommitAad::decode(&bytes).unwrap().parent, parent);
+        let mut too_many = bytes.clone();
+        too_many[33] = u8::try_from(ORDERS_PER_COMMIT_MAX).unwrap() + 1;
+        let mut missing = bytes.clone();
+        missing[33] = 1;
+        let mut other_version = bytes.clone();
+        other_version[0] += 1;
+        let trailing = [bytes.as_slice(), &[0]].concat();
+        for bytes in [
+            &[],
+            &bytes[..33],
+            &too_many,
+            &missing,
+            &other_version,
+            &trailing,
+        ] {
+            let refused = CommitAad::decode(bytes).err();
+            assert_eq!(refused, Some(Error::Refused(Refusal::AssociatedData)));
+        }
+    }
+
+    #[test]
+    fn keys_compare_class_rank_tie_and_id_in_this_order() {
+        let (parent, id) = (StateId::from_bytes([1; 32]), StateId::from_bytes([2; 32]));
+        let author = AccountId::from_bytes([3; 32]);
+        let key = BranchKey::new(Class::Add, 1, &parent, &author, id);
+        let keys = [
+            BranchKey {
+                class: Class::Moderation,
+                rank: 9,
+                ..key
+            },
+            BranchKey {
+                rank: 0,
+                tie: [0xFF; 32],
+                ..key
+            },
+            BranchKey {
+                tie: [0; 32],
+                id: StateId::from_bytes([0xFF; 32]),
+                ..key
+            },
+            BranchKey {
+                id: StateId::from_bytes([0; 32]),
+                ..key
+            },
+            key,
+            BranchKey {
+                class: Class::Update,
+                rank: 0,
+                tie: [0; 32],
+                id: StateId::from_bytes([0; 32]),
+            },
+        ];
+        assert!(keys.is_sorted());
+        assert_ne!(BranchKey::new(Class::Add, 1, &id, &author, id).tie, key.tie);
+        assert_ne!(
+            BranchKey::new(Class::Add, 1, &parent, &AccountId::from_bytes([4; 32]), id).tie,
+            key.tie
+        );
+    }
+}

@@ -2,18 +2,13 @@
 
 use std::fmt;
 
-use openmls::prelude::{
-    CommitMessageBundle, Extensions, GroupContext, KeyPackage, LeafNodeIndex, MlsGroup,
-};
+use openmls::prelude::{CommitMessageBundle, LeafNodeIndex, MlsGroup, MlsMessageOut};
 
 use crate::commit::CommitAad;
 use crate::crypto::Provider;
 use crate::limits::APPLICATION_LEN_MAX;
-use crate::roles;
-use crate::{
-    AccountId, CommitHeader, Core, Error, GroupData, JoinPolicy, Misuse, NeedsState, Order,
-    Refusal, Role, Snapshot, policy,
-};
+use crate::plan::Plan;
+use crate::{CommitHeader, Core, Error, Misuse, NeedsState, Operation, Refusal, Snapshot, policy};
 
 /// The head of a group on this device.
 ///
@@ -22,65 +17,9 @@ use crate::{
 #[derive(Debug)]
 pub struct Head(Snapshot);
 
-/// What a commit is to do.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Operation {
-    /// Add the devices of these KeyPackages.
-    Add {
-        /// As others got them from [`Core::new_key_package`]; at most 64.
-        key_packages: Vec<Vec<u8>>,
-    },
-    /// Realise what others ordered.
-    Realise {
-        /// Orders that hold in this state, about different accounts; at most 32.
-        orders: Vec<Order>,
-    },
-    /// Remove an account of lower rank with all its devices.
-    Remove {
-        /// The account.
-        account: AccountId,
-    },
-    /// Change the name.
-    Rename {
-        /// The new name.
-        name: String,
-    },
-    /// Change or take away the picture.
-    SetAvatar {
-        /// SHA-256 of the picture.
-        hash: Option<[u8; 32]>,
-    },
-    /// Change after what time messages disappear.
-    SetDisappearing {
-        /// Not zero; `None` for never.
-        seconds: Option<u32>,
-    },
-    /// Change who may add others.
-    SetJoinPolicy {
-        /// The new rule.
-        policy: JoinPolicy,
-    },
-    /// Change the relays.
-    SetRelays {
-        /// The new list.
-        relays: Vec<String>,
-    },
-    /// Change the role of an account. Making somebody the owner hands over: the former owner becomes first admin.
-    SetRole {
-        /// The account.
-        account: AccountId,
-        /// Its new role.
-        role: Role,
-    },
-    /// Renew the keys of this device.
-    Update,
-}
-
 /// A commit of this device, made and merged on a copy: the head it was made on is as it was.
 ///
 /// The child must be kept even while it is undecided whether it wins: OpenMLS cannot process own commits again.
-#[derive(Debug)]
 pub struct OwnCommit {
     /// What others will see in it.
     pub header: CommitHeader,
@@ -173,131 +112,6 @@ impl Head {
     }
 }
 
-/// The content of a commit to be.
-#[derive(Default)]
-pub(crate) struct Plan {
-    pub(crate) adds: Vec<KeyPackage>,
-    pub(crate) removes: Vec<u32>,
-    pub(crate) data: Option<GroupData>,
-    pub(crate) orders: Vec<Order>,
-}
-
-impl Plan {
-    fn of(parent: &Snapshot, core: &Core, operation: &Operation) -> Result<Self, Error> {
-        match operation {
-            Operation::Add { key_packages } => Self::add(core, key_packages),
-            Operation::Realise { orders } => Self::realise(parent, core, orders),
-            Operation::Remove { account } => Self::remove(parent, core, account),
-            Operation::Rename { name } => Self::change(parent, |data| data.name.clone_from(name)),
-            Operation::SetAvatar { hash } => Self::change(parent, |data| data.avatar_hash = *hash),
-            Operation::SetDisappearing { seconds } => {
-                Self::change(parent, |data| data.disappearing_seconds = *seconds)
-            }
-            Operation::SetJoinPolicy { policy } => {
-                Self::change(parent, |data| data.join_policy = *policy)
-            }
-            Operation::SetRelays { relays } => {
-                Self::change(parent, |data| data.relays.clone_from(relays))
-            }
-            Operation::SetRole { account, role } => {
-                parent.role_of(account).ok_or(Misuse::UnknownAccount)?;
-                let after = roles::with_role(parent.data(), account, *role)?;
-                Self::change(parent, |data| *data = after)
-            }
-            Operation::Update => Ok(Self::default()),
-        }
-    }
-
-    fn add(core: &Core, key_packages: &[Vec<u8>]) -> Result<Self, Error> {
-        if key_packages.is_empty() {
-            return Err(Misuse::Empty.into());
-        }
-        let parse = |bytes: &Vec<u8>| core.parse_key_package(bytes);
-        let adds = key_packages.iter().map(parse).collect::<Result<_, _>>()?;
-        Ok(Self {
-            adds,
-            ..Self::default()
-        })
-    }
-
-    fn realise(parent: &Snapshot, core: &Core, orders: &[Order]) -> Result<Self, Error> {
-        if orders.is_empty() {
-            return Err(Misuse::Empty.into());
-        }
-        orders.iter().try_for_each(|order| order.verify(parent))?;
-        if orders
-            .iter()
-            .any(|order| order.target() == core.device().account())
-        {
-            return Err(Misuse::RemovesSelf.into());
-        }
-        let targets: Vec<_> = orders.iter().map(Order::target).collect();
-        let removes = leaves_of(parent, &targets);
-        let data = Some(roles::after_orders(parent, orders)?);
-        Ok(Self {
-            removes,
-            data,
-            orders: orders.to_vec(),
-            ..Self::default()
-        })
-    }
-
-    fn remove(parent: &Snapshot, core: &Core, account: &AccountId) -> Result<Self, Error> {
-        if *account == core.device().account() {
-            return Err(Misuse::RemovesSelf.into());
-        }
-        let removes = leaves_of(parent, &[*account]);
-        if removes.is_empty() {
-            return Err(Misuse::UnknownAccount.into());
-        }
-        let without = roles::without(parent.data(), &[*account]);
-        let data = (without != *parent.data()).then_some(without);
-        Ok(Self {
-            removes,
-            data,
-            ..Self::default()
-        })
-    }
-
-    fn change(parent: &Snapshot, change: impl FnOnce(&mut GroupData)) -> Result<Self, Error> {
-        let mut data = parent.data().clone();
-        change(&mut data);
-        if data == *parent.data() {
-            return Err(Misuse::NoChange.into());
-        }
-        Ok(Self {
-            data: Some(data),
-            ..Self::default()
-        })
-    }
-}
-
-impl fmt::Debug for Operation {
-    /// Which operation, not on what: names and KeyPackages are not for logs.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Add { .. } => "Add(..)",
-            Self::Realise { .. } => "Realise(..)",
-            Self::Remove { .. } => "Remove(..)",
-            Self::Rename { .. } => "Rename(..)",
-            Self::SetAvatar { .. } => "SetAvatar(..)",
-            Self::SetDisappearing { .. } => "SetDisappearing(..)",
-            Self::SetJoinPolicy { .. } => "SetJoinPolicy(..)",
-            Self::SetRelays { .. } => "SetRelays(..)",
-            Self::SetRole { .. } => "SetRole(..)",
-            Self::Update => "Update",
-        })
-    }
-}
-
-fn leaves_of(parent: &Snapshot, accounts: &[AccountId]) -> Vec<u32> {
-    let listed = parent
-        .members()
-        .iter()
-        .filter(|member| accounts.contains(&member.account));
-    listed.map(|member| member.leaf).collect()
-}
-
 /// Builds a commit with all proposals inline and leaves it pending in the group.
 fn build(
     group: &mut MlsGroup,
@@ -306,8 +120,7 @@ fn build(
     plan: Plan,
     aad: Vec<u8>,
 ) -> Result<CommitMessageBundle, Error> {
-    let extensions: Option<Extensions<GroupContext>> =
-        plan.data.map(|data| data.to_extensions()).transpose()?;
+    let extensions = plan.data.map(|data| data.to_extensions()).transpose()?;
     let only_update = plan.adds.is_empty() && plan.removes.is_empty() && extensions.is_none();
     group.set_aad(aad);
     let mut builder = group
@@ -332,8 +145,15 @@ fn build(
 /// The commit and the Welcome as bytes.
 fn encode(bundle: CommitMessageBundle) -> Result<(Vec<u8>, Option<Vec<u8>>), Error> {
     let (message, welcome, _) = bundle.into_messages();
-    let bytes = |message: openmls::prelude::MlsMessageOut| {
-        message.to_bytes().map_err(|_| Error::Internal("encoding"))
-    };
+    let bytes =
+        |message: MlsMessageOut| message.to_bytes().map_err(|_| Error::Internal("encoding"));
     Ok((bytes(message)?, welcome.map(bytes).transpose()?))
+}
+
+impl fmt::Debug for OwnCommit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnCommit")
+            .field("header", &self.header)
+            .finish_non_exhaustive()
+    }
 }

@@ -32,7 +32,7 @@ pub struct NewKeyPackage {
 }
 
 /// What a valid KeyPackage says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyPackageInfo {
     /// Whose device.
     pub account: AccountId,
@@ -188,5 +188,11 @@ pub(crate) fn check_leaf(leaf: &LeafNode) -> Result<(), Refusal> {
 impl fmt::Debug for NewKeyPackage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("NewKeyPackage(..)")
+    }
+}
+
+impl fmt::Debug for KeyPackageInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyPackageInfo(..)")
     }
 }

@@ -109,8 +109,10 @@ mod id;
 mod identity;
 mod key_package;
 pub mod limits;
+mod operation;
 mod order;
 mod peek;
+mod plan;
 mod policy;
 mod role;
 mod roles;
@@ -123,13 +125,14 @@ pub use commit::{BranchKey, Change, Class, CommitHeader};
 pub use core::Core;
 pub use error::{Error, Invalid, Misuse, NeedsState, Refusal, StorageFault};
 pub use group_data::{Conversation, GROUP_DATA_EXTENSION, GroupData, JoinPolicy};
-pub use head::{Head, Operation, OwnCommit};
+pub use head::{Head, OwnCommit};
 pub use hybrid::{HybridKey, HybridPublic};
 pub use id::{AccountId, DeviceId, Epoch, GroupId, ParseIdError, StateId};
 pub use identity::{
     AccountKey, Device, safety_number, verify_account_signature, verify_device_signature,
 };
 pub use key_package::{KeyPackageInfo, NewKeyPackage};
+pub use operation::Operation;
 pub use order::{Order, OrderKind};
 pub use peek::{Peek, PeekContent, peek};
 pub use role::{Member, Role};

@@ -217,3 +217,76 @@ impl fmt::Debug for Order {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng as _;
+
+    use super::*;
+    use crate::{AccountKey, Conversation, Core, GroupData};
+
+    fn order() -> Order {
+        let device = Device::generate(
+            &AccountKey::from_bytes(&[1; 32]),
+            &mut ChaCha20Rng::from_seed([1; 32]),
+        );
+        let core = Core::new(device, [1; 32]).unwrap();
+        let data = GroupData::new(core.device().account(), String::new(), Conversation::Group);
+        let head = core
+            .create_group(GroupId::from_bytes([2; 16]), data)
+            .unwrap();
+        Order::leave(core.device(), head.snapshot(), [3; 16]).unwrap()
+    }
+
+    #[test]
+    fn orders_have_one_encoding_within_the_limit() {
+        let order = order();
+        let bytes = order.encode().unwrap();
+        assert!(bytes.len() <= ORDER_LEN_MAX, "{}", bytes.len());
+        assert_eq!(Order::decode(&bytes), Ok(order));
+        let malformed = Err(Error::Invalid(Invalid::Malformed));
+        assert_eq!(Order::decode(&[]), malformed);
+        assert_eq!(Order::decode(&bytes[1..]), malformed);
+        assert_eq!(Order::decode(&[bytes.as_slice(), &[0]].concat()), malformed);
+        assert_eq!(
+            Order::decode(&[&[VERSION + 1], &bytes[1..]].concat()),
+            malformed
+        );
+        assert_eq!(
+            Order::decode(&vec![VERSION; ORDER_LEN_MAX + 1]),
+            Err(Error::Invalid(Invalid::TooLong))
+        );
+    }
+
+    #[test]
+    fn the_longest_order_fits() {
+        let device = Device::with_id(
+            &AccountKey::from_bytes(&[1; 32]),
+            DeviceId::from_bytes([9; 16]),
+            &[4; 32],
+        );
+        let longest = order().with(&device, |body| body.base_epoch = Epoch(u64::MAX));
+        let bytes = longest.encode().unwrap();
+        assert!(
+            u8::try_from(bytes.len()).is_ok(),
+            "its length is one byte in a commit"
+        );
+        assert_eq!(Order::decode(&bytes), Ok(longest));
+    }
+
+    #[test]
+    fn the_name_of_an_order_follows_from_what_is_signed() {
+        let device = Device::with_id(
+            &AccountKey::from_bytes(&[1; 32]),
+            DeviceId::from_bytes([9; 16]),
+            &[4; 32],
+        );
+        let order = order();
+        assert_eq!(order.with(&device, |_| {}).id(), order.id());
+        assert_ne!(
+            order.with(&device, |body| body.nonce = [0; 16]).id(),
+            order.id()
+        );
+    }
+}

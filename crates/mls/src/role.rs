@@ -17,7 +17,7 @@ pub enum Role {
 }
 
 /// One device in a group: a leaf of the ratchet tree with its verified credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Member {
     /// The account the device belongs to.
     pub account: AccountId,
@@ -40,6 +40,13 @@ impl Role {
             Self::Admin => "admin",
             Self::Member => "member",
         }
+    }
+}
+
+impl fmt::Debug for Member {
+    /// The place, not the person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Member({}, {})", self.leaf, self.role)
     }
 }
 

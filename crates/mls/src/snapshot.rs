@@ -131,7 +131,8 @@ impl Snapshot {
 
     /// Follows a commit on this state to its child. This state stays as it is.
     ///
-    /// If the commit removes this device, the child can name its members but not decrypt or continue.
+    /// If the commit removes this device, the child can name its members but not decrypt or continue. Its rows still
+    /// hold secrets of the parent, which OpenMLS leaves there: they go when the parent's go.
     ///
     /// # Errors
     /// [`NeedsState`] if it is of another state or our own; [`Invalid`] if MLS forbids it; [`Refusal`](crate::Refusal)

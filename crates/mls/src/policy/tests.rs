@@ -8,7 +8,8 @@ mod common;
 use openmls::prelude::{
     Capabilities, Ciphersuite, CredentialType, CredentialWithKey, Extension, ExtensionType,
     Extensions, GroupContext, KeyPackage, LeafNodeIndex, LeafNodeParameters, Lifetime, MlsGroup,
-    NewSignerBundle, RequiredCapabilitiesExtension, UnknownExtension,
+    NewSignerBundle, PreSharedKeyProposal, Proposal, RequiredCapabilitiesExtension,
+    UnknownExtension,
 };
 use openmls::prelude::{CommitBuilder, Initial};
 
@@ -869,6 +870,72 @@ fn accounts_are_removed_whole() {
         set_data(builder.propose_removals([LeafNodeIndex::new(1)]), &data)
     });
     assert_refused(&people[0], &own, Refusal::NotAllowed);
+}
+
+#[test]
+fn pre_shared_keys_are_not_in_use() {
+    use openmls::schedule::{ExternalPsk, PreSharedKeyId, Psk};
+    let people = group_of(2);
+    let (store, mut group) = people[0].snapshot().into_parts();
+    let crypto = people[0].core.crypto();
+    let provider = crypto.provider(&store).unwrap();
+    let id = PreSharedKeyId::new(
+        CIPHERSUITE,
+        crypto,
+        Psk::External(ExternalPsk::new(vec![1])),
+    )
+    .unwrap();
+    id.store(&provider, &[2; 32]).unwrap();
+    group.set_aad(aad(&people[0], Vec::new()));
+    let proposal = Proposal::PreSharedKey(Box::new(PreSharedKeyProposal::new(id)));
+    let commit = group
+        .commit_builder()
+        .add_proposal(proposal)
+        .load_psks(&store)
+        .unwrap()
+        .build(crypto, crypto, people[0].core.device(), |_| true)
+        .unwrap()
+        .stage_commit(&provider)
+        .unwrap();
+    let staged_by_author = group.pending_commit().unwrap();
+    let author = *people[0].snapshot().me().unwrap();
+    let judged = super::judge(
+        &people[0].snapshot(),
+        &author,
+        &aad(&people[0], Vec::new()),
+        staged_by_author,
+        &[],
+    );
+    assert_eq!(judged.unwrap_err(), Error::Refused(Refusal::ProposalType));
+    // Others have no keys that are not the group's, so that MLS' own checks come first.
+    let commit = commit.into_commit().to_bytes().unwrap();
+    assert_eq!(
+        verdict(&people[1], &commit),
+        Err(Error::Invalid(Invalid::Commit))
+    );
+}
+
+#[test]
+fn a_full_batch_is_added_at_once_and_one_more_is_not() {
+    let mut people = group_of(1);
+    let mut newcomers: Vec<_> = (2..).take(ADDS_PER_COMMIT_MAX + 1).map(person).collect();
+    let mut key_packages: Vec<_> = newcomers.iter_mut().map(Person::key_package).collect();
+    let one_more = people[0]
+        .commit(&Operation::Add {
+            key_packages: key_packages.clone(),
+        })
+        .unwrap_err();
+    assert_eq!(one_more, Error::Refused(Refusal::TooMany));
+    key_packages.truncate(ADDS_PER_COMMIT_MAX);
+    let commit = people[0].commit(&Operation::Add { key_packages }).unwrap();
+    people[0].go(commit.header.id);
+    newcomers[ADDS_PER_COMMIT_MAX - 1]
+        .join(commit.welcome.as_ref().unwrap())
+        .unwrap();
+    people.push(newcomers.swap_remove(ADDS_PER_COMMIT_MAX - 1));
+    common::assert_agree(&people);
+    commit_by(&mut people, 1, &Operation::Update);
+    common::assert_talk(&mut people);
 }
 
 #[test]

@@ -1,0 +1,78 @@
+//! What a device asks a commit to do.
+
+use std::fmt;
+
+use crate::{AccountId, JoinPolicy, Order, Role};
+
+/// What a commit is to do.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Add the devices of these KeyPackages.
+    Add {
+        /// As others got them from [`Core::new_key_package`]; at most 64.
+        key_packages: Vec<Vec<u8>>,
+    },
+    /// Realise what others ordered.
+    Realise {
+        /// Orders that hold in this state, about different accounts; at most 32.
+        orders: Vec<Order>,
+    },
+    /// Remove an account of lower rank with all its devices.
+    Remove {
+        /// The account.
+        account: AccountId,
+    },
+    /// Change the name.
+    Rename {
+        /// The new name.
+        name: String,
+    },
+    /// Change or take away the picture.
+    SetAvatar {
+        /// SHA-256 of the picture.
+        hash: Option<[u8; 32]>,
+    },
+    /// Change after what time messages disappear.
+    SetDisappearing {
+        /// Not zero; `None` for never.
+        seconds: Option<u32>,
+    },
+    /// Change who may add others.
+    SetJoinPolicy {
+        /// The new rule.
+        policy: JoinPolicy,
+    },
+    /// Change the relays.
+    SetRelays {
+        /// The new list.
+        relays: Vec<String>,
+    },
+    /// Change the role of an account. Making somebody the owner hands over: the former owner becomes first admin.
+    SetRole {
+        /// The account.
+        account: AccountId,
+        /// Its new role.
+        role: Role,
+    },
+    /// Renew the keys of this device.
+    Update,
+}
+
+impl fmt::Debug for Operation {
+    /// Which operation, not on what: names and KeyPackages are not for logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Add { .. } => "Add(..)",
+            Self::Realise { .. } => "Realise(..)",
+            Self::Remove { .. } => "Remove(..)",
+            Self::Rename { .. } => "Rename(..)",
+            Self::SetAvatar { .. } => "SetAvatar(..)",
+            Self::SetDisappearing { .. } => "SetDisappearing(..)",
+            Self::SetJoinPolicy { .. } => "SetJoinPolicy(..)",
+            Self::SetRelays { .. } => "SetRelays(..)",
+            Self::SetRole { .. } => "SetRole(..)",
+            Self::Update => "Update",
+        })
+    }
+}
