@@ -43,7 +43,7 @@ pub struct BranchKey {
 }
 
 /// One thing that a commit changes, for the timeline.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Change {
     /// The picture was changed or taken away.
@@ -81,7 +81,7 @@ pub enum Change {
 }
 
 /// Everything about a valid commit that is of interest without merging it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitHeader {
     /// The state it leads to.
     pub id: StateId,

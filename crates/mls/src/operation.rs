@@ -10,7 +10,7 @@ use crate::{AccountId, JoinPolicy, Order, Role};
 pub enum Operation {
     /// Add the devices of these KeyPackages.
     Add {
-        /// As others got them from [`Core::new_key_package`]; at most 64.
+        /// As others got them from [`Core::new_key_package`](crate::Core::new_key_package); at most 64.
         key_packages: Vec<Vec<u8>>,
     },
     /// Realise what others ordered.

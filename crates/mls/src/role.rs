@@ -3,10 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{AccountId, DeviceId, ParseIdError};
 
 /// What an account may do in a group. Owner and admins are listed in the group data; all others are members.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Role {
     /// The one account that nobody can remove; it appoints admins and may hand over.
     Owner,
@@ -17,7 +19,7 @@ pub enum Role {
 }
 
 /// One device in a group: a leaf of the ratchet tree with its verified credential.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// The account the device belongs to.
     pub account: AccountId,
