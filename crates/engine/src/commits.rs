@@ -197,6 +197,7 @@ impl Engine {
             .collect();
         group.record.path = path;
         group.head = None;
+        group.cursor.sent = 0;
         for state in &fresh {
             if let Some(commit) = self.commit_record(group, state)? {
                 group.observe(commit.clock, now);
@@ -347,15 +348,11 @@ impl Engine {
         if group.record.standing != Standing::Active {
             return Ok(false);
         }
-        let lost = group
-            .record
-            .intents
-            .iter()
-            .find(|i| {
-                !i.committed
-                    .is_some_and(|state| group.record.path.contains(&state))
-            })
-            .cloned();
+        let path = &group.record.path;
+        let is_lost = |intent: &Intent| !intent.committed.is_some_and(|s| path.contains(&s));
+        let is_moot = |intent: &Intent| matches!(intent.wish, Wish::Update) && is_lost(intent);
+        group.record.intents.retain(|intent| !is_moot(intent));
+        let lost = group.record.intents.iter().find(|i| is_lost(i)).cloned();
         let Some(intent) = lost else { return Ok(false) };
         let (number, told) = (intent.number, withdrawn(&intent.wish));
         match self.commit_intent(group, intent, now) {
@@ -455,6 +452,7 @@ impl Engine {
             }
             Wish::Remove { account } => Operation::Remove { account: *account },
             Wish::Rename { name } => Operation::Rename { name: name.clone() },
+            Wish::Update => Operation::Update,
             Wish::SetRole { account, role } => Operation::SetRole {
                 account: *account,
                 role: (*role).into(),
@@ -517,7 +515,7 @@ fn changed(actor: Option<AccountId>, change: &Change) -> Option<Notice> {
 /// What to tell when a wish cannot be carried out any more; nothing for those that have come true.
 fn withdrawn(wish: &Wish) -> Option<Notice> {
     let (subject, detail) = match wish {
-        Wish::Realise => return None,
+        Wish::Realise | Wish::Update => return None,
         Wish::Add { account, .. } => (Some(*account), "add"),
         Wish::Remove { account } => (Some(*account), "remove"),
         Wish::Rename { name } => (None, name.as_str()),

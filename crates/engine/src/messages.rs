@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::group::Group;
 use crate::receipts::{add_holder, count_holders};
 use crate::record::{
-    Body, CommitRecord, MessageIdBytes, MessageRecord, Notice, NoticeKind, Standing,
+    Body, CommitRecord, MessageIdBytes, MessageRecord, Notice, NoticeKind, Standing, Wish,
 };
 use crate::table;
 use crate::time::Time;
@@ -18,6 +18,9 @@ use crate::view::{Event, MessageKind, MessageView, NoticeView, ReactionView};
 
 /// Longest text of a message, in bytes of UTF-8. What a member gains at this size: one frame.
 pub const TEXT_LEN_MAX: usize = 32 * 1024;
+/// Messages that a device sends in one state before it renews its keys. Far fewer than the keys
+/// that OpenMLS skips and keeps, so that a member who was away reads all of them in any order.
+const SENT_PER_STATE_MAX: u32 = 400;
 /// Longest reaction, in bytes.
 const EMOJI_LEN_MAX: usize = 64;
 /// Most messages in one answer of [`Engine::message_list`].
@@ -211,6 +214,10 @@ impl Engine {
         message: Option<u64>,
         now: Time,
     ) -> Result<(), Error> {
+        if group.cursor.sent >= SENT_PER_STATE_MAX {
+            self.wish(group, Wish::Update, now)?;
+        }
+        group.cursor.sent = group.cursor.sent.saturating_add(1);
         self.ensure_head(group)?;
         let state = group.head_state()?;
         let plaintext = app.encode()?;

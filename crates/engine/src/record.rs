@@ -98,6 +98,8 @@ pub(crate) struct CursorRecord {
     pub(crate) clock: u64,
     pub(crate) unread: u32,
     pub(crate) next_message: u64,
+    /// Messages sent in the state at the head.
+    pub(crate) sent: u32,
 }
 
 /// Something this device wants of a group; carried out by a commit, again if that commit loses.
@@ -130,6 +132,8 @@ pub(crate) enum Wish {
         account: AccountId,
         role: RoleRecord,
     },
+    /// Renew this device's keys; dropped if another commit wins, for that renews the epoch too.
+    Update,
 }
 
 /// How a Welcome reaches the one it is for.

@@ -105,6 +105,31 @@ fn who_was_away_gets_all_from_somebody_who_wrote_none_of_it() {
 }
 
 #[test]
+fn more_messages_than_keys_are_kept_for_arrive_in_any_order() {
+    let mut world = World::new(&["a", "b"], 13);
+    let group = world.group("flood", 0, &[1]);
+    world.run(5_000);
+    world.kill(1);
+    for round in 0..1_500 {
+        world.say(0, &group, &format!("{round}"));
+    }
+    world.start(1);
+    // The newest comes live, before any of the others.
+    world.run(40);
+    world.say(0, &group, "1500");
+    world.until(60_000, "all", |world| {
+        world.sync(1, &group).envelopes > 1_500 && world.messages(1, &group) == 1_501
+    });
+    assert!(
+        world
+            .act(0, |engine, now| engine.group_info(&group, now))
+            .unwrap()
+            .epoch
+            >= 4
+    );
+}
+
+#[test]
 fn two_admins_who_commit_at_the_same_instant_never_split_the_group() {
     let mut world = World::new(&["a", "b", "c"], 5);
     let group = world.group("race", 0, &[1, 2]);

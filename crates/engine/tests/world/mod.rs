@@ -378,6 +378,28 @@ impl World {
         list.into_iter().rev().map(|message| message.text).collect()
     }
 
+    pub(crate) fn sync(&mut self, who: usize, group: &str) -> sori_engine::view::SyncView {
+        self.act(who, |engine, now| engine.sync_status(group, now))
+            .unwrap()
+    }
+
+    /// How many messages there are, page by page.
+    pub(crate) fn messages(&mut self, who: usize, group: &str) -> usize {
+        let (mut count, mut before) = (0, None::<String>);
+        loop {
+            let page = self
+                .act(who, |engine, now| {
+                    engine.message_list(group, before.as_deref(), 500, Notices::Left, now)
+                })
+                .unwrap();
+            count += page.len();
+            let Some(last) = page.last() else {
+                return count;
+            };
+            before = Some(last.id.clone());
+        }
+    }
+
     pub(crate) fn state(&mut self, who: usize, group: &str) -> String {
         self.act(who, |engine, now| engine.group_info(group, now))
             .unwrap()
