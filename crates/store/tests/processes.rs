@@ -52,8 +52,8 @@ fn say(line: &str) {
 
 /// What step `n` leaves at its own key, if the history went up to `last`.
 fn left_by(n: u64, last: u64) -> Option<Vec<u8>> {
-    let len = match n % 10 {
-        3 => 12_000,
+    let len = match n % 20 {
+        3 | 13 => 12_000,
         7 => 4_500_000,
         _ => 100 + n as usize % 200,
     };
@@ -170,7 +170,7 @@ fn killed_writer_loses_no_acknowledged_step_and_leaves_no_half_one() {
     let mut disk = Disk::folder();
     let mut acknowledged = 0;
     for round in 0..rounds {
-        if acknowledged > 60 {
+        if acknowledged > 50 {
             (disk, acknowledged) = (Disk::folder(), 0);
         }
         let (mut child, mut lines) = spawn(this_program(), "write", &disk.path());
