@@ -97,8 +97,8 @@ words! {
     made: "Made the account {0} in {1}.", "{1}에 {0} 계정을 만들었습니다.";
     made_next: "Next: `sori group create NAME`, `sori invite`, or `sori join LINK`.",
         "다음: `sori group create 이름`, `sori invite`, `sori join 링크`.";
-    made_no_relay: "It has no relay yet. Set one with `sori relay URL`, or follow an invite: it brings one.",
-        "아직 릴레이가 없습니다. `sori relay URL`로 정하거나 초대 링크로 참여하면 함께 정해집니다.";
+    made_no_relay: "It has no relay yet, and needs one before anything else: set it with `sori relay URL`, or follow an invite, which brings one.",
+        "아직 릴레이가 없습니다. 먼저 `sori relay URL`로 정하세요. 초대 링크로 참여하면 함께 정해집니다.";
     relay_none: "This profile has no relay. Set one with `sori relay URL`.",
         "이 프로필에는 릴레이가 없습니다. `sori relay URL`로 정하세요.";
     relay_connected: "Connected to {0}", "{0}에 연결되어 있습니다";

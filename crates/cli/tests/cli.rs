@@ -59,9 +59,15 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
 
 fn profile() -> (tempfile::TempDir, PathBuf) {
     let (folder, dir) = folder();
-    succeeds(&run(&dir, &["init", "--name", "Alice"]));
+    succeeds(&run(
+        &dir,
+        &["init", "--name", "Alice", "--relay", NO_RELAY],
+    ));
     (folder, dir)
 }
+
+/// A relay URL at which nobody answers.
+const NO_RELAY: &str = "relay://127.0.0.1:1/#AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 #[test]
 fn wrong_use_ends_with_2_and_changes_nothing() {
@@ -172,7 +178,14 @@ fn what_is_not_there_is_said_so() {
         "not a Sori invite",
     );
     fails(&run(&dir, &["relay", "nonsense"]), 2, "not a relay URL");
-    fails(&run(&dir, &["invite", "--no-wait"]), 1, "no relay yet");
+    let (_other_folder, other) = folder();
+    succeeds(&run(&other, &["init", "--name", "Bob"]));
+    fails(&run(&other, &["invite", "--no-wait"]), 1, "no relay yet");
+    fails(
+        &run(&other, &["group", "create", "Friends"]),
+        1,
+        "no relay yet",
+    );
     fails(&run(&dir, &["--json", "invite"]), 2, "--no-wait");
 }
 
@@ -270,6 +283,7 @@ fn rpc_makes_a_profile_and_an_account_and_answers_in_order_of_effect() {
         &[
             r#"{"jsonrpc":"2.0","id":1,"method":"account.info"}"#,
             r#"{"jsonrpc":"2.0","id":2,"method":"account.create","params":{"name":"Bot"}}"#,
+            &format!(r#"{{"jsonrpc":"2.0","method":"relay.set","params":{{"url":"{NO_RELAY}"}}}}"#),
             r#"{"jsonrpc":"2.0","id":3,"method":"group.create","params":{"name":"Log"}}"#,
             r#"{"jsonrpc":"2.0","id":4,"method":"group.list"}"#,
         ],
