@@ -359,8 +359,8 @@ impl Engine {
         let me = self.me()?.id;
         let notice = Notice {
             what: NoticeKind::Joined,
-            actor: Some(inviter),
-            subject: Some(me),
+            actor: Some(me),
+            subject: Some(inviter),
             detail: String::new(),
         };
         self.add_own_notice(&mut group, notice, now)?;

@@ -64,7 +64,7 @@ impl Engine {
             what: NoticeKind::Created,
             actor: Some(owner),
             subject: None,
-            detail: String::new(),
+            detail: self.group_data(&mut group)?.name,
         };
         self.add_own_notice(&mut group, notice, now)?;
         self.group_changed(&group);

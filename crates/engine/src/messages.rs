@@ -8,9 +8,7 @@ use crate::envelope::{AppBody, AppMessage, ChannelMessage};
 use crate::error::Error;
 use crate::group::Group;
 use crate::receipts::{add_holder, count_holders};
-use crate::record::{
-    Body, CommitRecord, MessageIdBytes, MessageRecord, Notice, NoticeKind, Standing, Wish,
-};
+use crate::record::{Body, CommitRecord, MessageIdBytes, MessageRecord, Notice, Standing, Wish};
 use crate::table;
 use crate::time::Time;
 use crate::timeline::{Part, Timeline, part};
@@ -577,7 +575,7 @@ impl Engine {
         record: &MessageRecord,
         me: AccountId,
     ) -> Result<MessageView, Error> {
-        let mine = record.sender == me;
+        let mine = record.sender == me && !matches!(record.body, Body::Notice(_));
         let (copies, members) = self.copies(group, record)?;
         let state = match (mine, copies) {
             (false, _) => "received",
@@ -637,10 +635,9 @@ impl Engine {
         NoticeView {
             what: notice.what.name().to_owned(),
             actor: name(notice.actor),
-            object: if notice.what == NoticeKind::Renamed {
-                notice.detail.clone()
-            } else {
-                name(notice.subject)
+            object: match notice.subject {
+                None => notice.detail.clone(),
+                subject => name(subject),
             },
             detail: notice.detail.clone(),
         }

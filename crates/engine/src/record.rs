@@ -262,7 +262,6 @@ pub(crate) enum NoticeKind {
     Removed,
     Renamed,
     Role,
-    Undecryptable,
     Withdrawn,
 }
 
@@ -277,7 +276,6 @@ impl NoticeKind {
             Self::Removed => "removed",
             Self::Renamed => "renamed",
             Self::Role => "role",
-            Self::Undecryptable => "undecryptable",
             Self::Withdrawn => "withdrawn",
         }
     }

@@ -154,12 +154,13 @@ pub struct ReactionView {
 /// A notice of the timeline in parts, so that each front end can say it in its language.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NoticeView {
-    /// What happened: `created`, `added`, `removed`, `left`, `renamed`, `role`, `joined`,
-    /// `superseded`, `undecryptable`.
+    /// What happened: `added`, `created`, `joined`, `left`, `removed`, `renamed`, `role`,
+    /// `withdrawn` (a change that could not be carried out in the end).
     pub what: String,
     /// Name of who did it; empty if nobody in particular.
     pub actor: String,
-    /// Whom or what it concerns: a name, a new group name, a role.
+    /// Whom it concerns (`joined`: who let them in), or the name of the group (`created`,
+    /// `renamed`).
     pub object: String,
     /// A second argument where there is one, such as the role.
     pub detail: String,
