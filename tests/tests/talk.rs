@@ -170,30 +170,46 @@ fn ask(peers: &mut [Peer], group: &str, numbers: Range<usize>) -> Vec<(usize, u6
 /// Everybody ends with the same messages in the same order, each once and none that was
 /// acknowledged missing, and in the same state. Gives the messages.
 fn agree(peers: &mut [Peer], group: &str, acknowledged: &BTreeSet<String>) -> Vec<String> {
-    let (first, others) = peers.split_first_mut().unwrap();
-    let mut texts = Vec::new();
-    let has_all = |texts: &[String]| acknowledged.iter().all(|text| texts.contains(text));
-    wait_until("the first has all messages", || {
-        texts = all_texts(first, group);
-        has_all(&texts)
-    });
-    let unique: BTreeSet<&String> = texts.iter().collect();
-    assert_eq!(unique.len(), texts.len(), "every message once");
-    for peer in others {
-        let name = peer.name.clone();
-        wait_until(
-            &format!("{name} has the same messages in the same order"),
-            || {
-                // What was written and not acknowledged may still be on its way to the first.
-                texts = all_texts(first, group);
-                all_texts(peer, group) == texts
-            },
-        );
-        wait_until("the same state", || {
-            state(peer, group) == state(first, group)
-        });
+    let started = Instant::now();
+    loop {
+        // What was written and not acknowledged may still be on its way, so all are read anew.
+        let mut views: Vec<_> = peers
+            .iter_mut()
+            .map(|peer| (all_texts(peer, group), state(peer, group)))
+            .collect();
+        let unique: BTreeSet<&String> = views[0].0.iter().collect();
+        assert_eq!(unique.len(), views[0].0.len(), "every message once");
+        let is_complete = acknowledged.iter().all(|text| unique.contains(text));
+        if is_complete && views.iter().all(|view| *view == views[0]) {
+            return views.swap_remove(0).0;
+        }
+        if started.elapsed() > patience() {
+            report(peers, group, acknowledged);
+            panic!("no agreement within {:?}", patience());
+        }
+        std::thread::sleep(Duration::from_millis(200));
     }
-    texts
+}
+
+/// What there is to see when they do not agree.
+fn report(peers: &mut [Peer], group: &str, acknowledged: &BTreeSet<String>) {
+    println!("acknowledged: {}", acknowledged.len());
+    for peer in peers {
+        let texts = all_texts(peer, group);
+        let missing = acknowledged
+            .iter()
+            .filter(|text| !texts.contains(text))
+            .count();
+        let sync = peer.call("sync.status", &json!({ "group": group }));
+        let connection = peer.call("connection.status", &json!({}));
+        let (state, epoch) = state(peer, group);
+        println!(
+            "{}: {} messages, {missing} missing, epoch {epoch}, {state}",
+            peer.name,
+            texts.len()
+        );
+        println!("  {sync}\n  {connection}");
+    }
 }
 
 fn count(peer: &mut Peer, group: &str) -> usize {
@@ -233,14 +249,18 @@ fn text(value: &Value) -> String {
 /// Asks again until it is so; networks and back-off need time, and how much is not the point here.
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
-    let patience = Duration::from_secs(number("SORI_TALK_PATIENCE", 90) as u64);
     while !is_so() {
         assert!(
-            started.elapsed() < patience,
-            "not within {patience:?}: {what}"
+            started.elapsed() < patience(),
+            "not within {:?}: {what}",
+            patience()
         );
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+fn patience() -> Duration {
+    Duration::from_secs(number("SORI_TALK_PATIENCE", 90) as u64)
 }
 
 fn number(variable: &str, default: usize) -> usize {
