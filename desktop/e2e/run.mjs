@@ -21,6 +21,9 @@ import { trouble } from './parts/trouble.mjs';
 const shots = join(target, 'e2e-shots');
 mkdirSync(shots, { recursive: true });
 
+/** Parts build on one another: after this many failures the rest says nothing new. */
+const FAILED_MAX = 3;
+
 let passed = 0;
 let failed = 0;
 
@@ -42,6 +45,7 @@ const world = {
       failed += 1;
       console.log(`not ok ${name}: ${error.stack ?? error}`);
       await world.shot(`failed-${failed}`).catch(() => undefined);
+      if (failed >= FAILED_MAX) throw new Error(`${FAILED_MAX} tests failed; the rest would only repeat it`);
     }
   },
 

@@ -6,6 +6,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     environment: 'node',
+    // Else a style sheet would be read as an empty one.
+    css: true,
     env: { TZ: 'Asia/Seoul' },
     reporters: ['default', './test/closing-line.ts'],
   },

@@ -5,6 +5,8 @@
 
 const ELEMENT = 'element-6066-11e4-a52e-4f735466cecf';
 const WAIT_MS = 15_000;
+/** An answer that takes longer than this will not come. */
+const ANSWER_MS = 40_000;
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -65,7 +67,17 @@ export class Window {
     return this.#call('POST', '/window/rect', { width, height });
   }
 
+  /** A picture of the page. One of a page at rest would wait for a frame that never comes, so something moves meanwhile. */
   async screenshot() {
+    await this.run(() => {
+      let left = 20;
+      const nudge = setInterval(() => {
+        document.documentElement.style.outline = left % 2 === 0 ? '' : '1px solid transparent';
+        document.documentElement.style.opacity = left % 2 === 0 ? '' : '0.999';
+        left -= 1;
+        if (left === 0) clearInterval(nudge);
+      }, 50);
+    });
     return Buffer.from(await this.#call('GET', '/screenshot'), 'base64');
   }
 
@@ -119,14 +131,21 @@ export class Window {
     return this.#call('GET', `/element/${await this.#one(css)}/property/value`);
   }
 
+  /**
+   * Enters text as a paste does, and keys as keys. WebKit's driver forgets Shift when it types letters, so `!` would
+   * become `1`; the real keyboard has a test of its own.
+   */
   async type(css, text) {
-    await this.#call('POST', `/element/${await this.#one(css)}/value`, { text });
+    const id = await this.#one(css);
+    for (const part of text.split(/([\uE000-\uF8FF])/).filter((piece) => piece !== '')) {
+      if (/^[\uE000-\uF8FF]$/.test(part)) await this.press(part);
+      else await this.run(enter, { [ELEMENT]: id }, part, false);
+    }
   }
 
+  /** Puts `text` in the place of what a field holds. */
   async fill(css, text) {
-    const id = await this.#one(css);
-    await this.#call('POST', `/element/${id}/clear`, {});
-    await this.#call('POST', `/element/${id}/value`, { text });
+    await this.run(enter, { [ELEMENT]: await this.#one(css) }, text, true);
   }
 
   /** Presses keys together, in the focused element. */
@@ -143,9 +162,18 @@ export class Window {
   }
 }
 
+/** Runs inside the page. */
+function enter(field, text, anew) {
+  field.focus();
+  if (anew) field.select();
+  else field.setSelectionRange(field.value.length, field.value.length);
+  document.execCommand(text === '' ? 'delete' : 'insertText', false, text);
+}
+
 async function request(base, method, path, body) {
   const response = await fetch(`${base}${path}`, {
     method,
+    signal: AbortSignal.timeout(ANSWER_MS),
     ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
   });
   const { value } = await response.json();

@@ -79,12 +79,12 @@ export async function conversation(world) {
     world.texts.push('저는 따뜻한 차 가져갈게요');
     await haru.ask('message.send', { group, text: '저는 따뜻한 차 가져갈게요', reply_to: id });
     await find(window, '저는 따뜻한 차 가져갈게요');
-    assert.match(await window.text('[data-found] [data-testid=quote]'), /나\s*좋아요! 김밥은/);
+    assert.deepEqual(await window.texts('[data-found] [data-testid=quote]'), ['나 좋아요! 김밥은 제가 싸 갈게요']);
     await window.run(() => document.querySelector('[data-found] [data-testid=tool-reply]').click());
     await window.seeText('.mode', '하루 님에게 답장');
     await say('고마워요, 하루 님');
     await find(window, '고마워요, 하루 님');
-    assert.match(await window.text('[data-found] [data-testid=quote]'), /하루\s*저는 따뜻한 차/);
+    assert.deepEqual(await window.texts('[data-found] [data-testid=quote]'), ['하루 저는 따뜻한 차 가져갈게요']);
     await seojun.message(group, '고마워요, 하루 님');
   });
 
