@@ -25,6 +25,9 @@ use crate::view::SyncView;
 /// sent back to where it came from does not open.
 const ANSWERER_AAD: &[u8] = b"sori catch-up 1 answerer";
 const ASKER_AAD: &[u8] = b"sori catch-up 1 asker";
+/// Ours and the peer's, by the side that we are on.
+const ASKING: [&[u8]; 2] = [ASKER_AAD, ANSWERER_AAD];
+const ANSWERING: [&[u8]; 2] = [ANSWERER_AAD, ASKER_AAD];
 /// Waits between the first hellos on a channel, in milliseconds; the first may be lost, or come
 /// while the one who could answer is busy.
 const HELLO_WAITS_MS: [u64; 5] = [100, 1_000, 3_000, 10_000, 30_000];
@@ -35,6 +38,8 @@ const ANSWER_SPREAD_MS: u64 = 250;
 /// After this long without a word a catch-up is given up, in milliseconds; the next begins where
 /// it ended.
 const SILENCE_MS: u64 = 8_000;
+/// The same before the first word: the peer may have taken somebody else's offer.
+const FIRST_SILENCE_MS: u64 = 2_500;
 /// Most catch-ups at a time; a peer gains at most this many sessions' memory.
 const SESSIONS_MAX: usize = 4;
 /// Frames of one catch-up that are remembered.
@@ -100,6 +105,21 @@ impl Sessions {
         self.running
             .values()
             .any(|running| running.channel == channel)
+    }
+
+    /// Whether we are asking somebody on this channel. Answering somebody does not keep us from
+    /// asking: two members who say hello in the same instant answer each other, and if each waited
+    /// for the other one to take its offer, both would wait for ever.
+    fn is_asking(&self, channel: u32) -> bool {
+        self.running
+            .values()
+            .any(|running| running.channel == channel && running.aad == ASKING)
+    }
+
+    /// The connection to a relay is gone, and with it the peers met there.
+    pub(crate) fn disconnected(&mut self, relay: &RelayUrl) {
+        self.running
+            .retain(|_, running| !running.relays.contains(relay));
     }
 }
 
@@ -306,7 +326,7 @@ impl Engine {
         };
         // Somebody else answers: we need not.
         held.live.answer.take_if(|answer| answer.hello == hello);
-        if !held.live.asked.contains(&hello) || self.sessions.is_busy(channel) {
+        if !held.live.asked.contains(&hello) || self.sessions.is_asking(channel) {
             return;
         }
         held.live.asked.retain(|asked| *asked != hello);
@@ -320,8 +340,8 @@ impl Engine {
         let number = self.sessions.next;
         self.sessions.next = number.wrapping_add(1);
         let aad = match &stage {
-            Stage::Offering { .. } => [ANSWERER_AAD, ASKER_AAD],
-            Stage::Opening | Stage::Talking(_) => [ASKER_AAD, ANSWERER_AAD],
+            Stage::Offering { .. } => ANSWERING,
+            Stage::Opening | Stage::Talking(_) => ASKING,
         };
         let running = Running {
             channel,
@@ -333,7 +353,7 @@ impl Engine {
             stage,
             incoming: Assembler::default(),
             seen: BTreeSet::new(),
-            until: now.plus_ms(SILENCE_MS),
+            until: now.plus_ms(FIRST_SILENCE_MS),
             received: 0,
         };
         self.sessions.running.insert(number, running);

@@ -118,6 +118,8 @@ impl Engine {
     /// Only for trouble with the store; then the engine must be opened again.
     pub fn handle_disconnected(&mut self, relay: &RelayUrl, now: Time) -> Result<(), Error> {
         self.network.disconnected(relay, now, &mut self.rng);
+        self.sessions.disconnected(relay);
+        self.topics_stale = true;
         self.forget_live_channels();
         self.connection_changed();
         Ok(())

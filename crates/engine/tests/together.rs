@@ -130,6 +130,29 @@ fn more_messages_than_keys_are_kept_for_arrive_in_any_order() {
 }
 
 #[test]
+fn two_who_say_hello_in_the_same_instant_still_meet() {
+    for seed in 100..115 {
+        let mut world = World::new(&["a", "b"], seed);
+        let group = world.group("both", 0, &[1]);
+        world.run(5_000);
+        world.loss = 1;
+        for who in 0..2 {
+            for round in 0..5 {
+                world.say(who, &group, &format!("{who}-{round}"));
+            }
+        }
+        world.run(100);
+        world.relay(false);
+        world.run(500);
+        world.loss = 0;
+        world.relay(true);
+        world.until(25_000, "agreed", |world| {
+            world.texts(0, &group).len() == 10 && world.agree(&group, &[0, 1])
+        });
+    }
+}
+
+#[test]
 fn two_admins_who_commit_at_the_same_instant_never_split_the_group() {
     let mut world = World::new(&["a", "b", "c"], 5);
     let group = world.group("race", 0, &[1, 2]);
