@@ -167,8 +167,8 @@ export class Person {
 }
 
 /**
- * The real window. It runs with a D-Bus session and folders of its own, driven by WebKit's WebDriver; `before` is a
- * shell line for that session, such as one that starts an input method.
+ * The real window. It runs with a D-Bus session and folders of its own, driven by WebKit's WebDriver; `before` is
+ * what a shell does first in that session, such as starting an input method.
  */
 export class App {
   #driver;
@@ -180,7 +180,7 @@ export class App {
     const base = place('apps', home);
     const dirs = Object.fromEntries(['config', 'data', 'cache', 'runtime'].map((kind) => [kind, place('apps', home, kind)]));
     const log = openSync(join(place('logs'), `${home}.log`), 'a');
-    app.#driver = start('dbus-run-session', ['--', 'sh', '-c', `${before}; exec /usr/bin/WebKitWebDriver --host=127.0.0.1 --port=${port}`], {
+    app.#driver = start('dbus-run-session', ['--', 'sh', '-c', `${before}\nexec /usr/bin/WebKitWebDriver --host=127.0.0.1 --port=${port}`], {
       stdio: ['ignore', log, log],
       env: {
         ...process.env,

@@ -29,9 +29,10 @@ export async function hangul(world) {
     before: [
       `gsettings set org.freedesktop.ibus.general preload-engines "['hangul']"`,
       'gsettings set org.freedesktop.ibus.engine.hangul initial-input-mode hangul',
-      '(ibus-daemon --xim --replace &)',
+      // It ends with its parent, which here is the driver.
+      'ibus-daemon --xim --replace &',
       'for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1; ibus engine hangul 2>/dev/null && break; done',
-    ].join('; '),
+    ].join('\n'),
   });
   const { window, test } = world;
 

@@ -45,7 +45,7 @@ export async function settings(world) {
     await window.fill('#group-name', '북한산 산행');
     await window.click('[data-testid=name-submit]');
     await window.seeText('[data-testid=conversation-title]', '북한산 산행');
-    await window.seeText('[data-testid=notice]', '‘북한산 산행’으로 바꿨어요');
+    await window.seeText('[data-testid=notice]', '그룹 이름을 ‘북한산 산행’으로 바꿨어요');
     await until('the name at the other side', async () => (await people['하루'].ask('group.info', { group })).name === '북한산 산행');
   });
 

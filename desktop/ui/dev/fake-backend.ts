@@ -7,7 +7,6 @@ import type {
   GroupView,
   JoinView,
   MessageView,
-  NoticeView,
   Settings,
   StartView,
 } from '../src/lib/backend';
@@ -18,7 +17,7 @@ import { BackendError } from '../src/lib/backend';
  * the first screen, `lang=ko|en`, `theme=light|dark`, `state=connected|offline|connecting|none`, `empty`.
  */
 
-const ME = 'me-account-000000000000000000000000000000000000';
+const ME = 'kP2vXo9dN5rT8wYb3uHc7qJf1mLs6eGzA4iQxV0tBnE';
 const PEOPLE: Record<string, string> = {
   [ME]: '민지',
   seo: '서준',
@@ -53,7 +52,12 @@ function message(sender: string, text: string, ago: number, more: Partial<Messag
   };
 }
 
-const notice = (ago: number, notice: NoticeView): MessageView => message('', '', ago, { kind: 'notice', notice });
+const notice = (ago: number, sender: string, what: string, object = ''): MessageView =>
+  message(sender, '', ago, {
+    mine: false,
+    kind: 'notice',
+    notice: { what, actor: PEOPLE[sender] ?? '', object, detail: '' },
+  });
 
 function hiking(): MessageView[] {
   const plan = message('seo', '이번 토요일 북한산 어때요? 아침 8시에 우이역에서 만나요.', 26 * HOUR);
@@ -61,14 +65,14 @@ function hiking(): MessageView[] {
     reactions: [{ emoji: '👍', senders: ['seo', 'haru'], mine: false }],
   });
   return [
-    notice(49 * HOUR, { what: 'created', actor: '민지', object: '', detail: '' }),
-    notice(48.9 * HOUR, { what: 'joined', actor: '', object: '서준', detail: '' }),
-    notice(48.8 * HOUR, { what: 'joined', actor: '', object: '하루', detail: '' }),
+    notice(49 * HOUR, ME, 'created', '등산'),
+    notice(48.9 * HOUR, ME, 'added', '서준'),
+    notice(48.8 * HOUR, ME, 'added', '하루'),
     plan,
     bring,
     message('haru', '저는 따뜻한 차 가져갈게요', 25.8 * HOUR),
     message('haru', '몇 명이나 가는 거예요?', 25.79 * HOUR),
-    notice(3 * HOUR, { what: 'renamed', actor: '민지', object: '주말 등산', detail: '' }),
+    notice(3 * HOUR, 'seo', 'renamed', '주말 등산'),
     message('dohyun', '비 온다는데 우산 챙겨야 할까요?', 2 * HOUR),
     message('yuna', '오전에는 안 온대요', 1.95 * HOUR, { in_reply_to: null, edited: true }),
     message('yuna', '🙌', 1.94 * HOUR),
@@ -173,7 +177,7 @@ export function fakeBackend(query: URLSearchParams): Backend {
       listen = onEvent;
       return done;
     },
-    accountInfo: () => Promise.resolve({ name: '민지', account: 'kP2vXo9dN5rT8wYb3uHc7qJf1mLs6eGzA4iQxV0tBnE', relay: connection.relay }),
+    accountInfo: () => Promise.resolve({ name: '민지', account: ME, relay: connection.relay }),
     connection: () => Promise.resolve(connection),
     relaySet: (url) => {
       connection = { ...connection, relay: url };
@@ -208,7 +212,7 @@ export function fakeBackend(query: URLSearchParams): Backend {
     groupCreate: (name) => {
       const group = `group-${groups.length}`;
       groups.push({ group, name, unread: 0, direct: false, members: 1, active: true, last: null });
-      messages.set(group, [notice(0, { what: 'created', actor: '', object: '', detail: '' })]);
+      messages.set(group, [notice(0, ME, 'created', name)]);
       return Promise.resolve(group);
     },
     groupList: () => Promise.resolve(groups.map((group) => ({ ...group, last: messages.get(group.group)?.at(-1) ?? null }))),

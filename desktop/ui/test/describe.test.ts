@@ -35,22 +35,39 @@ test('alone in a group nothing waits for anybody', () => {
 
 test('the list says who spoke, except where it is plain', () => {
   const other = { ...own, mine: false, sender_name: '서준' };
-  expect(previewWords(own, false, ko)).toBe('나: 안녕하세요');
-  expect(previewWords(other, false, ko)).toBe('서준: 안녕하세요');
-  expect(previewWords(other, true, ko)).toBe('안녕하세요');
-  expect(previewWords({ ...own, deleted: true, text: '' }, false, ko)).toBe('나: 지운 메시지예요');
-  expect(previewWords(null, false, ko)).toBe('아직 메시지가 없어요');
+  expect(previewWords(own, false, 'me', ko)).toBe('나: 안녕하세요');
+  expect(previewWords(other, false, 'me', ko)).toBe('서준: 안녕하세요');
+  expect(previewWords(other, true, 'me', ko)).toBe('안녕하세요');
+  expect(previewWords({ ...own, deleted: true, text: '' }, false, 'me', ko)).toBe('나: 지운 메시지예요');
+  expect(previewWords(null, false, 'me', ko)).toBe('아직 메시지가 없어요');
 });
 
 test.each<[Partial<NoticeView>, string, string]>([
-  [{ what: 'created', actor: '민지' }, '민지 님이 그룹을 만들었어요', '민지 created the group'],
-  [{ what: 'joined', object: '서준' }, '서준 님이 들어왔어요', '서준 joined'],
-  [{ what: 'removed', actor: '민지', object: '서준' }, '민지 님이 서준 님을 내보냈어요', '민지 removed 서준'],
-  [{ what: 'renamed', actor: '민지', object: '등산' }, '민지 님이 그룹 이름을 ‘등산’으로 바꿨어요', '민지 renamed the group to “등산”'],
-  [{ what: 'role', object: '서준', detail: 'admin' }, '서준 님의 역할이 관리자로 바뀌었어요', '서준 is now admin'],
+  [{ what: 'created', object: '등산' }, '민지 님이 그룹을 만들었어요', '민지 created the group'],
+  [{ what: 'added', object: '서준' }, '민지 님이 서준 님을 초대했어요', '민지 invited 서준'],
+  [{ what: 'joined', object: '서준' }, '민지 님이 들어왔어요', '민지 joined'],
+  [{ what: 'removed', object: '서준' }, '민지 님이 서준 님을 내보냈어요', '민지 removed 서준'],
+  [{ what: 'left' }, '민지 님이 나갔어요', '민지 left'],
+  [{ what: 'renamed', object: '등산' }, '민지 님이 그룹 이름을 ‘등산’으로 바꿨어요', '민지 renamed the group to “등산”'],
+  [{ what: 'role', object: '서준', detail: 'admin' }, '민지 님이 서준 님의 역할을 관리자로 바꿨어요', '민지 made 서준 admin'],
   [{ what: 'something new' }, '그룹에 변경이 있었어요', 'The group changed'],
 ])('the notice %o', (parts, korean, english) => {
-  const notice = { what: '', actor: '', object: '', detail: '', ...parts };
-  expect(noticeWords(notice, false, ko)).toBe(korean);
-  expect(noticeWords(notice, false, en)).toBe(english);
+  const message: MessageView = {
+    ...own,
+    mine: false,
+    kind: 'notice',
+    notice: { what: '', actor: '민지', object: '', detail: '', ...parts },
+  };
+  expect(noticeWords(message, 'somebody else', ko)).toBe(korean);
+  expect(noticeWords(message, 'somebody else', en)).toBe(english);
+});
+
+test('what one did oneself is said without a name', () => {
+  const message: MessageView = {
+    ...own,
+    kind: 'notice',
+    notice: { what: 'added', actor: '민지', object: '서준', detail: '' },
+  };
+  expect(noticeWords(message, 'me', ko)).toBe('서준 님을 초대했어요');
+  expect(noticeWords(message, 'me', en)).toBe('You invited 서준');
 });

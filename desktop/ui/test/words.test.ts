@@ -24,7 +24,8 @@ describe('the two tables', () => {
   test('have no empty sentence and no stray space', () => {
     for (const table of Object.values(tables)) {
       for (const [key, entry] of Object.entries(table)) {
-        expect(said(entry), key).not.toBe('');
+        // Korean leaves the subject of one's own doings out.
+        if (key !== 'notice_by_me') expect(said(entry), key).not.toBe('');
         expect(said(entry), key).toBe(said(entry).trim());
       }
     }
@@ -35,7 +36,7 @@ describe('the two tables', () => {
     for (const [key, entry] of Object.entries(en)) {
       if (!own.has(key)) expect(said(entry), key).not.toMatch(/\p{Script=Hangul}/u);
     }
-    const bare = new Set([...own, 'reaction_by', 'preview_by']);
+    const bare = new Set([...own, 'reaction_by', 'preview_by', 'notice_by_me']);
     for (const [key, entry] of Object.entries(ko)) {
       if (!bare.has(key)) expect(said(entry), key).toMatch(/\p{Script=Hangul}/u);
     }

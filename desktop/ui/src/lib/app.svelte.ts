@@ -66,6 +66,11 @@ export class App {
     this.backend = backend;
   }
 
+  /** The own account id. */
+  get me(): string | null {
+    return this.account?.account ?? null;
+  }
+
   get requests(): JoinView[] {
     return this.joins.filter((join) => join.direction === 'incoming' && join.state === 'waiting');
   }

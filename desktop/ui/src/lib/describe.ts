@@ -1,4 +1,4 @@
-import type { MessageView, NoticeView, Role } from './backend';
+import type { MessageView, Role } from './backend';
 import { oneLine } from './format';
 import type { Words } from './words';
 
@@ -9,30 +9,31 @@ export function roleWords(role: Role, words: Words): string {
 
 const isRole = (text: string): text is Role => text === 'owner' || text === 'admin' || text === 'member';
 
-/** A notice as one sentence. */
-export function noticeWords(notice: NoticeView | null, mine: boolean, words: Words): string {
+/** A notice as one sentence. `me` is the own account id; what it did itself is said without a name. */
+export function noticeWords(message: MessageView, me: string | null, words: Words): string {
+  const { notice } = message;
   if (notice === null) return words.notice_other;
-  const { actor, object, detail } = notice;
-  const role = isRole(detail) ? roleWords(detail, words) : detail;
-  switch (notice.what) {
+  const { what, actor, object, detail } = notice;
+  const own = message.sender === me;
+  const who = own ? words.notice_by_me : words.notice_by(actor || words.someone);
+  const did = (deed: string): string => (who === '' ? deed : `${who} ${deed}`);
+  switch (what) {
     case 'created':
-      return mine || actor === '' ? words.notice_created_me : words.notice_created(actor);
+      return did(words.notice_created);
     case 'added':
-      return actor === '' || object === '' ? words.notice_added_plain(object || actor) : words.notice_added(actor, object);
+      return did(words.notice_added(object || words.someone));
     case 'joined':
-      return object === '' && actor === '' ? words.notice_joined_me : words.notice_joined(object || actor);
+      return did(own ? words.notice_joined_me : words.notice_joined);
     case 'removed':
-      return actor === '' ? words.notice_removed_plain(object) : words.notice_removed(actor, object);
+      return did(words.notice_removed(object || words.someone));
     case 'left':
-      return words.notice_left(object || actor);
+      return did(own ? words.notice_left_me : words.notice_left);
     case 'renamed':
-      return actor === '' ? words.notice_renamed_plain(object) : words.notice_renamed(actor, object);
+      return did(words.notice_renamed(object));
     case 'role':
-      return words.notice_role(object, role);
-    case 'superseded':
-      return words.notice_superseded;
-    case 'undecryptable':
-      return words.notice_undecryptable;
+      return did(words.notice_role(object || words.someone, isRole(detail) ? roleWords(detail, words) : detail));
+    case 'withdrawn':
+      return words.notice_withdrawn;
     default:
       return words.notice_other;
   }
@@ -47,17 +48,17 @@ export function copiesWords(message: MessageView, words: Words): string {
 }
 
 /** What a message says, on one line and without markup. */
-export function plainWords(message: MessageView, words: Words): string {
-  if (message.kind === 'notice') return noticeWords(message.notice, message.mine, words);
+export function plainWords(message: MessageView, me: string | null, words: Words): string {
+  if (message.kind === 'notice') return noticeWords(message, me, words);
   if (message.deleted) return words.message_deleted;
   if (message.kind === 'unknown') return message.text === '' ? words.message_unknown : oneLine(message.text);
   return oneLine(message.text);
 }
 
 /** The second line of a conversation in the list. */
-export function previewWords(message: MessageView | null, direct: boolean, words: Words): string {
+export function previewWords(message: MessageView | null, direct: boolean, me: string | null, words: Words): string {
   if (message === null) return words.preview_none;
-  const plain = plainWords(message, words);
+  const plain = plainWords(message, me, words);
   if (message.kind === 'notice') return plain;
   if (message.mine) return words.preview_mine(plain);
   return direct ? plain : words.preview_by(message.sender_name || words.someone, plain);
