@@ -130,24 +130,30 @@ fn more_messages_than_keys_are_kept_for_arrive_in_any_order() {
 }
 
 #[test]
-fn two_who_say_hello_in_the_same_instant_still_meet() {
-    for seed in 100..115 {
-        let mut world = World::new(&["a", "b"], seed);
-        let group = world.group("both", 0, &[1]);
+fn a_catch_up_that_breaks_off_keeps_nobody_from_the_next() {
+    for seed in 100..130 {
+        let mut world = World::new(&["a", "b", "c"], seed);
+        let group = world.group("broken off", 0, &[1, 2]);
         world.run(5_000);
+        world.kill(2);
         world.loss = 1;
-        for who in 0..2 {
-            for round in 0..5 {
-                world.say(who, &group, &format!("{who}-{round}"));
-            }
+        for round in 0..5 {
+            world.say(0, &group, &format!("{round}"));
+            world.say(1, &group, &format!("{round}"));
         }
-        world.run(100);
         world.relay(false);
         world.run(500);
         world.loss = 0;
         world.relay(true);
-        world.until(25_000, "agreed", |world| {
-            world.texts(0, &group).len() == 10 && world.agree(&group, &[0, 1])
+        // Somewhere in the middle of what a and b have to tell each other.
+        world.run(200 + seed % 10 * 60);
+        world.kill(0);
+        world.relay(false);
+        world.run(100);
+        world.relay(true);
+        world.start(2);
+        world.until(20_000, "agreed", |world| {
+            world.texts(1, &group).len() >= 5 && world.agree(&group, &[1, 2])
         });
     }
 }
