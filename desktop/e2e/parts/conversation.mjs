@@ -136,6 +136,8 @@ export async function conversation(world) {
     world.texts.push('그럼 8시에 봐요!');
   });
 
+  await shot('11-conversation');
+
   await test('deleted messages are shown as deleted, both ways', async () => {
     const { id } = await seojun.ask('message.send', { group, text: '잘못 보낸 말' });
     await window.seeText(inBubble, '잘못 보낸 말');

@@ -14,7 +14,7 @@ use crate::session::Session;
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Told {
-    Engine(Event),
+    Engine(Box<Event>),
     Shell(ShellEvent),
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn subscribe(session: State<'_, Session>, channel: Channel<Told>) -> 
     tauri::async_runtime::spawn(async move {
         loop {
             let told = match events.recv().await {
-                Ok(event) => Told::Engine(event),
+                Ok(event) => Told::Engine(Box::new(event)),
                 Err(RecvError::Lagged(_)) => Told::Shell(ShellEvent::Resync),
                 Err(RecvError::Closed) => break,
             };
