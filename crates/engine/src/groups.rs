@@ -42,8 +42,8 @@ impl Engine {
         direct: Conversation,
         now: Time,
     ) -> Result<GroupId, Error> {
-        let relay = self.relay.clone().ok_or(Error::NoRelay)?;
         let owner = self.me()?.id;
+        let relay = self.relay.clone().ok_or(Error::NoRelay)?;
         let data = GroupData {
             name,
             owner,

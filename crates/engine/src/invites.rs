@@ -88,8 +88,8 @@ impl Engine {
         }
         let group = options.group.as_deref().map(parse_group).transpose()?;
         self.atomically(|engine| {
-            let relay = engine.relay.clone().ok_or(Error::NoRelay)?;
             let me = engine.me()?.id;
+            let relay = engine.relay.clone().ok_or(Error::NoRelay)?;
             if let Some(id) = group {
                 engine.check_may_admit(id)?;
             }
