@@ -13,6 +13,7 @@ import { conversation } from './parts/conversation.mjs';
 import { firstStart } from './parts/first-start.mjs';
 import { hangul } from './parts/hangul.mjs';
 import { invites } from './parts/invites.mjs';
+import { keychain } from './parts/keychain.mjs';
 import { refusals } from './parts/refusals.mjs';
 import { restart } from './parts/restart.mjs';
 import { settings } from './parts/settings.mjs';
@@ -73,6 +74,7 @@ try {
   for (const part of [firstStart, invites, conversation, refusals, trouble, settings, restart]) await part(world);
   await world.app.stop();
   await hangul(world);
+  await keychain(world);
 } catch (error) {
   failed += 1;
   console.log(`not ok, and the rest could not run: ${error.stack ?? error}`);

@@ -31,6 +31,11 @@ use crate::stage::Stage;
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if !stage::has_screen(&|name| std::env::var_os(name)) {
+        return complain(
+            "sori-desktop finds no screen to open a window on; on a terminal use sori",
+        );
+    }
     let stage = match Stage::enter() {
         Ok(stage) => stage,
         Err(error) => return complain(&format!("sori-desktop cannot start itself: {error}")),

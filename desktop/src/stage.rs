@@ -84,6 +84,15 @@ fn additions(
     set
 }
 
+/// Whether the environment names a screen. The toolkit would end the program with a stack trace.
+pub(crate) fn has_screen(present: &dyn Fn(&str) -> Option<OsString>) -> bool {
+    !cfg!(target_os = "linux")
+        || ["DISPLAY", "WAYLAND_DISPLAY"]
+            .into_iter()
+            .filter_map(present)
+            .any(|value| !value.is_empty())
+}
+
 /// Whether bubblewrap, which WebKit uses, is here and permitted: some systems and containers
 /// refuse user namespaces, and WebKit would then show nothing at all.
 fn can_sandbox() -> bool {
@@ -102,6 +111,15 @@ mod tests {
 
     fn nothing(_name: &str) -> Option<OsString> {
         None
+    }
+
+    #[test]
+    fn a_screen_is_one_that_is_named() {
+        assert!(!has_screen(&nothing));
+        assert!(!has_screen(&|_name| Some(OsString::new())));
+        assert!(has_screen(
+            &|name| (name == "WAYLAND_DISPLAY").then(|| OsString::from("wayland-0"))
+        ));
     }
 
     #[test]

@@ -42,6 +42,7 @@ export async function hangul(world) {
     await window.see('[data-testid=conversation]', 30_000);
     await window.click('[data-testid=conversation]');
     await window.see('#draft');
+    await window.see('[data-testid=message]');
     const before = await window.count('[data-testid=message]');
     const id = await until('the window on the screen', () => x('search', '--onlyvisible', '--name', 'Sori').trim().split('\n').at(-1));
     x('windowactivate', '--sync', id);

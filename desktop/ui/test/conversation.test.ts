@@ -65,3 +65,15 @@ test('a refresh keeps what was loaded above it', async () => {
   expect(ids(conversation)).toHaveLength(701);
   expect(ids(conversation).at(-1)).toBe('new');
 });
+
+test('a long session forgets what is far above, and finds it again', async () => {
+  const { backend } = long(700);
+  const conversation = new Conversation(backend, 'g');
+  await conversation.open(0);
+  for (let page = 0; page < 11; page += 1) await conversation.loadEarlier();
+  conversation.trim();
+  expect(ids(conversation)).toHaveLength(300);
+  expect(ids(conversation).at(-1)).toBe('m699');
+  await conversation.loadEarlier();
+  expect(ids(conversation)[0]).toBe('m340');
+});

@@ -203,7 +203,7 @@ export class App {
         return;
       case 'group_changed':
         this.#listSoon();
-        if (open?.group === event.group) await open.refreshInfo();
+        if (open?.group === event.group) await this.#follow(open);
         return;
       case 'join_requested':
       case 'join_changed':
@@ -219,6 +219,16 @@ export class App {
         return;
       case 'stopped':
         this.#fail(new BackendError(event.refusal.code, event.refusal.detail));
+    }
+  }
+
+  /** Reads an open conversation's members again; one that is no more is closed. */
+  async #follow(open: Conversation): Promise<void> {
+    try {
+      await open.refreshInfo();
+    } catch (error) {
+      if (!(error instanceof BackendError) || error.code !== 'not_found') throw error;
+      if (this.open === open) this.close();
     }
   }
 

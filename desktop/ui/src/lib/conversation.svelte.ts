@@ -4,6 +4,8 @@ import { firstUnread } from './timeline';
 const PAGE = 60;
 /** More than this is never fetched again at once when something arrives. */
 const REFRESH_MAX = 400;
+/** A window that is open for days drops what has long scrolled out at the top, down to half of this. */
+const KEPT_MAX = 600;
 
 /** One open conversation: its members, and a window of its messages that ends at the newest. */
 export class Conversation {
@@ -87,6 +89,13 @@ export class Conversation {
     } finally {
       this.loadingEarlier = false;
     }
+  }
+
+  /** Forgets old messages again that are far above the end; they are read anew when somebody scrolls there. */
+  trim(): void {
+    if (this.messages.length <= KEPT_MAX) return;
+    this.messages = this.messages.slice(-KEPT_MAX / 2);
+    this.hasEarlier = true;
   }
 
   byId(id: string): MessageView | undefined {
