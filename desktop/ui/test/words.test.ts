@@ -52,6 +52,16 @@ describe('the two tables', () => {
     }
   });
 
+  test('have no sentence that is never said', () => {
+    const sources = import.meta.glob<string>('../src/**/*.{svelte,ts}', { query: '?raw', import: 'default', eager: true });
+    const said = Object.entries(sources)
+      .filter(([path]) => !path.includes('/words/'))
+      .map(([, source]) => source)
+      .join('\n');
+    const unsaid = Object.keys(ko).filter((key) => !key.startsWith('error_') && !said.includes(`words.${key}`));
+    expect(unsaid).toEqual([]);
+  });
+
   test('say something for an error nobody has heard of', () => {
     expect(errorWords(ko, 'wrong_passphrase')).toBe(ko.error_wrong_passphrase);
     expect(errorWords(ko, 'no_such_code')).toBe(ko.error_internal);
