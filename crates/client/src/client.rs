@@ -157,11 +157,13 @@ impl Client {
                 deliver: Box::new(deliver),
             }
         };
-        let sent = self.verbs.send(Verb::Call(Box::new(work))).await;
-        match (sent, receiver.await) {
-            (Ok(()), Ok(answer)) => answer,
-            _ => Err(self.failure().unwrap_or(Error::Stopped)),
-        }
+        let ended = || self.failure().unwrap_or(Error::Stopped);
+        // A refused verb is dropped here, and with it the sender that would never answer.
+        self.verbs
+            .send(Verb::Call(Box::new(work)))
+            .await
+            .map_err(|_refused| ended())?;
+        receiver.await.unwrap_or_else(|_dropped| Err(ended()))
     }
 }
 
@@ -204,3 +206,140 @@ pub const EVENTS_KEPT: usize = 1024;
 
 /// Stack of the engine thread; unoptimised lattice cryptography needs more than the usual 2 MiB.
 const STACK_LEN: usize = 8 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use sori_engine::store::MemoryDisk;
+    use tokio::sync::broadcast::error::RecvError;
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::profile::{StoreError, UnlockMethod};
+
+    /// A relay at which nobody answers.
+    const NO_RELAY: &str = "relay://127.0.0.1:1/#AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+    async fn in_memory(disk: &MemoryDisk) -> Client {
+        let disk = disk.clone();
+        let open = move || Ok(Store::open_memory(&disk, profile::seed()?)?);
+        Client::start(open).await.unwrap()
+    }
+
+    fn passphrase(text: &str) -> UnlockChoice {
+        UnlockChoice::Passphrase(Zeroizing::new(text.to_owned()))
+    }
+
+    #[tokio::test]
+    async fn what_was_answered_is_there_after_a_restart() {
+        let disk = MemoryDisk::new();
+        let client = in_memory(&disk).await;
+        client.account_create("Alice").await.unwrap();
+        client.relay_set(NO_RELAY).await.unwrap();
+        let group = client.group_create("친구").await.unwrap();
+        let id = client.message_send(&group, "안녕", None).await.unwrap();
+        client.shutdown().await;
+        assert!(matches!(client.account_info().await, Err(Error::Stopped)));
+        let client = in_memory(&disk).await;
+        let messages = client
+            .message_list_with(sori_engine::Notices::Left, &group, None, 10)
+            .await
+            .unwrap();
+        assert_eq!(messages.first().map(|message| &message.id), Some(&id));
+    }
+
+    #[tokio::test]
+    async fn a_failed_write_answers_nobody_with_success_and_ends_the_client() {
+        let disk = MemoryDisk::new();
+        let client = in_memory(&disk).await;
+        client.account_create("Alice").await.unwrap();
+        client.relay_set(NO_RELAY).await.unwrap();
+        let group = client.group_create("g").await.unwrap();
+        let mut events = client.events();
+        disk.fail_next_commit();
+        let sent = client.message_send(&group, "not saved", None).await;
+        assert!(matches!(sent, Err(Error::NotSaved(_))), "{sent:?}");
+        assert!(matches!(client.group_list().await, Err(Error::NotSaved(_))));
+        assert!(client.failure().is_some());
+        assert_eq!(events.recv().await.unwrap_err(), RecvError::Closed);
+        client.shutdown().await;
+        let client = in_memory(&disk).await;
+        let messages = client
+            .message_list_with(sori_engine::Notices::Left, &group, None, 10)
+            .await
+            .unwrap();
+        assert!(messages.is_empty(), "nothing of it was shown or kept");
+    }
+
+    #[tokio::test]
+    async fn many_calls_at_once_are_all_answered_in_order() {
+        let client = in_memory(&MemoryDisk::new()).await;
+        client.account_create("Alice").await.unwrap();
+        client.relay_set(NO_RELAY).await.unwrap();
+        let group = client.group_create("g").await.unwrap();
+        let calls: Vec<_> = (0..500)
+            .map(|n| {
+                let (client, group) = (client.clone(), group.clone());
+                tokio::spawn(async move { client.message_send(&group, &n.to_string(), None).await })
+            })
+            .collect();
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+        let messages = client
+            .message_list_with(sori_engine::Notices::Left, &group, None, 1000)
+            .await
+            .unwrap();
+        let texts: Vec<u32> = messages
+            .iter()
+            .rev()
+            .map(|message| message.text.parse().unwrap())
+            .collect();
+        assert_eq!(texts, (0..500).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_profile_opens_with_its_passphrase_for_one_client_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("profile");
+        assert_eq!(Client::profile(&dir), ProfileState::Absent);
+        let client = Client::create(dir.clone(), passphrase("right"))
+            .await
+            .unwrap();
+        client.account_create("Alice").await.unwrap();
+        assert_eq!(
+            Client::profile(&dir),
+            ProfileState::Locked(UnlockMethod::Passphrase)
+        );
+        let second = Client::open(dir.clone(), passphrase("right")).await;
+        assert!(
+            matches!(second, Err(Error::Profile(StoreError::InUse))),
+            "{second:?}"
+        );
+        let again = Client::create(dir.clone(), passphrase("right")).await;
+        assert!(
+            matches!(again, Err(Error::Profile(StoreError::AlreadyExists))),
+            "{again:?}"
+        );
+        client.shutdown().await;
+        let wrong = Client::open(dir.clone(), passphrase("wrong")).await;
+        assert!(
+            matches!(wrong, Err(Error::Profile(StoreError::WrongPassphrase))),
+            "{wrong:?}"
+        );
+        let other = Client::open(dir.clone(), UnlockChoice::Keychain).await;
+        assert!(
+            matches!(other, Err(Error::Profile(StoreError::WrongMethod { .. }))),
+            "{other:?}"
+        );
+        let client = Client::open(dir, passphrase("right")).await.unwrap();
+        assert_eq!(client.account_info().await.unwrap().name, "Alice");
+    }
+
+    #[tokio::test]
+    async fn dropping_the_last_handle_ends_the_client() {
+        let client = in_memory(&MemoryDisk::new()).await;
+        let mut events = client.events();
+        drop(client);
+        assert_eq!(events.recv().await.unwrap_err(), RecvError::Closed);
+    }
+}
