@@ -6,7 +6,7 @@
  *
  * Needs target/debug/{sori-desktop,sori-relay,sori} and, without a DISPLAY, Xvfb. Pictures go to target/e2e-shots/.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App, Person, Relay, display, endAll, place, target } from './lib/programs.mjs';
 import { conversation } from './parts/conversation.mjs';
@@ -20,6 +20,7 @@ import { settings } from './parts/settings.mjs';
 import { trouble } from './parts/trouble.mjs';
 
 const shots = join(target, 'e2e-shots');
+rmSync(shots, { recursive: true, force: true });
 mkdirSync(shots, { recursive: true });
 
 /** Parts build on one another: after this many failures the rest says nothing new. */

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { sleep } from '../lib/webdriver.mjs';
+
+const canSandbox = () => spawnSync('bwrap', ['--ro-bind', '/', '/', '--unshare-all', '--', 'true']).status === 0;
 
 /** What the page may not do. Each is tried from inside the page, as an attacker's script would. */
 export async function refusals({ test, window }) {
@@ -93,6 +96,14 @@ export async function refusals({ test, window }) {
     delete tried.socket;
     delete tried.worker;
     for (const [what, refused] of Object.entries(tried)) assert.equal(refused, true, what);
+  });
+
+  await test('the processes that draw run in a sandbox, where the system permits one', async () => {
+    const start = await invoke('app_start', {});
+    if (canSandbox()) assert.match(start, /"sandboxed":true/);
+    else assert.match(start, /"sandboxed":false/);
+    // What was answered before anything is unlocked names nobody.
+    assert.equal(start.includes('민지'), false);
   });
 
   await test('prototypes are frozen and the global object of Tauri is not there', async () => {
