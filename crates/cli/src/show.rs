@@ -91,9 +91,8 @@ pub(crate) fn notice(words: &Words, notice: &NoticeView) -> String {
         "renamed" => (words.notice_renamed, String::new()),
         "role" => (words.notice_role, role(words, &notice.detail)),
         "joined" => (words.notice_joined, String::new()),
-        "superseded" => (words.notice_superseded, String::new()),
-        "undecryptable" => (words.notice_undecryptable, String::new()),
-        _ => (words.chat_unsupported, String::new()),
+        "withdrawn" => (words.notice_withdrawn, String::new()),
+        _ => (words.notice_other, String::new()),
     };
     fill(template, &[&actor, &object, &detail])
 }

@@ -148,7 +148,7 @@ words! {
     safety_already: "You have verified {0} before.", "{0}님은 이미 확인했습니다.";
     groups_none: "You are in no group yet. `sori group create NAME` makes one.",
         "아직 참여한 그룹이 없습니다. `sori group create 이름`으로 만드세요.";
-    group_line: "{0}  ({1} members, {2} unread)", "{0}  (구성원 {1}명, 안 읽음 {2})";
+    group_line: "{0}  (members: {1}, unread: {2})", "{0}  (구성원 {1}명, 안 읽음 {2})";
     group_line_left: "{0}  (you are no longer in it)", "{0}  (더 이상 구성원이 아님)";
     group_made: "Made {0}.", "{0} 그룹을 만들었습니다.";
     group_added: "{0} has been added to {1}.", "{1}에 {0}님을 추가했습니다.";
@@ -161,6 +161,7 @@ words! {
     role_member: "member", "구성원";
     you: "you", "나";
     epoch: "epoch {0}, state {1}", "에포크 {0}, 상태 {1}";
+    sent_to_the_other: "The other member has it.", "상대방이 받았습니다.";
     sent_to_all: "All {0} other members have it.", "다른 구성원 {0}명 모두가 받았습니다.";
     sent_to_some: "{0} of {1} other members have it; the others get it when they are online together with somebody who has it.",
         "다른 구성원 {1}명 중 {0}명이 받았습니다. 나머지는 가진 사람과 함께 온라인일 때 받습니다.";
@@ -197,8 +198,8 @@ words! {
     notice_renamed: "{0} named the group {1}", "{0}님이 그룹 이름을 {1}(으)로 바꿨습니다";
     notice_role: "{0} made {1} {2}", "{0}님이 {1}님의 역할을 {2}(으)로 바꿨습니다";
     notice_joined: "{0} joined", "{0}님이 참여했습니다";
-    notice_superseded: "two changes met; {0}'s was made again", "두 변경이 겹쳐 {0}님의 변경을 다시 적용했습니다";
-    notice_undecryptable: "a message of {0} cannot be read on this device", "{0}님의 메시지를 이 기기에서 읽을 수 없습니다";
+    notice_withdrawn: "a change by {0} could not be made: another one came first", "{0}님의 변경은 다른 변경이 먼저여서 적용되지 않았습니다";
+    notice_other: "the group changed", "그룹이 바뀌었습니다";
 }
 
 /// Korean sentences for the errors a person is likely to meet.

@@ -36,38 +36,36 @@ pub(crate) async fn run(
 pub(crate) async fn approve(screen: Screen, client: &Client, id: &str) -> Result<(), Failure> {
     let words = screen.words();
     let mut events = client.events();
+    // A request that was answered is no longer listed, so its name is read before.
+    let join = find(client, id).await;
     client.join_approve(id).await?;
-    let mut join = find(client, id).await;
-    let name = show::name(
-        words,
-        &join
-            .as_ref()
-            .map(|join| join.name.clone())
-            .unwrap_or_default(),
-    );
+    let name = show::name(words, &join.map(|join| join.name).unwrap_or_default());
     screen.say_with(words.approved, &[&name])?;
-    let wait = async {
-        while join
-            .as_ref()
-            .is_some_and(|join| join.state == JoinState::Approved)
-        {
+    let over = async {
+        loop {
             match events.recv().await {
-                Ok(Event::JoinChanged { join: now }) if now.id == id => join = Some(now),
-                Ok(_) => {}
-                Err(RecvError::Lagged(_)) => join = find(client, id).await,
+                Ok(Event::JoinChanged { join }) if join.id == id && is_over(join.state) => {
+                    return Ok(join);
+                }
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return Err(super::stopped(screen, client)),
             }
         }
-        Ok(())
     };
-    if let Ok(outcome) = tokio::time::timeout(IN_WAIT, wait).await {
-        outcome?;
-    }
-    if let Some(join) = &join {
-        screen.report(&json!({ "join": join }))?;
-    }
-    let is_in = join.is_none_or(|join| join.state == JoinState::Done);
-    screen.say_with(if is_in { words.is_in } else { words.not_in_yet }, &[&name])
+    let Ok(outcome) = tokio::time::timeout(IN_WAIT, over).await else {
+        return screen.say_with(words.not_in_yet, &[&name]);
+    };
+    let join = outcome?;
+    screen.report(&json!({ "join": join }))?;
+    let is_in = join.state == JoinState::Done;
+    screen.say_with(if is_in { words.is_in } else { words.denied }, &[&name])
+}
+
+const fn is_over(state: JoinState) -> bool {
+    matches!(
+        state,
+        JoinState::Denied | JoinState::Done | JoinState::Expired
+    )
 }
 
 /// The join with this id, if it is still listed.

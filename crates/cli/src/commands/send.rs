@@ -88,6 +88,7 @@ fn say(screen: Screen, message: &MessageView) -> Result<(), Failure> {
     match (others, copies) {
         (0, _) => screen.say(words.sent_alone),
         (_, 0) => screen.say(words.sent_to_none),
+        (1, 1) => screen.say(words.sent_to_the_other),
         (all, copies) if all == copies => screen.say_with(words.sent_to_all, &[&others_text]),
         _ => screen.say_with(words.sent_to_some, &[&copies_text, &others_text]),
     }
