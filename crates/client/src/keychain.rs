@@ -85,7 +85,6 @@ impl Keychain {
 
     /// Keeps a fresh key for the profile with this keychain id.
     pub(crate) fn create_key(&self, id: &str) -> Result<Zeroizing<[u8; 32]>, KeychainError> {
-        self.probe()?;
         let mut key = Zeroizing::new([0; 32]);
         fill(key.as_mut_slice())?;
         self.entry(id)?

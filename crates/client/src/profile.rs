@@ -60,13 +60,19 @@ pub(crate) fn create(dir: &Path, choice: UnlockChoice) -> Result<Store, Error> {
     if Store::exists(&store_dir(dir)) {
         return Err(StoreError::AlreadyExists.into());
     }
-    make_dir(dir)?;
+    // What can fail without a trace comes before the folder is made.
     match choice {
         UnlockChoice::Passphrase(passphrase) => {
             let unlock = Unlock::Passphrase(normalised(&passphrase)?);
+            make_dir(dir)?;
             Ok(Store::create(&store_dir(dir), &unlock, seed()?)?)
         }
-        UnlockChoice::Keychain => create_with_key(dir, &Keychain::connect()?),
+        UnlockChoice::Keychain => {
+            let keychain = Keychain::connect()?;
+            keychain.probe()?;
+            make_dir(dir)?;
+            create_with_key(dir, &keychain)
+        }
     }
 }
 
