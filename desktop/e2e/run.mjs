@@ -9,6 +9,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App, Person, Relay, display, endAll, place, target } from './lib/programs.mjs';
+import { burst } from './parts/burst.mjs';
 import { conversation } from './parts/conversation.mjs';
 import { firstStart } from './parts/first-start.mjs';
 import { hangul } from './parts/hangul.mjs';
@@ -72,7 +73,7 @@ try {
   await world.relay.start();
   for (const name of ['서준', '하루', '유나']) world.people[name] = await Person.start(name, world.relay.url);
   await world.open();
-  for (const part of [firstStart, invites, conversation, refusals, trouble, settings, restart]) await part(world);
+  for (const part of [firstStart, invites, conversation, refusals, trouble, settings, restart, burst]) await part(world);
   await world.app.stop();
   await hangul(world);
   await keychain(world);

@@ -43,7 +43,8 @@ export async function hangul(world) {
     await window.click('[data-testid=conversation]');
     await window.see('#draft');
     await window.see('[data-testid=message]');
-    const before = await window.count('[data-testid=message]');
+    const sent = async () => (await window.texts('[data-testid=message] .text')).filter((text) => text === '한글').length;
+    assert.equal(await sent(), 0);
     const id = await until('the window on the screen', () => x('search', '--onlyvisible', '--name', 'Sori').trim().split('\n').at(-1));
     x('windowactivate', '--sync', id);
     const at = await window.run(() => {
@@ -64,7 +65,7 @@ export async function hangul(world) {
     await until('the message', async () => (await window.texts('[data-testid=message] .text')).at(-1) === '한글');
     await sleep(800);
     assert.equal(await window.value('#draft'), '');
-    assert.equal(await window.count('[data-testid=message]'), before + 1);
+    assert.equal(await sent(), 1);
   });
   await world.app.stop();
 }

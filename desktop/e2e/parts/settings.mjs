@@ -40,6 +40,51 @@ export async function settings(world) {
     });
   });
 
+  await test('a member is removed after a question, and let in again', async () => {
+    await memberMenu('유나');
+    await window.click('[data-testid=menu-remove]');
+    await window.seeText('dialog h2', '유나 님을 내보낼까요');
+    await window.click('[data-testid=confirm]');
+    await until('three members', async () => (await window.count('[data-testid=member]')) === 3);
+    await window.seeText('[data-testid=notice]', '유나 님을 내보냈어요');
+    await until('word of it at the other side', async () => {
+      const { groups } = await people['유나'].ask('group.list');
+      return groups.find((known) => known.group === group)?.active === false;
+    });
+    // She comes back the way she came.
+    const { url } = await window.run((given) => globalThis.__TAURI_INTERNALS__.invoke('invite_create', { options: given }), { group, uses: 1, expires_s: 3600 });
+    await people['유나'].ask('invite.accept', { url });
+    await window.click('[data-testid=requests]');
+    await window.click('[data-testid=approve]');
+    await window.gone('dialog[open]');
+    await until('four members', async () => (await window.count('[data-testid=member]')) === 4);
+    await until('the group at the other side', async () => {
+      const { groups } = await people['유나'].ask('group.list');
+      return groups.find((known) => known.group === group)?.active;
+    });
+  });
+
+  await test('somebody one knows is added to another group without a link', async () => {
+    await window.click('[data-testid=new]');
+    await window.click('[data-testid=menu-new-group]');
+    await window.type('#group-name', '책 읽는 저녁');
+    await window.click('[data-testid=name-submit]');
+    await window.seeText('[data-testid=conversation-title]', '책 읽는 저녁');
+    await window.click('[data-testid=add-contact]');
+    await window.seeText('dialog li', '하루');
+    await window.run(() => [...document.querySelectorAll('dialog li')].find((row) => row.textContent.includes('하루')).querySelector('button').click());
+    await until('two members', async () => (await window.count('[data-testid=member]')) === 2);
+    await until('the group at the other side', async () => {
+      const { groups } = await people['하루'].ask('group.list');
+      return groups.some((known) => known.name === '책 읽는 저녁');
+    });
+    await window.press(Key.Escape);
+    await window.gone('dialog[open]');
+    await window.run(() => [...document.querySelectorAll('[data-testid=conversation]')].find((row) => row.textContent.includes('주말 등산')).click());
+    await window.seeText('[data-testid=conversation-title]', '주말 등산');
+    await window.see('[data-testid=member]');
+  });
+
   await test('the group is renamed, and a line in the timeline says so', async () => {
     await window.click('[data-testid=rename]');
     await window.fill('#group-name', '북한산 산행');

@@ -77,3 +77,28 @@ test('a long session forgets what is far above, and finds it again', async () =>
   await conversation.loadEarlier();
   expect(ids(conversation)[0]).toBe('m340');
 });
+
+test('a refresh does not widen the window at its upper end', async () => {
+  const { backend, messages } = long(700);
+  const conversation = new Conversation(backend, 'g');
+  await conversation.open(0);
+  for (let n = 0; n < 5; n += 1) {
+    messages.push({ id: `new${n}`, kind: 'text', mine: false, sent_at: 700 + n } as MessageView);
+    await conversation.refresh();
+  }
+  expect(ids(conversation)).toHaveLength(PAGE + 5);
+  expect(ids(conversation)[0]).toBe('m640');
+  expect(conversation.hasEarlier).toBe(true);
+});
+
+test('more than a window of new messages at once leaves no hole', async () => {
+  const { backend, messages } = long(100);
+  const conversation = new Conversation(backend, 'g');
+  await conversation.open(0);
+  for (let n = 0; n < 500; n += 1) messages.push({ id: `new${n}`, kind: 'text', mine: false, sent_at: 100 + n } as MessageView);
+  await conversation.refresh();
+  const shown = ids(conversation);
+  expect(shown.at(-1)).toBe('new499');
+  expect(shown).toEqual(messages.slice(-shown.length).map((message) => message.id));
+  expect(conversation.hasEarlier).toBe(true);
+});

@@ -63,12 +63,21 @@ export class Conversation {
     } while (this.#again);
   }
 
+  /** Puts the newest messages in the place of what was known of them; the window keeps its upper end. */
   #merge(page: MessageView[], more: boolean): void {
-    const oldest = page[0];
-    const known = oldest === undefined ? -1 : this.messages.findIndex((message) => message.id === oldest.id);
-    const earlier = known > 0 ? this.messages.slice(0, known) : [];
-    this.messages = [...earlier, ...page];
-    if (earlier.length === 0) this.hasEarlier = more;
+    const top = this.messages[0];
+    const start = top === undefined ? -1 : page.findIndex((message) => message.id === top.id);
+    if (start >= 0 && this.hasEarlier) {
+      this.messages = page.slice(start);
+      return;
+    }
+    const joint = start >= 0 ? -1 : this.messages.findIndex((message) => message.id === page[0]?.id);
+    if (joint > 0) {
+      this.messages = [...this.messages.slice(0, joint), ...page];
+      return;
+    }
+    this.messages = page;
+    this.hasEarlier = more;
   }
 
   /** Replaces a message that changed, where it stands. */
