@@ -120,6 +120,8 @@ mod rows;
 mod snapshot;
 mod storage;
 mod transcript;
+#[cfg(test)]
+mod vectors;
 
 pub use commit::{BranchKey, Change, Class, CommitHeader};
 pub use core::Core;
