@@ -26,10 +26,11 @@ const EXPIRES_DEFAULT_S: u64 = 7 * 86_400;
 const EXPIRES_MAX_S: u64 = 84 * 86_400;
 /// Most invites open at once, each a topic to listen on.
 const INVITES_MAX: usize = 64;
-/// Most unanswered knocks on one invite. Somebody with the link gains this many rows.
+/// Most knocks and requests on one invite that nobody has answered. Somebody with the link gains
+/// this many rows.
 const KNOCKS_MAX: usize = 64;
 /// KeyPackages of a joiner that stay with the wish to add it, in case its commit loses.
-const KEY_PACKAGES_FOR_ADD: usize = 2;
+pub(crate) const KEY_PACKAGES_FOR_ADD: usize = 2;
 
 /// What kind of invite to make.
 #[derive(Clone, Debug, Default)]
@@ -237,7 +238,11 @@ impl Engine {
             return self.invite_send(number, &InviteMessage::Gone { knock });
         }
         let open = self.joins.values().filter(|join| {
-            join.record.state == StateOfJoin::Knocking && join.invite() == Some(number)
+            let unanswered = matches!(
+                join.record.state,
+                StateOfJoin::Knocking | StateOfJoin::Waiting
+            );
+            unanswered && join.invite() == Some(number)
         });
         if open.count() >= KNOCKS_MAX {
             return Ok(());

@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::handshake::{self, Admission, InviteMessage, JoinRequest};
 use crate::invite_link::InviteLink;
-use crate::invites::{held_record, invite_frames, invite_message};
+use crate::invites::{KEY_PACKAGES_FOR_ADD, held_record, invite_frames, invite_message};
 use crate::network::{Carried, Purpose, Wanted};
 use crate::record::{JoinRecord, Side, StateOfJoin};
 use crate::seal::SealKey;
@@ -290,7 +290,16 @@ impl Engine {
             return self.save_join(number, record);
         }
         if let Side::Joiner { key_packages, .. } = &record.side {
-            for package in key_packages {
+            // Once we are in, the inviter keeps the spare ones to add us to other groups.
+            let over = match record.state {
+                StateOfJoin::Done => KEY_PACKAGES_FOR_ADD,
+                StateOfJoin::Knocking
+                | StateOfJoin::Waiting
+                | StateOfJoin::Approved
+                | StateOfJoin::Denied
+                | StateOfJoin::Expired => key_packages.len(),
+            };
+            for package in key_packages.iter().take(over) {
                 self.key_packages.remove(package);
                 self.delete(table::KEY_PACKAGE, &table::one(*package))?;
             }
