@@ -95,8 +95,10 @@ impl Timeline {
 
 /// Whether a body is a line or a change.
 pub(crate) fn part(body: &Body) -> Part {
-    let Body::Content(content) = body else {
-        return Part::Line;
+    let content = match body {
+        Body::Content(content) => content,
+        Body::Wiped(target) => return Part::Change(*target),
+        Body::Deleted | Body::Notice(_) => return Part::Line,
     };
     let Ok(content) = MimiContent::decode(content) else {
         return Part::Line;
