@@ -67,7 +67,9 @@ struct Running {
     /// Frames seen: one that comes over two relays counts once.
     seen: BTreeSet<EnvelopeId>,
     until: Time,
-    received: usize,
+    /// Whether it has brought anything that is in the log now. What is refused each time it
+    /// comes is no news, or two who differ for good would greet each other without end.
+    accepted: bool,
 }
 
 enum Stage {
@@ -258,15 +260,18 @@ impl Engine {
         };
         let (group, mine) = (held.record.group, held.log.fingerprint);
         let bytes = hello.signed_bytes(&held.tag());
+        let me = self.me()?.id;
         let signed = self.with_group(group, |engine, group| {
-            let signed = engine.is_signed_by_member(
-                group,
-                &hello.account,
-                HELLO_LABEL,
-                &bytes,
-                &hello.signature,
-            )?;
+            let signed = hello.account != me
+                && engine.is_signed_by_member(
+                    group,
+                    &hello.account,
+                    HELLO_LABEL,
+                    &bytes,
+                    &hello.signature,
+                )?;
             if signed && hello.log == mine {
+                engine.all_handed_over(channel)?;
                 engine.holds_everything(group, &hello.account)?;
             }
             Ok(signed)
@@ -354,7 +359,7 @@ impl Engine {
             incoming: Assembler::default(),
             seen: BTreeSet::new(),
             until: now.plus_ms(FIRST_SILENCE_MS),
-            received: 0,
+            accepted: false,
         };
         self.sessions.running.insert(number, running);
         self.topics_stale = true;
@@ -432,15 +437,19 @@ impl Engine {
             running.seen.clear();
         }
         let [_, theirs] = running.aad;
-        let message = running
+        let plain = running
             .seen
             .insert(EnvelopeId::of(frame))
             .then(|| running.seal.open(theirs, frame))
-            .flatten()
+            .flatten();
+        // Only the peer's word keeps a catch-up going, not noise that the relay makes.
+        if plain.is_some() {
+            running.until = now.plus_ms(SILENCE_MS);
+        }
+        let message = plain
             .and_then(|plain| Chunk::parse(&plain))
             .and_then(|chunk| running.incoming.push(chunk))
             .and_then(|bytes| SessionMessage::decode(&bytes).ok());
-        running.until = now.plus_ms(SILENCE_MS);
         let Some(message) = message else {
             self.sessions.running.insert(number, running);
             return Ok(());
@@ -455,8 +464,7 @@ impl Engine {
             self.topics_stale = true;
             return Ok(());
         };
-        running.received = running.received.saturating_add(step.received.len());
-        let news = running.received > 0;
+        let mut accepted = running.accepted;
         self.sessions.running.insert(number, running);
         for message in &step.send {
             self.session_send(number, message)?;
@@ -464,19 +472,30 @@ impl Engine {
         let oldest = now.day().0.saturating_sub(LOG_DAYS);
         for Entry { day, sealed } in step.received {
             if day.0 >= oldest && day.0 <= now.day().0.saturating_add(1) {
+                let before = self.log_len(channel);
                 self.tolerate(|engine| engine.accept_frame(channel, day, &sealed, now))?;
+                accepted |= self.log_len(channel) > before;
             }
+        }
+        if let Some(running) = self.sessions.running.get_mut(&number) {
+            running.accepted = accepted;
         }
         if step.finished {
             self.sessions.running.remove(&number);
             self.topics_stale = true;
-            if news {
+            if accepted {
                 // Others may miss what we have just got; and the peer learns that we hold it.
                 self.plan_hello_now(channel, now);
             }
             self.sync_changed(channel);
         }
         Ok(())
+    }
+
+    fn log_len(&self, channel: u32) -> u64 {
+        self.channels
+            .get(&channel)
+            .map_or(0, |held| held.log.fingerprint.count)
     }
 
     fn entry(&self, channel: u32, id: &EnvelopeId) -> Option<Entry> {

@@ -165,6 +165,11 @@ impl Log {
         self.by_id.get(id).copied()
     }
 
+    /// All entries with their days, in the order in which they came.
+    pub(crate) fn in_order(&self) -> BTreeMap<u64, Day> {
+        self.by_id.values().copied().collect()
+    }
+
     pub(crate) fn items(&self) -> Vec<(Day, EnvelopeId)> {
         self.by_id
             .iter()

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use sori_mls::{
-    AccountId, Change, Class, CommitHeader, Member, Operation, OwnCommit, Snapshot, StateId,
+    AccountId, Change, Class, CommitHeader, Member, Misuse, Operation, OwnCommit, Snapshot, StateId,
 };
 
 use crate::engine::Engine;
@@ -18,6 +18,8 @@ use crate::tree::Node;
 
 /// How long a state can be gone back to at most, in milliseconds.
 const SNAPSHOT_AGE_MAX_MS: u64 = 14 * DAY_MS;
+/// Orders that were signed this many epochs ago cannot be realised any more (protocol §5).
+const ORDER_AGE_EPOCHS_MAX: u64 = 256;
 /// How often in a row a lost commit is made again before the wait for others begins anew.
 const RECOMMITS_MAX: usize = 16;
 
@@ -30,12 +32,21 @@ impl Engine {
         parent: StateId,
         clock: u64,
         message: &[u8],
+        now: Time,
     ) -> Result<bool, Error> {
         if group.record.standing == Standing::Out {
             return Ok(true);
         }
-        let Some(snapshot) = self.snapshot(group, &parent)? else {
+        if !group.record.states.contains_key(&parent) && group.tree.node(&parent).is_none() {
             return Ok(false);
+        }
+        // A state on a branch that loses today is built all the same: what hangs on it has to be
+        // known, for messages and for the day on which the branch wins.
+        if !self.open_state(group, &parent, now)? {
+            return Ok(true);
+        }
+        let Some(snapshot) = self.snapshot(group, &parent)? else {
+            return Ok(true);
         };
         // What does not pass is dropped: every honest member judges it alike.
         let Ok(header) = snapshot.inspect_commit(self.core()?, message) else {
@@ -131,9 +142,37 @@ impl Engine {
         }
     }
 
+    /// Makes the snapshot of a state that is not on the path, and of those before it. False if
+    /// that cannot be done here.
+    pub(crate) fn open_state(
+        &mut self,
+        group: &mut Group,
+        state: &StateId,
+        now: Time,
+    ) -> Result<bool, Error> {
+        let mut missing = Vec::new();
+        let mut at = *state;
+        while !group.record.states.contains_key(&at) {
+            let Some(parent) = group.tree.node(&at).map(|node| node.parent) else {
+                return Ok(false);
+            };
+            if missing.len() >= SNAPSHOTS_MAX {
+                return Ok(false);
+            }
+            missing.push((parent, at));
+            at = parent;
+        }
+        while let Some((parent, child)) = missing.pop() {
+            if !self.build(group, &parent, &child, now)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Makes the snapshot of `child` out of that of `parent`. False if its commit cannot be
     /// processed here.
-    pub(crate) fn build(
+    fn build(
         &mut self,
         group: &mut Group,
         parent: &StateId,
@@ -168,7 +207,8 @@ impl Engine {
         self.save_snapshot(group, child, channel, now)
     }
 
-    /// Derives the channel that begins with this state and starts keeping it.
+    /// Derives the channel that begins with this state and starts keeping it. It counts as lost
+    /// until the state is on the path.
     pub(crate) fn open_channel_of(
         &mut self,
         group: &Group,
@@ -179,6 +219,7 @@ impl Engine {
             group: group.record.id,
             secret: *secret,
             superseded: None,
+            lost: true,
         })
     }
 
@@ -189,7 +230,10 @@ impl Engine {
         for dropped in before.difference(&after) {
             self.remove_notices(group, dropped)?;
         }
-        let old_channel = group.channel()?;
+        let left: BTreeSet<u32> = before
+            .difference(&after)
+            .filter_map(|state| group.record.states.get(state).map(|state| state.channel))
+            .collect();
         let fresh: Vec<StateId> = path
             .iter()
             .filter(|s| !before.contains(*s))
@@ -206,11 +250,9 @@ impl Engine {
         }
         self.ensure_head(group)?;
         self.follow_head(group)?;
-        let channel = group.channel()?;
-        if channel != old_channel {
-            self.supersede(group, channel, now)?;
-        }
+        self.follow_channels(group, &left, now)?;
         self.prune(group, now)?;
+        self.plan_open_orders(group, now)?;
         self.save_group(group)?;
         self.save_cursor(group)?;
         self.group_changed(group);
@@ -222,13 +264,11 @@ impl Engine {
         let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
         let members = head.snapshot().members().to_vec();
         let me = self.me()?.id;
-        let spent: BTreeSet<[u8; 32]> = head
+        let oldest = head
             .snapshot()
-            .data()
-            .spent_orders
-            .iter()
-            .map(|(_, id)| *id)
-            .collect();
+            .epoch()
+            .0
+            .saturating_sub(ORDER_AGE_EPOCHS_MAX);
         let in_group = members.iter().any(|member| member.account == me);
         group.record.standing = match (in_group, group.record.standing) {
             (false, _) => Standing::Out,
@@ -238,20 +278,27 @@ impl Engine {
         for member in &members {
             group.roster_index(&member.account);
         }
+        // Orders that are realised at the head are kept: the commit that did it may lose yet.
         group.record.orders.retain(|bytes| {
-            sori_mls::Order::decode(bytes).is_ok_and(|order| {
-                !spent.contains(&order.id())
-                    && members
-                        .iter()
-                        .any(|member| member.account == order.target())
-            })
+            sori_mls::Order::decode(bytes).is_ok_and(|order| order.base().1.0 >= oldest)
         });
         self.topics_stale = true;
         Ok(())
     }
 
-    /// Marks the channels that the head's has taken the place of, and the head's as current.
-    fn supersede(&mut self, group: &Group, current: u32, now: Time) -> Result<(), Error> {
+    /// Brings the group's channels in line with the path: the head's is current, those before it
+    /// are superseded, and `left`, if they are not among them, are lost.
+    pub(crate) fn follow_channels(
+        &mut self,
+        group: &Group,
+        left: &BTreeSet<u32>,
+        now: Time,
+    ) -> Result<(), Error> {
+        let current = group.channel()?;
+        let mut on_path = BTreeSet::new();
+        for state in &group.record.path {
+            on_path.insert(group.channel_of(state)?);
+        }
         let numbers: Vec<u32> = self
             .channels
             .iter()
@@ -262,14 +309,21 @@ impl Engine {
             let Some(channel) = self.channels.get_mut(&number) else {
                 continue;
             };
-            let wanted = if number == current {
-                None
-            } else {
-                Some(channel.record.superseded.unwrap_or(now))
+            let record = &mut channel.record;
+            let was = (record.superseded, record.lost);
+            record.superseded = match number == current {
+                true => None,
+                false => Some(record.superseded.unwrap_or(now)),
             };
-            if channel.record.superseded != wanted {
-                channel.record.superseded = wanted;
-                self.save_channel(number)?;
+            record.lost = (record.lost || left.contains(&number)) && !on_path.contains(&number);
+            if was == (record.superseded, record.lost) {
+                continue;
+            }
+            let carry = record.lost && !was.1;
+            self.topics_stale = true;
+            self.save_channel(number)?;
+            if carry {
+                self.carry_over(number, current)?;
             }
         }
         Ok(())
@@ -286,7 +340,7 @@ impl Engine {
                 .states
                 .get(&second)
                 .map_or(now, |state| state.since);
-            if group.record.states.len() <= SNAPSHOTS_MAX && left >= old {
+            if group.record.path.len() <= SNAPSHOTS_MAX && left >= old {
                 break;
             }
             let siblings: Vec<StateId> = group
@@ -305,6 +359,26 @@ impl Engine {
                 .intents
                 .retain(|intent| intent.committed != Some(first));
             group.record.path.remove(0);
+        }
+        self.prune_branches(group, old)
+    }
+
+    /// Destroys snapshots of branches that lost, the oldest first: as many are kept as of the
+    /// path, so that nobody can push states off the path by making branches.
+    fn prune_branches(&mut self, group: &mut Group, old: Time) -> Result<(), Error> {
+        let mut beside: Vec<(Time, StateId)> = group
+            .record
+            .states
+            .iter()
+            .filter(|(state, _)| !group.record.path.contains(state))
+            .map(|(state, kept)| (kept.since, *state))
+            .collect();
+        beside.sort_unstable();
+        let excess = beside.len().saturating_sub(SNAPSHOTS_MAX);
+        for (index, (since, state)) in beside.into_iter().enumerate() {
+            if index < excess || since < old {
+                self.forget_branch(group, &state)?;
+            }
         }
         Ok(())
     }
@@ -338,9 +412,31 @@ impl Engine {
             committed: None,
             since: now,
         };
-        group.record.intents.push(intent.clone());
-        self.commit_intent(group, intent, now)?;
-        self.settle(group, now)
+        let done = self.attempt(group, |engine, group| {
+            group.record.intents.push(intent.clone());
+            engine.commit_intent(group, intent, now)
+        });
+        match done {
+            // It is so already.
+            Err(Error::Mls(sori_mls::Error::Misuse(Misuse::NoChange))) => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => self.settle(group, now),
+        }
+    }
+
+    /// Does something to a group that is out of the map, and undoes all of it if it fails.
+    fn attempt(
+        &mut self,
+        group: &mut Group,
+        step: impl FnOnce(&mut Self, &mut Group) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (record, cursor) = (group.record.clone(), group.cursor.clone());
+        let done = self.atomically(|engine| step(engine, group));
+        if done.as_ref().is_err_and(|error| !error.is_fatal()) {
+            self.groups.remove(&record.id);
+            *group = self.group_of(record, cursor, group.orders_at)?;
+        }
+        done
     }
 
     /// Commits one intent again whose commit is no longer on the path. Whether there was one.
@@ -355,16 +451,19 @@ impl Engine {
         let lost = group.record.intents.iter().find(|i| is_lost(i)).cloned();
         let Some(intent) = lost else { return Ok(false) };
         let (number, told) = (intent.number, withdrawn(&intent.wish));
-        match self.commit_intent(group, intent, now) {
+        let done = self.attempt(group, |engine, group| {
+            engine.commit_intent(group, intent, now)
+        });
+        match done {
             Ok(()) => {}
             Err(error) if error.is_fatal() => return Err(error),
-            Err(_) => {
+            Err(error) => {
                 // The new head does not allow it, or it has come true already.
                 group
                     .record
                     .intents
                     .retain(|intent| intent.number != number);
-                if let Some(notice) = told {
+                if let Some(notice) = told.filter(|_| !has_come_true(&error)) {
                     self.add_own_notice(group, notice, now)?;
                 }
                 self.save_group(group)?;
@@ -439,12 +538,7 @@ impl Engine {
                 }
             }
             Wish::Realise => {
-                let orders: Vec<_> = group
-                    .record
-                    .orders
-                    .iter()
-                    .filter_map(|bytes| sori_mls::Order::decode(bytes).ok())
-                    .collect();
+                let orders = self.open_orders(group)?;
                 if orders.is_empty() {
                     return Err(Error::NotFound("order"));
                 }
@@ -510,6 +604,17 @@ fn changed(actor: Option<AccountId>, change: &Change) -> Option<Notice> {
         subject,
         detail,
     })
+}
+
+/// Whether a wish fails because it is fulfilled.
+const fn has_come_true(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::AlreadyMember
+            | Error::Mls(sori_mls::Error::Misuse(
+                Misuse::NoChange | Misuse::UnknownAccount
+            ))
+    )
 }
 
 /// What to tell when a wish cannot be carried out any more; nothing for those that have come true.

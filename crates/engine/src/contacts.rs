@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use sori_mls::{AccountId, Conversation, GroupId, HybridPublic, StateId, safety_number};
+use sori_mls::{
+    AccountId, Conversation, GroupId, Head, HybridPublic, Role, StateId, safety_number,
+};
 use zeroize::Zeroizing;
 
 use crate::engine::Engine;
@@ -249,6 +251,7 @@ impl Engine {
             .hybrid_seal(&mailbox, MEMBER_INFO, to.as_bytes(), &encoded)?;
         let id = self.shared_group(to)?.ok_or(Error::NoKeyPackage)?;
         self.with_group(id, |engine, group| {
+            engine.renew_keys(group, now)?;
             let app = AppMessage {
                 clock: group.tick(now),
                 sent_at: now.unix_ms(),
@@ -340,7 +343,8 @@ impl Engine {
             return Err(Error::JoinClosed);
         }
         self.spend_key_package(&reference)?;
-        let mut group = self.entered(id, &head)?;
+        let mut group = self.entered(id, &head, &inviter)?;
+        group.record.inviter = Some(inviter);
         group.observe(admission.clock, now);
         for (account, name) in &admission.names {
             if let Some(name) = clean_name(name) {
@@ -354,6 +358,7 @@ impl Engine {
             group: id,
             secret: *admission.channel_secret,
             superseded: None,
+            lost: false,
         })?;
         self.enter(&mut group, head, channel, now)?;
         let me = self.me()?.id;
@@ -380,24 +385,36 @@ impl Engine {
 
     /// The group to enter: a new one, or one that this account was in before, begun anew at the
     /// state of the Welcome with its history kept.
-    fn entered(&mut self, id: GroupId, head: &sori_mls::Head) -> Result<Group, Error> {
+    ///
+    /// What was there stays readable: messages of states before may still be on their way.
+    fn entered(&mut self, id: GroupId, head: &Head, inviter: &AccountId) -> Result<Group, Error> {
         let fresh = self.empty_group(id, head);
         let Some(mut old) = self.groups.remove(&id) else {
             return Ok(fresh);
         };
-        let states: Vec<StateId> = old.record.states.keys().copied().collect();
-        for state in states {
-            self.drop_snapshot(&mut old, &state)?;
-        }
-        let commits: Vec<StateId> = old.tree.ids().map(|(state, _)| *state).collect();
-        for state in commits {
-            self.forget_commit(&mut old, &state)?;
+        if !self.may_replace(&mut old, inviter)? {
+            self.groups.insert(id, old);
+            return Err(Error::AlreadyMember);
         }
         old.record.standing = Standing::Active;
         old.record.path = fresh.record.path;
         old.record.intents.clear();
-        old.record.orders.clear();
         old.head = None;
         Ok(old)
+    }
+
+    /// Whether a Welcome of this account's may take the place of what this device knows of a
+    /// group. Anybody can make a group with any id; so as long as we are in, it takes whoever let
+    /// us in (our commit may have lost) or somebody who could remove and add us as well.
+    fn may_replace(&self, group: &mut Group, inviter: &AccountId) -> Result<bool, Error> {
+        if group.record.standing == Standing::Out {
+            return Ok(true);
+        }
+        let me = self.me()?.id;
+        let data = self.group_data(group)?;
+        let in_group = self.accounts(group)?.contains(inviter);
+        let let_us_in = group.record.inviter == Some(*inviter);
+        let may_admit = data.role_of(inviter) != Role::Member;
+        Ok(in_group && data.role_of(&me) == Role::Member && (let_us_in || may_admit))
     }
 }

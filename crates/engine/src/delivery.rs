@@ -21,7 +21,7 @@ use crate::table;
 use crate::time::{DAY_MS, Day, Time};
 
 /// Associated data of every sealed frame of a channel.
-const CHANNEL_AAD: &[u8] = b"sori channel frame 1";
+pub(crate) const CHANNEL_AAD: &[u8] = b"sori channel frame 1";
 /// Most channels of a group that are listened to at once.
 const CHANNELS_PER_GROUP_MAX: usize = 8;
 /// How long a channel is listened to after a removal made another one take its place.
@@ -89,6 +89,9 @@ impl Engine {
             let Some(relays) = relays.get(&group) else {
                 continue;
             };
+            if channel.record.lost {
+                continue;
+            }
             let expired = channel
                 .record
                 .superseded
@@ -165,6 +168,46 @@ impl Engine {
             };
             let sequence = self.append(channel, &entry, &sealed)?;
             self.publish_entry(channel, day, sequence, &sealed);
+        }
+        Ok(())
+    }
+
+    /// Puts all that passed on a channel that was lost into the log of another one. Members who
+    /// never were on the losing branch know its first commit from the channel before it, and find
+    /// here what was said and done on it; everybody who does this makes the same entries.
+    pub(crate) fn carry_over(&mut self, from: u32, to: u32) -> Result<(), Error> {
+        let Some(lost) = self.channels.get(&from).filter(|_| from != to) else {
+            return Ok(());
+        };
+        for (sequence, day) in lost.log.in_order() {
+            let key = table::of(from, sequence);
+            let (entry, sealed) = (
+                self.get::<LogRecord>(table::LOG, &key)?,
+                self.store.get(table::SEALED, &key)?,
+            );
+            let (Some(entry), Some(sealed)) = (entry, sealed) else {
+                continue;
+            };
+            let plain = self
+                .channels
+                .get_mut(&from)
+                .and_then(|lost| lost.day(day).seal.open(CHANNEL_AAD, &sealed));
+            let (Some(plain), Some(held)) = (plain, self.channels.get_mut(&to)) else {
+                continue;
+            };
+            let sealed = held.day(day).seal.seal_again(CHANNEL_AAD, &plain);
+            let sealed = sealed.map_err(|_| Error::Internal("seal"))?;
+            let id = EnvelopeId::of(&sealed);
+            if held.log.contains(&id) {
+                continue;
+            }
+            let carried = LogRecord {
+                id,
+                unsent: true,
+                ..entry
+            };
+            let sequence = self.append(to, &carried, &sealed)?;
+            self.publish_entry(to, day, sequence, &sealed);
         }
         Ok(())
     }
@@ -271,6 +314,15 @@ impl Engine {
         };
         entry.unsent = false;
         self.put(table::LOG, &key, &entry)
+    }
+
+    /// Somebody holds all that is in a channel's log.
+    pub(crate) fn all_handed_over(&mut self, channel: u32) -> Result<(), Error> {
+        let unsent = self.channels.get(&channel).map(|c| c.log.unsent.clone());
+        for sequence in unsent.unwrap_or_default() {
+            self.envelope_handed_over(channel, sequence)?;
+        }
+        Ok(())
     }
 
     /// A frame of a channel, live or from a catch-up: opened, logged if it is an envelope, and
@@ -404,13 +456,10 @@ impl Engine {
                 clock,
                 message,
             } => {
-                let taken = self.take_commit(group, *parent, *clock, message)?;
+                let taken = self.take_commit(group, *parent, *clock, message, now)?;
                 Ok((!taken).then_some(*parent))
             }
-            ChannelMessage::Order { order } => {
-                self.take_order(group, order, now)?;
-                Ok(None)
-            }
+            ChannelMessage::Order { order } => self.take_order(group, order, now),
             ChannelMessage::Hello(_)
             | ChannelMessage::Offer { .. }
             | ChannelMessage::Receipt(_) => Ok(None),
@@ -503,9 +552,15 @@ impl Engine {
         Ok(())
     }
 
-    /// The connection is gone: whom we heard and what we asked counts anew.
+    /// A connection is gone: where no other leads to a channel, whom we heard and what we asked
+    /// counts anew.
     pub(crate) fn forget_live_channels(&mut self) {
-        for channel in self.channels.values_mut() {
+        for (number, channel) in &mut self.channels {
+            let is_here =
+                |purpose| matches!(purpose, Purpose::Channel { channel, .. } if channel == *number);
+            if self.network.is_attached(is_here) {
+                continue;
+            }
             let live = &mut channel.live;
             live.hello_at = None;
             live.hellos = 0;

@@ -13,8 +13,9 @@ use crate::timeline::Timeline;
 use crate::tree::{Node, Tree};
 use crate::view::Event;
 
-/// Most snapshots kept of one group. Older states can no longer be gone back to; what a member
-/// gains by filling them is that a very long race is settled early.
+/// Most snapshots kept of one group's path, and as many of branches that lost. Older states can
+/// no longer be gone back to; what a member gains by filling them is that a very long race is
+/// settled early.
 pub(crate) const SNAPSHOTS_MAX: usize = 64;
 
 /// A group.
@@ -124,22 +125,33 @@ impl Engine {
             let cursor = self
                 .get(table::CURSOR, &table::one(number))?
                 .unwrap_or_default();
-            let mut group = Group::new(record, cursor);
-            for (number, commit) in
-                self.scan::<CommitRecord>(table::COMMIT, &table::one(group.record.number))?
-            {
-                let node = Node {
-                    parent: commit.parent,
-                    key: commit.key,
-                    number,
-                };
-                group.tree.insert(commit.id, node);
-            }
-            self.load_waiting(&mut group)?;
-            group.orders_at = orders.get(&group.record.id).copied().flatten();
+            let planned = orders.get(&record.id).copied().flatten();
+            let group = self.group_of(record, cursor, planned)?;
             self.groups.insert(group.record.id, group);
         }
         Ok(())
+    }
+
+    /// A group with what the store holds of its commits and of what waits.
+    pub(crate) fn group_of(
+        &self,
+        record: GroupRecord,
+        cursor: CursorRecord,
+        orders_at: Option<Time>,
+    ) -> Result<Group, Error> {
+        let mut group = Group::new(record, cursor);
+        let prefix = table::one(group.record.number);
+        for (number, commit) in self.scan::<CommitRecord>(table::COMMIT, &prefix)? {
+            let node = Node {
+                parent: commit.parent,
+                key: commit.key,
+                number,
+            };
+            group.tree.insert(commit.id, node);
+        }
+        self.load_waiting(&mut group)?;
+        group.orders_at = orders_at;
+        Ok(group)
     }
 
     pub(crate) fn save_group(&mut self, group: &Group) -> Result<(), Error> {

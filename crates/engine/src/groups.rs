@@ -1,8 +1,11 @@
 //! Groups: making them, looking at them, changing them, leaving them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use sori_mls::{AccountId, Conversation, GroupData, GroupId, Head, JoinPolicy, Refusal, Role};
+use sori_mls::{
+    AccountId, Conversation, GroupData, GroupId, Head, JoinPolicy, Misuse, Order, Refusal, Role,
+    StateId,
+};
 
 use crate::account::checked_name;
 use crate::engine::Engine;
@@ -87,6 +90,7 @@ impl Engine {
                 names: BTreeMap::new(),
                 roster: Vec::new(),
                 orders: Vec::new(),
+                inviter: None,
             },
             CursorRecord::default(),
         )
@@ -103,6 +107,7 @@ impl Engine {
         self.save_snapshot(group, head.snapshot_mut(), channel, now)?;
         group.head = Some(head);
         self.follow_head(group)?;
+        self.follow_channels(group, &BTreeSet::new(), now)?;
         self.save_group(group)?;
         self.save_cursor(group)
     }
@@ -306,7 +311,8 @@ impl Engine {
             return Err(Error::OwnerCannotLeave);
         } else {
             let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
-            let order = self.core()?.leave_order(head.snapshot())?.encode()?;
+            let order = self.core()?.leave_order(head.snapshot());
+            let order = order.map_err(|error| refused(error.into()))?.encode()?;
             let channel = group.channel()?;
             group.record.standing = Standing::Leaving;
             self.send_envelope(channel, &ChannelMessage::Order { order }, None, now)?;
@@ -323,28 +329,89 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes in an order of somebody: it is kept until a commit has realised it.
+    /// Takes in an order of somebody: it is kept until it is too old, for a commit that realises it
+    /// may lose. The state it has to wait for, if it cannot be judged yet.
     pub(crate) fn take_order(
         &mut self,
         group: &mut Group,
         order: &[u8],
         now: Time,
-    ) -> Result<(), Error> {
-        if group.record.standing == Standing::Out || group.record.orders.len() >= ORDERS_MAX {
-            return Ok(());
-        }
-        let Ok(parsed) = sori_mls::Order::decode(order) else {
-            return Ok(());
-        };
-        self.ensure_head(group)?;
-        let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
+    ) -> Result<Option<StateId>, Error> {
         let known = group.record.orders.iter().any(|known| known == order);
-        if known || parsed.verify(head.snapshot()).is_err() {
-            return Ok(());
+        let Ok(parsed) = Order::decode(order) else {
+            return Ok(None);
+        };
+        if known || group.record.standing == Standing::Out {
+            return Ok(None);
+        }
+        if !self.holds_at_head(group, &parsed)? {
+            let (base, _) = parsed.base();
+            if !group.record.states.contains_key(&base) && group.tree.node(&base).is_none() {
+                return Ok(Some(base));
+            }
+            self.open_state(group, &base, now)?;
+            let at_base = self.snapshot(group, &base)?;
+            if at_base.is_none_or(|base| parsed.verify(&base).is_err()) {
+                return Ok(None);
+            }
+        }
+        if !self.make_room(group, &parsed)? {
+            return Ok(None);
         }
         group.record.orders.push(order.to_vec());
         self.save_group(group)?;
-        self.plan_order(group, now);
+        self.plan_open_orders(group, now)?;
+        Ok(None)
+    }
+
+    /// Drops orders that the new one replaces. False if the one there is as good.
+    fn make_room(&self, group: &mut Group, new: &Order) -> Result<bool, Error> {
+        let mut kept = Vec::new();
+        for bytes in group.record.orders.clone() {
+            let Ok(order) = Order::decode(&bytes) else {
+                continue;
+            };
+            let open = self.holds_at_head(group, &order)?;
+            if order.target() != new.target() {
+                kept.push((open, bytes));
+            } else if open {
+                return Ok(false);
+            }
+        }
+        if kept.len() >= ORDERS_MAX {
+            kept.retain(|(open, _)| *open);
+        }
+        group.record.orders = kept.into_iter().map(|(_, bytes)| bytes).collect();
+        Ok(group.record.orders.len() < ORDERS_MAX)
+    }
+
+    fn holds_at_head(&self, group: &mut Group, order: &Order) -> Result<bool, Error> {
+        self.ensure_head(group)?;
+        let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
+        Ok(order.verify(head.snapshot()).is_ok())
+    }
+
+    /// The orders of others that a commit on the head may realise: one for each account.
+    pub(crate) fn open_orders(&self, group: &mut Group) -> Result<Vec<Order>, Error> {
+        let mut targets = BTreeSet::from([self.me()?.id]);
+        let mut open = Vec::new();
+        for bytes in group.record.orders.clone() {
+            let Ok(order) = Order::decode(&bytes) else {
+                continue;
+            };
+            if !targets.contains(&order.target()) && self.holds_at_head(group, &order)? {
+                targets.insert(order.target());
+                open.push(order);
+            }
+        }
+        Ok(open)
+    }
+
+    /// Plans the realising of what can be realised at the head.
+    pub(crate) fn plan_open_orders(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
+        if group.record.standing == Standing::Active && !self.open_orders(group)?.is_empty() {
+            self.plan_order(group, now);
+        }
         Ok(())
     }
 
@@ -384,7 +451,7 @@ impl Engine {
                 engine.with_group(id, |engine, group| {
                     group.orders_at = None;
                     let active = group.record.standing == Standing::Active;
-                    if !active || group.record.orders.is_empty() {
+                    if !active || engine.open_orders(group)?.is_empty() {
                         return Ok(());
                     }
                     engine.wish(group, Wish::Realise, now)
@@ -396,6 +463,7 @@ impl Engine {
 
     /// Tells a group this account's name.
     pub(crate) fn send_profile(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
+        self.renew_keys(group, now)?;
         let name = self.me()?.record.name.clone();
         let app = AppMessage {
             clock: group.tick(now),
@@ -427,6 +495,9 @@ impl Engine {
 
 /// What the group's rules refused, in words for a person.
 fn refused(error: Error) -> Error {
+    if let Error::Mls(sori_mls::Error::Misuse(Misuse::RemovesSelf)) = &error {
+        return Error::NotAllowed;
+    }
     let Error::Mls(sori_mls::Error::Refused(rule)) = &error else {
         return error;
     };

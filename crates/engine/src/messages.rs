@@ -176,6 +176,7 @@ impl Engine {
                 if group.record.standing != Standing::Active {
                     return Err(Error::NotMember);
                 }
+                engine.renew_keys(group, now)?;
                 let content = content(engine, group)?;
                 let me = engine.me()?.id;
                 let (sender, room) = uris(&me, &group.record.id);
@@ -204,6 +205,15 @@ impl Engine {
         })
     }
 
+    /// Renews this device's keys if enough was sent with the present ones. To be called before a
+    /// message gets its place: what follows from the commit may bring other lines.
+    pub(crate) fn renew_keys(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
+        if group.cursor.sent >= SENT_PER_STATE_MAX {
+            self.wish(group, Wish::Update, now)?;
+        }
+        Ok(())
+    }
+
     /// Encrypts an application message at the head and sends it.
     pub(crate) fn send_app(
         &mut self,
@@ -212,9 +222,6 @@ impl Engine {
         message: Option<u64>,
         now: Time,
     ) -> Result<(), Error> {
-        if group.cursor.sent >= SENT_PER_STATE_MAX {
-            self.wish(group, Wish::Update, now)?;
-        }
         group.cursor.sent = group.cursor.sent.saturating_add(1);
         self.ensure_head(group)?;
         let state = group.head_state()?;
@@ -243,11 +250,11 @@ impl Engine {
         now: Time,
     ) -> Result<bool, Error> {
         if !group.record.states.contains_key(state) {
-            // A branch that lost: its messages are read all the same.
-            let Some(parent) = group.tree.node(state).map(|node| node.parent) else {
+            if group.tree.node(state).is_none() {
                 return Ok(false);
-            };
-            if !self.build(group, &parent, state, now)? {
+            }
+            // A branch that lost: its messages are read all the same.
+            if !self.open_state(group, state, now)? {
                 return Ok(true);
             }
         }
@@ -408,13 +415,15 @@ impl Engine {
                 _ => {}
             }
         }
-        if !deleted || matches!(line.body, Body::Deleted) {
+        if !deleted {
             return Ok(());
         }
-        line.body = Body::Deleted;
-        self.save_message(group, entry.sequence, &line)?;
+        if !matches!(line.body, Body::Deleted) {
+            line.body = Body::Deleted;
+            self.save_message(group, entry.sequence, &line)?;
+        }
         for (sequence, mut edit) in edits {
-            edit.body = Body::Deleted;
+            edit.body = Body::Wiped(id);
             self.save_message(group, sequence, &edit)?;
         }
         Ok(())
@@ -601,7 +610,7 @@ impl Engine {
             notice: None,
         };
         match &record.body {
-            Body::Deleted => view.deleted = true,
+            Body::Deleted | Body::Wiped(_) => view.deleted = true,
             Body::Notice(notice) => {
                 view.kind = MessageKind::Notice;
                 view.notice = Some(self.notice_view(group, notice));
@@ -707,7 +716,7 @@ fn meaning(body: &Body) -> Option<Meaning> {
 }
 
 /// How accounts and groups are named inside MIMI content.
-fn uris(account: &AccountId, group: &GroupId) -> (String, String) {
+pub(crate) fn uris(account: &AccountId, group: &GroupId) -> (String, String) {
     (format!("sori:a/{account}"), format!("sori:g/{group}"))
 }
 

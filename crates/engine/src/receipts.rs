@@ -85,17 +85,21 @@ impl Engine {
             .filter_map(|id| held.log.find(id))
             .map(|(at, _)| at)
             .collect();
+        let me = self.me()?.id;
         self.with_group(group, |engine, group| {
-            if !engine.is_signed_by_member(
-                group,
-                &receipt.account,
-                RECEIPT_LABEL,
-                &bytes,
-                &receipt.signature,
-            )? {
+            if receipt.account == me
+                || !engine.is_signed_by_member(
+                    group,
+                    &receipt.account,
+                    RECEIPT_LABEL,
+                    &bytes,
+                    &receipt.signature,
+                )?
+            {
                 return Ok(());
             }
             for sequence in sequences {
+                engine.envelope_handed_over(channel, sequence)?;
                 let entry: Option<LogRecord> =
                     engine.get(table::LOG, &table::of(channel, sequence))?;
                 if let Some(message) = entry.and_then(|entry| entry.message) {

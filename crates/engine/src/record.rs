@@ -79,8 +79,10 @@ pub(crate) struct GroupRecord {
     pub(crate) names: BTreeMap<AccountId, String>,
     /// Everybody who ever was a member, in the order seen; holders are bits over this list.
     pub(crate) roster: Vec<AccountId>,
-    /// Leave orders that nobody has realised yet.
+    /// Leave orders, realised or not: what realised them may lose yet.
     pub(crate) orders: Vec<Vec<u8>>,
+    /// Who let this account in; nobody if it made the group.
+    pub(crate) inviter: Option<AccountId>,
 }
 
 /// A state whose snapshot is kept.
@@ -195,6 +197,9 @@ pub(crate) struct ChannelRecord {
     /// When a removal made another channel take its place.
     #[zeroize(skip)]
     pub(crate) superseded: Option<Time>,
+    /// Whether it began with a commit that is not on the path: nobody listens there, and what
+    /// passed there is carried over to the channel of the head.
+    pub(crate) lost: bool,
 }
 
 /// An entry of a channel log, without its bytes.
@@ -239,6 +244,8 @@ pub(crate) enum Body {
     Deleted,
     /// Something about the group.
     Notice(Notice),
+    /// A change to the line with this id, which was taken back; the content is gone.
+    Wiped(MessageIdBytes),
 }
 
 /// Something that happened to the group.

@@ -66,21 +66,45 @@ impl SealKey {
         plaintext: &[u8],
         rng: &mut (impl CryptoRng + RngCore + ?Sized),
     ) -> Result<Vec<u8>, SealError> {
+        let mut nonce = XNonce::default();
+        rng.fill_bytes(&mut nonce);
+        self.seal_with(aad, plaintext, &nonce)
+    }
+
+    /// Seals what was sealed elsewhere before, so that all who do it get the same bytes: the nonce
+    /// follows from key and plaintext.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SealKey::seal`].
+    pub(crate) fn seal_again(&self, aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
+        let derived = derive32(&self.0, "nonce", plaintext);
+        let mut nonce = XNonce::default();
+        for (to, from) in nonce.iter_mut().zip(derived.iter()) {
+            *to = *from;
+        }
+        self.seal_with(aad, plaintext, &nonce)
+    }
+
+    fn seal_with(
+        &self,
+        aad: &[u8],
+        plaintext: &[u8],
+        nonce: &XNonce,
+    ) -> Result<Vec<u8>, SealError> {
         let needed = plaintext.len().saturating_add(OVERHEAD_LEN);
         let sealed_len = SEALED_LENS.into_iter().find(|len| *len >= needed);
         let sealed_len = sealed_len.ok_or(SealError::TooLong)?;
         let body_len = u32::try_from(plaintext.len()).map_err(|_| SealError::TooLong)?;
 
-        let mut nonce = XNonce::default();
-        rng.fill_bytes(&mut nonce);
         let mut sealed = Vec::with_capacity(sealed_len);
-        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(nonce);
         sealed.extend_from_slice(&body_len.to_be_bytes());
         sealed.extend_from_slice(plaintext);
         sealed.resize(sealed_len.saturating_sub(TAG_LEN), 0);
         // Encrypted in place: no second copy of the plaintext is left behind in memory.
         let padded = sealed.get_mut(NONCE_LEN..).ok_or(SealError::Cipher)?;
-        let tag = self.cipher().encrypt_in_place_detached(&nonce, aad, padded);
+        let tag = self.cipher().encrypt_in_place_detached(nonce, aad, padded);
         let Ok(tag) = tag else {
             sealed.zeroize();
             return Err(SealError::Cipher);

@@ -3,11 +3,12 @@
 //! follows from one seed.
 
 #![expect(
+    dead_code,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
     clippy::unreachable,
-    reason = "a test fails loudly and prints its seed"
+    reason = "a test fails loudly and prints its seed; none uses all of this"
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,11 +31,32 @@ pub(crate) struct Person {
     online: bool,
     attached: BTreeMap<Topic, ()>,
     pub(crate) events: Vec<Event>,
+    /// How far its clock is from the world's, in milliseconds.
+    pub(crate) skew: i64,
+    /// Frames pass only between people on one side.
+    pub(crate) side: u8,
+    /// The second of the world in which its timer last rang, and how often it did in it.
+    rang: (u64, u32),
+    /// Most that its timer rang in one second.
+    pub(crate) rang_most: u32,
+}
+
+/// How somebody's program ends in the middle of a step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum End {
+    /// Before what was done is written.
+    Unwritten,
+    /// The disk refuses to write it.
+    Refused,
+    /// The disk writes it and reports an error all the same.
+    Written,
 }
 
 enum Happening {
     Connected,
     Disconnected,
+    /// A relay other than the world's cannot be reached.
+    Unreachable(RelayUrl),
     Attached(Topic),
     Frame(Topic, Vec<u8>),
     Published(PublishToken, u32),
@@ -52,19 +74,28 @@ pub(crate) struct World {
     pub(crate) seed: u64,
     /// One in how many frames is lost; zero for none.
     pub(crate) loss: u64,
+    /// One in how many frames comes twice; zero for none.
+    pub(crate) doubled: u64,
+    /// Longest way of a frame, in milliseconds: what is above one reorders.
+    pub(crate) delay: u64,
     /// Frames that passed the relay.
     pub(crate) frames: u64,
 }
 
 impl World {
     pub(crate) fn new(people: &[&str], seed: u64) -> Self {
+        Self::at(START_MS, people, seed)
+    }
+
+    /// A world that begins at a time.
+    pub(crate) fn at(now: u64, people: &[&str], seed: u64) -> Self {
         println!("seed {seed}");
         let relay = format!("relay://127.0.0.1:4433/#{}", "A".repeat(43))
             .parse()
             .unwrap();
         let mut world = Self {
             people: Vec::new(),
-            now: START_MS,
+            now,
             relay_up: true,
             relay,
             queue: BTreeMap::new(),
@@ -72,6 +103,8 @@ impl World {
             rng: ChaCha20Rng::seed_from_u64(seed),
             seed,
             loss: 0,
+            doubled: 0,
+            delay: 20,
             frames: 0,
         };
         for name in people {
@@ -82,6 +115,10 @@ impl World {
                 online: true,
                 attached: BTreeMap::new(),
                 events: Vec::new(),
+                skew: 0,
+                side: 0,
+                rang: (0, 0),
+                rang_most: 0,
             };
             world.people.push(person);
             let who = world.people.len() - 1;
@@ -98,8 +135,9 @@ impl World {
         world
     }
 
-    fn time(&self) -> Time {
-        Time::from_unix_ms(self.now)
+    /// The time by somebody's clock.
+    fn time(&self, who: usize) -> Time {
+        Time::from_unix_ms(self.now.saturating_add_signed(self.people[who].skew))
     }
 
     fn seed32(&mut self) -> [u8; 32] {
@@ -112,7 +150,7 @@ impl World {
     pub(crate) fn start(&mut self, who: usize) {
         let (store_seed, engine_seed) = (self.seed32(), self.seed32());
         let store = Store::open_memory(&self.people[who].disk, store_seed).unwrap();
-        let engine = Engine::open(store, engine_seed, self.time()).unwrap();
+        let engine = Engine::open(store, engine_seed, self.time(who)).unwrap();
         self.people[who].engine = Some(engine);
         self.people[who].online = true;
         self.flush(who);
@@ -150,7 +188,7 @@ impl World {
         who: usize,
         verb: impl FnOnce(&mut Engine, Time) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        let now = self.time();
+        let now = self.time(who);
         let result = verb(self.people[who].engine.as_mut().expect("running"), now);
         self.flush(who);
         result
@@ -162,8 +200,35 @@ impl World {
             .insert((self.now + ms, self.sequence), (who, happening));
     }
 
+    /// Begins something as somebody whose program ends before anybody hears of it.
+    pub(crate) fn act_and_die<R>(
+        &mut self,
+        who: usize,
+        end: End,
+        verb: impl FnOnce(&mut Engine, Time) -> Result<R, Error>,
+    ) {
+        let now = self.time(who);
+        let disk = self.people[who].disk.clone();
+        let engine = self.people[who].engine.as_mut().expect("running");
+        let done = verb(engine, now).is_ok();
+        if done {
+            match end {
+                End::Unwritten => {}
+                End::Refused => disk.fail_next_commit(),
+                End::Written => disk.fail_next_commit_after_writing(),
+            }
+            assert!(matches!(end, End::Unwritten) || engine.flush(now).is_err());
+        }
+        self.kill(who);
+    }
+
+    /// Whether somebody's program runs.
+    pub(crate) fn runs(&self, who: usize) -> bool {
+        self.people[who].engine.is_some()
+    }
+
     fn flush(&mut self, who: usize) {
-        let now = self.time();
+        let now = self.time(who);
         let effects = self.people[who]
             .engine
             .as_mut()
@@ -177,6 +242,9 @@ impl World {
 
     fn carry_out(&mut self, who: usize, effect: Effect) {
         match effect {
+            Effect::Connect { relay } if relay != self.relay => {
+                self.later(5, who, Happening::Unreachable(relay));
+            }
             Effect::Connect { .. } => {
                 let up = self.relay_up;
                 self.people[who].connected = up;
@@ -187,6 +255,11 @@ impl World {
                 };
                 self.later(5, who, answer);
             }
+            Effect::Attach { relay, .. }
+            | Effect::Detach { relay, .. }
+            | Effect::Disconnect { relay }
+            | Effect::Publish { relay, .. }
+                if relay != self.relay => {}
             Effect::Disconnect { .. } => {
                 self.people[who].connected = false;
                 self.people[who].attached.clear();
@@ -224,8 +297,14 @@ impl World {
                 if self.loss > 0 && self.rng.next_u64().is_multiple_of(self.loss) {
                     continue;
                 }
-                let delay = 1 + self.rng.next_u64() % 20;
-                self.later(delay, other, Happening::Frame(topic, frame.to_vec()));
+                if person.side != self.people[who].side {
+                    continue;
+                }
+                let twice = self.doubled > 0 && self.rng.next_u64().is_multiple_of(self.doubled);
+                for _ in 0..=usize::from(twice) {
+                    let delay = 1 + self.rng.next_u64() % self.delay;
+                    self.later(delay, other, Happening::Frame(topic, frame.to_vec()));
+                }
             }
         }
         self.later(4, who, Happening::Published(token, receivers));
@@ -241,12 +320,16 @@ impl World {
     /// Lets time pass until something holds; fails after `ms`.
     pub(crate) fn until(&mut self, ms: u64, what: &str, mut holds: impl FnMut(&mut Self) -> bool) {
         let end = self.now + ms;
+        let mut news = true;
         loop {
-            if holds(self) {
+            // Nothing can have begun to hold if nothing has happened.
+            if std::mem::take(&mut news) && holds(self) {
                 return;
             }
             let slice = (self.now + 100).min(end);
-            while self.step(slice) {}
+            while self.step(slice) {
+                news = true;
+            }
             self.now = slice;
             assert!(
                 self.now < end,
@@ -265,7 +348,8 @@ impl World {
             .enumerate()
             .filter_map(|(who, person)| {
                 let at = person.engine.as_ref()?.poll_timeout()?;
-                Some((at.unix_ms().max(self.now), who))
+                let at = at.unix_ms().saturating_add_signed(-person.skew);
+                Some((at.max(self.now), who))
             })
             .min();
         let next = [arrival, timer.map(|(at, _)| at)]
@@ -280,7 +364,8 @@ impl World {
             let (_, (who, happening)) = self.queue.pop_first().unwrap();
             self.happen(who, happening);
         } else if let Some((_, who)) = timer {
-            let now = self.time();
+            self.ring(who);
+            let now = self.time(who);
             self.people[who]
                 .engine
                 .as_mut()
@@ -292,14 +377,26 @@ impl World {
         true
     }
 
+    fn ring(&mut self, who: usize) {
+        let second = self.now / 1000;
+        let person = &mut self.people[who];
+        let times = match person.rang {
+            (last, times) if last == second => times + 1,
+            _ => 1,
+        };
+        person.rang = (second, times);
+        person.rang_most = person.rang_most.max(times);
+    }
+
     fn happen(&mut self, who: usize, happening: Happening) {
-        let (now, relay) = (self.time(), self.relay.clone());
+        let (now, relay) = (self.time(who), self.relay.clone());
         let Some(engine) = self.people[who].engine.as_mut() else {
             return;
         };
         match happening {
             Happening::Connected => engine.handle_connected(&relay, now),
             Happening::Disconnected => engine.handle_disconnected(&relay, now),
+            Happening::Unreachable(relay) => engine.handle_disconnected(&relay, now),
             Happening::Attached(topic) => engine.handle_attached(&relay, topic, now),
             Happening::Frame(topic, frame) => engine.handle_frame(&relay, topic, &frame, now),
             Happening::Published(token, receivers) => {
@@ -408,10 +505,11 @@ impl World {
 
     /// Whether all of these see the same messages in the same order in the same state.
     pub(crate) fn agree(&mut self, group: &str, people: &[usize]) -> bool {
-        let mut seen = BTreeSet::new();
-        for who in people {
-            seen.insert((self.state(*who, group), self.texts(*who, group)));
+        let states: BTreeSet<_> = people.iter().map(|who| self.state(*who, group)).collect();
+        if states.len() != 1 {
+            return false;
         }
-        seen.len() == 1
+        let texts: BTreeSet<_> = people.iter().map(|who| self.texts(*who, group)).collect();
+        texts.len() == 1
     }
 }
