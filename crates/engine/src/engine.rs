@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sori_mls::{AccountId, Core, GroupId};
 use sori_store::{Store, Table};
-use sori_wire::{Refusal, RelayUrl, Topic};
+use sori_wire::{Refusal, RelayUrl, Topic, TopicSeed};
 
 use crate::account::Me;
 use crate::catchup::Sessions;
@@ -43,6 +43,8 @@ pub struct Engine {
     pub(crate) network: Network,
     pub(crate) sessions: Sessions,
     pub(crate) effects: Vec<Effect>,
+    /// Seed of a topic at which nobody meets, anew with each start.
+    idle: [u8; 32],
     /// Whether the topics that should be attached may have changed.
     pub(crate) topics_stale: bool,
     day_change: Time,
@@ -77,10 +79,12 @@ impl Engine {
             network: Network::default(),
             sessions: Sessions::default(),
             effects: Vec::new(),
+            idle: [0; 32],
             topics_stale: true,
             day_change: channel::next_change(now),
             writes: 0,
         };
+        engine.idle = engine.random();
         engine.load()?;
         engine.prune_logs(now)?;
         engine.plan_orders(now);
@@ -143,6 +147,7 @@ impl Engine {
             Purpose::Invite(number) => engine.invite_attached(number),
             Purpose::Join(number) => engine.join_attached(number, now),
             Purpose::Session(number) => engine.session_attached(number, now),
+            Purpose::Idle => Ok(()),
         })
     }
 
@@ -181,6 +186,7 @@ impl Engine {
             Purpose::Invite(number) => engine.invite_frame(number, frame, now),
             Purpose::Join(number) => engine.join_frame(number, frame, now),
             Purpose::Session(number) => engine.session_frame(number, frame, now),
+            Purpose::Idle => Ok(()),
         })
     }
 
@@ -379,6 +385,16 @@ impl Engine {
         wanted.extend(self.invite_topics(now));
         wanted.extend(self.join_topics());
         wanted.extend(self.sessions.topics());
+        let relay = self.relay.clone().filter(|_| self.me.is_some());
+        if let Some(relay) = relay.filter(|relay| wanted.iter().all(|w| w.relay != *relay)) {
+            let seed = TopicSeed::from_bytes(self.idle);
+            wanted.push(Wanted {
+                relay,
+                topic: seed.topic(),
+                seed,
+                purpose: Purpose::Idle,
+            });
+        }
         wanted
     }
 }

@@ -49,19 +49,24 @@ mod error;
 mod group;
 mod groups;
 mod handshake;
+mod incoming;
 mod invite_link;
 mod invites;
 mod joins;
 mod messages;
 mod network;
+mod notices;
 mod receipts;
 mod record;
 mod seal;
 mod session;
+mod show;
 mod table;
 mod time;
 mod timeline;
 mod tree;
+#[cfg(test)]
+mod vectors;
 pub mod view;
 
 pub use effect::{Effect, PublishToken};

@@ -1,18 +1,16 @@
-//! Messages: writing, reading, showing and changing them.
+//! Messages: writing, changing and listing them.
 
 use sori_content::{Meaning, MessageId, MimiContent};
-use sori_mls::{AccountId, GroupId, StateId};
+use sori_mls::{AccountId, GroupId};
 
 use crate::engine::Engine;
 use crate::envelope::{AppBody, AppMessage, ChannelMessage};
 use crate::error::Error;
 use crate::group::Group;
-use crate::receipts::{add_holder, count_holders};
-use crate::record::{Body, CommitRecord, MessageIdBytes, MessageRecord, Notice, Standing, Wish};
-use crate::table;
+use crate::record::{Body, MessageIdBytes, MessageRecord, Standing, Wish};
+use crate::show::meaning;
 use crate::time::Time;
-use crate::timeline::{Part, Timeline, part};
-use crate::view::{Event, MessageKind, MessageView, NoticeView, ReactionView};
+use crate::view::MessageView;
 
 /// Longest text of a message, in bytes of UTF-8. What a member gains at this size: one frame.
 pub const TEXT_LEN_MAX: usize = 32 * 1024;
@@ -47,10 +45,12 @@ impl Engine {
         })
     }
 
-    /// Reacts to a message. Returns the id of the reaction.
+    /// Reacts to a message, or takes the own reactions to it back if `emoji` is empty. Returns the
+    /// id of the reaction, or of the message that takes it back.
     ///
     /// # Errors
-    /// As [`message_send`](Self::message_send).
+    /// As [`message_send`](Self::message_send); [`Error::NotFound`] if there is nothing to take
+    /// back.
     pub fn message_react(
         &mut self,
         group: &str,
@@ -59,7 +59,7 @@ impl Engine {
         now: Time,
     ) -> Result<String, Error> {
         let emoji = emoji.trim();
-        if emoji.is_empty() || emoji.len() > EMOJI_LEN_MAX {
+        if emoji.len() > EMOJI_LEN_MAX {
             return Err(Error::OutOfBounds {
                 what: "a reaction",
                 bounds: "one emoji",
@@ -67,8 +67,32 @@ impl Engine {
         }
         let salt = self.random();
         self.send_content(group, now, |engine, group| {
-            Ok(MimiContent::reaction(salt, emoji, engine.line(group, id)?))
+            let line = engine.line(group, id)?;
+            if emoji.is_empty() {
+                let given = engine.own_reaction(group, &line)?;
+                return Ok(MimiContent::unreact(salt, given, line));
+            }
+            Ok(MimiContent::reaction(salt, emoji, line))
         })
+    }
+
+    /// The latest reaction of this account to a line that still stands.
+    fn own_reaction(&self, group: &mut Group, line: &MessageId) -> Result<MessageId, Error> {
+        let me = self.me()?.id;
+        let mut given = None;
+        for sequence in self.timeline(group)?.changes(line.as_bytes()) {
+            let Some(change) = self.message_record(group, sequence)? else {
+                continue;
+            };
+            match meaning(&change.body) {
+                Some(Meaning::Reaction { .. }) if change.sender == me => given = Some(change.id),
+                Some(Meaning::Unreact { .. }) if change.sender == me => given = None,
+                _ => {}
+            }
+        }
+        given
+            .map(MessageId::from_bytes)
+            .ok_or(Error::NotFound("reaction"))
     }
 
     /// Replaces the text of an own message.
@@ -240,235 +264,6 @@ impl Engine {
         self.send_envelope(channel, &envelope, message, now)
     }
 
-    /// Takes in an application message that was encrypted in `state`. False if that state is not
-    /// known: the message has to wait.
-    pub(crate) fn take_application(
-        &mut self,
-        group: &mut Group,
-        state: &StateId,
-        message: &[u8],
-        now: Time,
-    ) -> Result<bool, Error> {
-        if !group.record.states.contains_key(state) {
-            if group.tree.node(state).is_none() {
-                return Ok(false);
-            }
-            // A branch that lost: its messages are read all the same.
-            if !self.open_state(group, state, now)? {
-                return Ok(true);
-            }
-        }
-        let Some(decrypted) = self.decrypt(group, state, message)? else {
-            return Ok(true);
-        };
-        let sender = decrypted.sender.account;
-        let Some(app) = AppMessage::decode(&decrypted.plaintext) else {
-            return Ok(true);
-        };
-        group.observe(app.clock, now);
-        match app.body {
-            AppBody::Content(content) => {
-                let Ok(parsed) = MimiContent::decode(&content) else {
-                    return Ok(true);
-                };
-                let (from, room) = uris(&sender, &group.record.id);
-                let id = *parsed.message_id(&from, &room).as_bytes();
-                if self.timeline(group)?.find(&id).is_some() {
-                    return Ok(true);
-                }
-                let record = MessageRecord {
-                    id,
-                    clock: app.clock,
-                    sent_at: app.sent_at,
-                    sender,
-                    body: Body::Content(content),
-                    holders: Vec::new(),
-                };
-                self.add_message(group, record)?;
-            }
-            AppBody::ForMember { to, sealed } => self.take_private(sender, to, &sealed)?,
-            AppBody::Profile { name } => self.take_profile(group, sender, &name)?,
-        }
-        Ok(true)
-    }
-
-    fn decrypt(
-        &mut self,
-        group: &mut Group,
-        state: &StateId,
-        message: &[u8],
-    ) -> Result<Option<sori_mls::Decrypted>, Error> {
-        let at_head = group.head_state()? == *state;
-        let (decrypted, changes) = if at_head {
-            self.ensure_head(group)?;
-            let core = &self.me.as_ref().ok_or(Error::NoAccount)?.core;
-            let head = group.head.as_mut().ok_or(Error::Internal("head"))?;
-            let decrypted = head.snapshot_mut().decrypt(core, message);
-            (decrypted, head.snapshot_mut().take_changes())
-        } else {
-            let Some(mut snapshot) = self.snapshot(group, state)? else {
-                return Ok(None);
-            };
-            let decrypted = snapshot.decrypt(self.core()?, message);
-            (decrypted, snapshot.take_changes())
-        };
-        let Ok(decrypted) = decrypted else {
-            // Nothing of a failed attempt is kept; the head is loaded again when needed.
-            if at_head {
-                group.head = None;
-            }
-            return Ok(None);
-        };
-        self.save_changes(group, state, changes)?;
-        Ok(Some(decrypted))
-    }
-
-    /// Stages a message, puts it into the timeline and tells the front end.
-    pub(crate) fn add_message(
-        &mut self,
-        group: &mut Group,
-        mut record: MessageRecord,
-    ) -> Result<(), Error> {
-        let me = self.me()?.id;
-        let mine = record.sender == me;
-        let notice = matches!(record.body, Body::Notice(_));
-        for account in [record.sender, me] {
-            add_holder(&mut record.holders, group.roster_index(&account));
-        }
-        let sequence = group.cursor.next_message;
-        group.cursor.next_message = sequence.saturating_add(1);
-        self.timeline(group)?;
-        let change = match part(&record.body) {
-            Part::Line => None,
-            Part::Change(target) => Some(target),
-        };
-        if change.is_none() && !mine && !notice {
-            group.cursor.unread = group.cursor.unread.saturating_add(1);
-        }
-        self.save_message(group, sequence, &record)?;
-        self.save_cursor(group)?;
-        if let Some(timeline) = &mut group.timeline {
-            timeline.insert(&record, sequence);
-            if mine && !notice {
-                timeline.undelivered.insert(sequence);
-            }
-        }
-        match change {
-            None => {
-                self.forget_if_deleted(group, record.id)?;
-                if let Some(record) = self.message_record(group, sequence)? {
-                    let message = self.message_view(group, &record)?;
-                    let group = group.record.id.to_string();
-                    self.event(Event::MessageNew { group, message });
-                }
-                Ok(())
-            }
-            Some(target) => {
-                self.forget_if_deleted(group, target)?;
-                self.message_changed(group, &target)
-            }
-        }
-    }
-
-    pub(crate) fn message_changed(
-        &mut self,
-        group: &mut Group,
-        id: &MessageIdBytes,
-    ) -> Result<(), Error> {
-        let timeline = self.timeline(group)?;
-        let Some(entry) = timeline.find(id).filter(|_| timeline.is_line(id)) else {
-            return Ok(());
-        };
-        let Some(record) = self.message_record(group, entry.sequence)? else {
-            return Ok(());
-        };
-        let message = self.message_view(group, &record)?;
-        self.event(Event::MessageChanged {
-            group: group.record.id.to_string(),
-            message,
-        });
-        Ok(())
-    }
-
-    /// Wipes the content of a line that its sender has taken back, and that of its edits.
-    fn forget_if_deleted(&mut self, group: &mut Group, id: MessageIdBytes) -> Result<(), Error> {
-        let timeline = self.timeline(group)?;
-        let Some(entry) = timeline.find(&id).filter(|_| timeline.is_line(&id)) else {
-            return Ok(());
-        };
-        let changes = timeline.changes(&id);
-        let Some(mut line) = self.message_record(group, entry.sequence)? else {
-            return Ok(());
-        };
-        let mut edits = Vec::new();
-        let mut deleted = false;
-        for sequence in changes {
-            let Some(change) = self.message_record(group, sequence)? else {
-                continue;
-            };
-            if change.sender != line.sender {
-                continue;
-            }
-            match meaning(&change.body) {
-                Some(Meaning::Delete { .. }) => deleted = true,
-                Some(Meaning::Edit { .. }) => edits.push((sequence, change)),
-                _ => {}
-            }
-        }
-        if !deleted {
-            return Ok(());
-        }
-        if !matches!(line.body, Body::Deleted) {
-            line.body = Body::Deleted;
-            self.save_message(group, entry.sequence, &line)?;
-        }
-        for (sequence, mut edit) in edits {
-            edit.body = Body::Wiped(id);
-            self.save_message(group, sequence, &edit)?;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn save_message(
-        &mut self,
-        group: &Group,
-        sequence: u64,
-        record: &MessageRecord,
-    ) -> Result<(), Error> {
-        self.put(
-            table::MESSAGE,
-            &table::of(group.record.number, sequence),
-            record,
-        )
-    }
-
-    pub(crate) fn message_record(
-        &self,
-        group: &Group,
-        sequence: u64,
-    ) -> Result<Option<MessageRecord>, Error> {
-        self.get(table::MESSAGE, &table::of(group.record.number, sequence))
-    }
-
-    /// The index of the timeline, built when first needed.
-    pub(crate) fn timeline<'a>(&self, group: &'a mut Group) -> Result<&'a mut Timeline, Error> {
-        if group.timeline.is_none() {
-            let me = self.me()?.id;
-            let mut timeline = Timeline::default();
-            let prefix = table::one(group.record.number);
-            let everybody = group.record.roster.len();
-            for (sequence, record) in self.scan::<MessageRecord>(table::MESSAGE, &prefix)? {
-                timeline.insert(&record, sequence);
-                let open = count_holders(&record.holders, |_| true) < everybody;
-                if record.sender == me && open && !matches!(record.body, Body::Notice(_)) {
-                    timeline.undelivered.insert(sequence);
-                }
-            }
-            group.timeline = Some(timeline);
-        }
-        group.timeline.as_mut().ok_or(Error::Internal("timeline"))
-    }
-
     fn line(&self, group: &mut Group, id: &str) -> Result<MessageId, Error> {
         let id = parse_message(id)?;
         if !self.timeline(group)?.is_line(&id) {
@@ -488,184 +283,6 @@ impl Engine {
         }
         Ok(id)
     }
-
-    /// Puts what the timeline tells about a commit into it.
-    pub(crate) fn add_notices(
-        &mut self,
-        group: &mut Group,
-        commit: &CommitRecord,
-    ) -> Result<(), Error> {
-        for (index, notice) in commit.notices.iter().enumerate() {
-            let record = MessageRecord {
-                id: notice_id(&commit.id, index),
-                clock: commit.clock,
-                sent_at: commit.clock >> 20,
-                sender: commit.author,
-                body: Body::Notice(notice.clone()),
-                holders: Vec::new(),
-            };
-            self.add_message(group, record)?;
-        }
-        Ok(())
-    }
-
-    /// Takes out what was told about a commit that lost.
-    pub(crate) fn remove_notices(
-        &mut self,
-        group: &mut Group,
-        state: &StateId,
-    ) -> Result<(), Error> {
-        let Some(commit) = self.commit_record(group, state)? else {
-            return Ok(());
-        };
-        for index in 0..commit.notices.len() {
-            let sequence = self.timeline(group)?.remove(&notice_id(state, index));
-            if let Some(sequence) = sequence {
-                self.delete(table::MESSAGE, &table::of(group.record.number, sequence))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// A line that only this device sees.
-    pub(crate) fn add_own_notice(
-        &mut self,
-        group: &mut Group,
-        notice: Notice,
-        now: Time,
-    ) -> Result<(), Error> {
-        let record = MessageRecord {
-            id: self.random(),
-            clock: group.tick(now),
-            sent_at: now.unix_ms(),
-            sender: self.me()?.id,
-            body: Body::Notice(notice),
-            holders: Vec::new(),
-        };
-        self.add_message(group, record)
-    }
-
-    pub(crate) fn message_view(
-        &self,
-        group: &mut Group,
-        record: &MessageRecord,
-    ) -> Result<MessageView, Error> {
-        let me = self.me()?.id;
-        let mut view = self.bare_view(group, record, me)?;
-        if view.kind == MessageKind::Notice {
-            return Ok(view);
-        }
-        for sequence in self.timeline(group)?.changes(&record.id) {
-            let Some(change) = self.message_record(group, sequence)? else {
-                continue;
-            };
-            let own = change.sender == record.sender;
-            match meaning(&change.body) {
-                Some(Meaning::Edit { text, .. }) if own && !view.deleted => {
-                    view.text = text;
-                    view.edited = true;
-                }
-                Some(Meaning::Reaction { emojis, .. }) => {
-                    for emoji in emojis {
-                        react(&mut view.reactions, emoji, &change.sender, me);
-                    }
-                }
-                Some(Meaning::Unreact { .. }) => unreact(&mut view.reactions, &change.sender, me),
-                _ => {}
-            }
-        }
-        Ok(view)
-    }
-
-    /// A line as it was sent.
-    fn bare_view(
-        &self,
-        group: &mut Group,
-        record: &MessageRecord,
-        me: AccountId,
-    ) -> Result<MessageView, Error> {
-        let mine = record.sender == me && !matches!(record.body, Body::Notice(_));
-        let (copies, members) = self.copies(group, record)?;
-        let state = match (mine, copies) {
-            (false, _) => "received",
-            (true, copies) if copies >= members && members > 1 => "delivered",
-            (true, copies) if copies > 1 => "sent",
-            (true, _) => "waiting",
-        };
-        let mut view = MessageView {
-            id: MessageId::from_bytes(record.id).to_string(),
-            sender: record.sender.to_string(),
-            sender_name: self.name_of(group, &record.sender),
-            mine,
-            sent_at: record.sent_at,
-            kind: MessageKind::Text,
-            text: String::new(),
-            state: state.to_owned(),
-            copies,
-            members,
-            edited: false,
-            deleted: false,
-            in_reply_to: None,
-            reactions: Vec::new(),
-            notice: None,
-        };
-        match &record.body {
-            Body::Deleted | Body::Wiped(_) => view.deleted = true,
-            Body::Notice(notice) => {
-                view.kind = MessageKind::Notice;
-                view.notice = Some(self.notice_view(group, notice));
-            }
-            Body::Content(_) => match meaning(&record.body) {
-                Some(Meaning::Text {
-                    text, in_reply_to, ..
-                }) => {
-                    view.text = text;
-                    view.in_reply_to = in_reply_to.map(|id| id.to_string());
-                }
-                Some(Meaning::Unknown {
-                    text, in_reply_to, ..
-                }) => {
-                    view.kind = MessageKind::Unknown;
-                    view.text = text.unwrap_or_default();
-                    view.in_reply_to = in_reply_to.map(|id| id.to_string());
-                }
-                _ => view.kind = MessageKind::Unknown,
-            },
-        }
-        Ok(view)
-    }
-
-    fn notice_view(&self, group: &Group, notice: &Notice) -> NoticeView {
-        let name = |account: Option<AccountId>| {
-            account
-                .map(|account| self.name_of(group, &account))
-                .unwrap_or_default()
-        };
-        NoticeView {
-            what: notice.what.name().to_owned(),
-            actor: name(notice.actor),
-            object: match notice.subject {
-                None => notice.detail.clone(),
-                subject => name(subject),
-            },
-            detail: notice.detail.clone(),
-        }
-    }
-
-    /// The name of an account: as it told the group, else as a contact, else the start of its id.
-    pub(crate) fn name_of(&self, group: &Group, account: &AccountId) -> String {
-        if let Some(me) = self.me.as_ref().filter(|me| me.id == *account) {
-            return me.record.name.clone();
-        }
-        let heard = group.record.names.get(account).cloned();
-        heard
-            .or_else(|| {
-                self.contacts
-                    .get(account)
-                    .map(|contact| contact.name.clone())
-            })
-            .unwrap_or_else(|| account.to_string().chars().take(8).collect())
-    }
 }
 
 /// Whether [`Engine::message_list`] lists what happened to the group besides what was said.
@@ -677,55 +294,9 @@ pub enum Notices {
     Shown,
 }
 
-fn react(reactions: &mut Vec<ReactionView>, emoji: String, sender: &AccountId, me: AccountId) {
-    let mine = *sender == me;
-    let sender = sender.to_string();
-    match reactions
-        .iter_mut()
-        .find(|reaction| reaction.emoji == emoji)
-    {
-        Some(reaction) if reaction.senders.contains(&sender) => {}
-        Some(reaction) => {
-            reaction.senders.push(sender);
-            reaction.mine |= mine;
-        }
-        None => reactions.push(ReactionView {
-            emoji,
-            senders: vec![sender],
-            mine,
-        }),
-    }
-}
-
-fn unreact(reactions: &mut Vec<ReactionView>, sender: &AccountId, me: AccountId) {
-    let (mine, sender) = (*sender == me, sender.to_string());
-    for reaction in reactions.iter_mut() {
-        reaction.senders.retain(|known| *known != sender);
-        reaction.mine &= !mine;
-    }
-    reactions.retain(|reaction| !reaction.senders.is_empty());
-}
-
-fn meaning(body: &Body) -> Option<Meaning> {
-    let Body::Content(content) = body else {
-        return None;
-    };
-    MimiContent::decode(content)
-        .ok()
-        .map(|content| content.meaning())
-}
-
 /// How accounts and groups are named inside MIMI content.
 pub(crate) fn uris(account: &AccountId, group: &GroupId) -> (String, String) {
     (format!("sori:a/{account}"), format!("sori:g/{group}"))
-}
-
-fn notice_id(state: &StateId, index: usize) -> MessageIdBytes {
-    let mut id = *state.as_bytes();
-    if let Some(last) = id.last_mut() {
-        *last ^= u8::try_from(index).unwrap_or(u8::MAX);
-    }
-    id
 }
 
 fn checked_text(text: &str) -> Result<&str, Error> {

@@ -20,6 +20,8 @@ const BACKOFF_MAX_MS: u64 = 15_000;
 pub(crate) enum Purpose {
     /// The meeting place of a channel on a day.
     Channel { channel: u32, day: Day },
+    /// Nothing: a relay closes connections without any topic.
+    Idle,
     /// An invite of ours.
     Invite(u32),
     /// An invite that we follow.

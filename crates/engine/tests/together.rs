@@ -364,4 +364,18 @@ fn messages_are_answered_changed_and_taken_back() {
             .unwrap();
         assert_eq!(older.len(), 1);
     }
+    world
+        .act(1, |e, now| e.message_react(&group, &first, "", now))
+        .unwrap();
+    let nothing = world.act(1, |e, now| e.message_react(&group, &first, "", now));
+    assert_eq!(nothing.unwrap_err().name(), "not_found");
+    world.run(2_000);
+    for who in 0..2 {
+        let list = world
+            .act(who, |e, now| {
+                e.message_list(&group, None, 10, Notices::Left, now)
+            })
+            .unwrap();
+        assert!(list.iter().all(|message| message.reactions.is_empty()));
+    }
 }

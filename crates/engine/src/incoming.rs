@@ -1,0 +1,249 @@
+//! Messages that arrive, own ones among them: decrypting, keeping, and forgetting what was taken
+//! back.
+
+use sori_content::{Meaning, MimiContent};
+use sori_mls::StateId;
+
+use crate::engine::Engine;
+use crate::envelope::{AppBody, AppMessage};
+use crate::error::Error;
+use crate::group::Group;
+use crate::messages::uris;
+use crate::receipts::{add_holder, count_holders};
+use crate::record::{Body, MessageIdBytes, MessageRecord};
+use crate::show::meaning;
+use crate::table;
+use crate::time::Time;
+use crate::timeline::{Part, Timeline, part};
+use crate::view::Event;
+
+impl Engine {
+    /// Takes in an application message that was encrypted in `state`. False if that state is not
+    /// known: the message has to wait.
+    pub(crate) fn take_application(
+        &mut self,
+        group: &mut Group,
+        state: &StateId,
+        message: &[u8],
+        now: Time,
+    ) -> Result<bool, Error> {
+        if !group.record.states.contains_key(state) {
+            if group.tree.node(state).is_none() {
+                return Ok(false);
+            }
+            // A branch that lost: its messages are read all the same.
+            if !self.open_state(group, state, now)? {
+                return Ok(true);
+            }
+        }
+        let Some(decrypted) = self.decrypt(group, state, message)? else {
+            return Ok(true);
+        };
+        let sender = decrypted.sender.account;
+        let Some(app) = AppMessage::decode(&decrypted.plaintext) else {
+            return Ok(true);
+        };
+        group.observe(app.clock, now);
+        match app.body {
+            AppBody::Content(content) => {
+                let Ok(parsed) = MimiContent::decode(&content) else {
+                    return Ok(true);
+                };
+                let (from, room) = uris(&sender, &group.record.id);
+                let id = *parsed.message_id(&from, &room).as_bytes();
+                if self.timeline(group)?.find(&id).is_some() {
+                    return Ok(true);
+                }
+                let record = MessageRecord {
+                    id,
+                    clock: app.clock,
+                    sent_at: app.sent_at,
+                    sender,
+                    body: Body::Content(content),
+                    holders: Vec::new(),
+                };
+                self.add_message(group, record)?;
+            }
+            AppBody::ForMember { to, sealed } => self.take_private(sender, to, &sealed)?,
+            AppBody::Profile { name } => self.take_profile(group, sender, &name)?,
+        }
+        Ok(true)
+    }
+
+    fn decrypt(
+        &mut self,
+        group: &mut Group,
+        state: &StateId,
+        message: &[u8],
+    ) -> Result<Option<sori_mls::Decrypted>, Error> {
+        let at_head = group.head_state()? == *state;
+        let (decrypted, changes) = if at_head {
+            self.ensure_head(group)?;
+            let core = &self.me.as_ref().ok_or(Error::NoAccount)?.core;
+            let head = group.head.as_mut().ok_or(Error::Internal("head"))?;
+            let decrypted = head.snapshot_mut().decrypt(core, message);
+            (decrypted, head.snapshot_mut().take_changes())
+        } else {
+            let Some(mut snapshot) = self.snapshot(group, state)? else {
+                return Ok(None);
+            };
+            let decrypted = snapshot.decrypt(self.core()?, message);
+            (decrypted, snapshot.take_changes())
+        };
+        let Ok(decrypted) = decrypted else {
+            // Nothing of a failed attempt is kept; the head is loaded again when needed.
+            if at_head {
+                group.head = None;
+            }
+            return Ok(None);
+        };
+        self.save_changes(group, state, changes)?;
+        Ok(Some(decrypted))
+    }
+
+    /// Stages a message, puts it into the timeline and tells the front end.
+    pub(crate) fn add_message(
+        &mut self,
+        group: &mut Group,
+        mut record: MessageRecord,
+    ) -> Result<(), Error> {
+        let me = self.me()?.id;
+        let mine = record.sender == me;
+        let notice = matches!(record.body, Body::Notice(_));
+        for account in [record.sender, me] {
+            add_holder(&mut record.holders, group.roster_index(&account));
+        }
+        let sequence = group.cursor.next_message;
+        group.cursor.next_message = sequence.saturating_add(1);
+        self.timeline(group)?;
+        let change = match part(&record.body) {
+            Part::Line => None,
+            Part::Change(target) => Some(target),
+        };
+        if change.is_none() && !mine && !notice {
+            group.cursor.unread = group.cursor.unread.saturating_add(1);
+        }
+        self.save_message(group, sequence, &record)?;
+        self.save_cursor(group)?;
+        if let Some(timeline) = &mut group.timeline {
+            timeline.insert(&record, sequence);
+            if mine && !notice {
+                timeline.undelivered.insert(sequence);
+            }
+        }
+        match change {
+            None => {
+                self.forget_if_deleted(group, record.id)?;
+                if let Some(record) = self.message_record(group, sequence)? {
+                    let message = self.message_view(group, &record)?;
+                    let group = group.record.id.to_string();
+                    self.event(Event::MessageNew { group, message });
+                }
+                Ok(())
+            }
+            Some(target) => {
+                self.forget_if_deleted(group, target)?;
+                self.message_changed(group, &target)
+            }
+        }
+    }
+
+    pub(crate) fn message_changed(
+        &mut self,
+        group: &mut Group,
+        id: &MessageIdBytes,
+    ) -> Result<(), Error> {
+        let timeline = self.timeline(group)?;
+        let Some(entry) = timeline.find(id).filter(|_| timeline.is_line(id)) else {
+            return Ok(());
+        };
+        let Some(record) = self.message_record(group, entry.sequence)? else {
+            return Ok(());
+        };
+        let message = self.message_view(group, &record)?;
+        self.event(Event::MessageChanged {
+            group: group.record.id.to_string(),
+            message,
+        });
+        Ok(())
+    }
+
+    /// Wipes the content of a line that its sender has taken back, and that of its edits.
+    fn forget_if_deleted(&mut self, group: &mut Group, id: MessageIdBytes) -> Result<(), Error> {
+        let timeline = self.timeline(group)?;
+        let Some(entry) = timeline.find(&id).filter(|_| timeline.is_line(&id)) else {
+            return Ok(());
+        };
+        let changes = timeline.changes(&id);
+        let Some(mut line) = self.message_record(group, entry.sequence)? else {
+            return Ok(());
+        };
+        let mut edits = Vec::new();
+        let mut deleted = false;
+        for sequence in changes {
+            let Some(change) = self.message_record(group, sequence)? else {
+                continue;
+            };
+            if change.sender != line.sender {
+                continue;
+            }
+            match meaning(&change.body) {
+                Some(Meaning::Delete { .. }) => deleted = true,
+                Some(Meaning::Edit { .. }) => edits.push((sequence, change)),
+                _ => {}
+            }
+        }
+        if !deleted {
+            return Ok(());
+        }
+        if !matches!(line.body, Body::Deleted) {
+            line.body = Body::Deleted;
+            self.save_message(group, entry.sequence, &line)?;
+        }
+        for (sequence, mut edit) in edits {
+            edit.body = Body::Wiped(id);
+            self.save_message(group, sequence, &edit)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn save_message(
+        &mut self,
+        group: &Group,
+        sequence: u64,
+        record: &MessageRecord,
+    ) -> Result<(), Error> {
+        self.put(
+            table::MESSAGE,
+            &table::of(group.record.number, sequence),
+            record,
+        )
+    }
+
+    pub(crate) fn message_record(
+        &self,
+        group: &Group,
+        sequence: u64,
+    ) -> Result<Option<MessageRecord>, Error> {
+        self.get(table::MESSAGE, &table::of(group.record.number, sequence))
+    }
+
+    /// The index of the timeline, built when first needed.
+    pub(crate) fn timeline<'a>(&self, group: &'a mut Group) -> Result<&'a mut Timeline, Error> {
+        if group.timeline.is_none() {
+            let me = self.me()?.id;
+            let mut timeline = Timeline::default();
+            let prefix = table::one(group.record.number);
+            let everybody = group.record.roster.len();
+            for (sequence, record) in self.scan::<MessageRecord>(table::MESSAGE, &prefix)? {
+                timeline.insert(&record, sequence);
+                let open = count_holders(&record.holders, |_| true) < everybody;
+                if record.sender == me && open && !matches!(record.body, Body::Notice(_)) {
+                    timeline.undelivered.insert(sequence);
+                }
+            }
+            group.timeline = Some(timeline);
+        }
+        group.timeline.as_mut().ok_or(Error::Internal("timeline"))
+    }
+}

@@ -1,0 +1,76 @@
+//! Notices: what the timeline tells about commits and about this device.
+
+use sori_mls::StateId;
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::group::Group;
+use crate::record::{Body, CommitRecord, MessageIdBytes, MessageRecord, Notice};
+use crate::table;
+use crate::time::Time;
+
+impl Engine {
+    /// Puts what the timeline tells about a commit into it.
+    pub(crate) fn add_notices(
+        &mut self,
+        group: &mut Group,
+        commit: &CommitRecord,
+    ) -> Result<(), Error> {
+        for (index, notice) in commit.notices.iter().enumerate() {
+            let record = MessageRecord {
+                id: notice_id(&commit.id, index),
+                clock: commit.clock,
+                sent_at: commit.clock >> 20,
+                sender: commit.author,
+                body: Body::Notice(notice.clone()),
+                holders: Vec::new(),
+            };
+            self.add_message(group, record)?;
+        }
+        Ok(())
+    }
+
+    /// Takes out what was told about a commit that lost.
+    pub(crate) fn remove_notices(
+        &mut self,
+        group: &mut Group,
+        state: &StateId,
+    ) -> Result<(), Error> {
+        let Some(commit) = self.commit_record(group, state)? else {
+            return Ok(());
+        };
+        for index in 0..commit.notices.len() {
+            let sequence = self.timeline(group)?.remove(&notice_id(state, index));
+            if let Some(sequence) = sequence {
+                self.delete(table::MESSAGE, &table::of(group.record.number, sequence))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A line that only this device sees.
+    pub(crate) fn add_own_notice(
+        &mut self,
+        group: &mut Group,
+        notice: Notice,
+        now: Time,
+    ) -> Result<(), Error> {
+        let record = MessageRecord {
+            id: self.random(),
+            clock: group.tick(now),
+            sent_at: now.unix_ms(),
+            sender: self.me()?.id,
+            body: Body::Notice(notice),
+            holders: Vec::new(),
+        };
+        self.add_message(group, record)
+    }
+}
+
+fn notice_id(state: &StateId, index: usize) -> MessageIdBytes {
+    let mut id = *state.as_bytes();
+    if let Some(last) = id.last_mut() {
+        *last ^= u8::try_from(index).unwrap_or(u8::MAX);
+    }
+    id
+}
