@@ -272,7 +272,7 @@ impl Engine {
                 )?;
             if signed && hello.log == mine {
                 engine.all_handed_over(channel)?;
-                engine.holds_everything(group, &hello.account)?;
+                engine.holds_everything(channel, group, &hello.account)?;
             }
             Ok(signed)
         })?;
@@ -446,12 +446,16 @@ impl Engine {
         if plain.is_some() {
             running.until = now.plus_ms(SILENCE_MS);
         }
-        let message = plain
+        let whole = plain
             .and_then(|plain| Chunk::parse(&plain))
-            .and_then(|chunk| running.incoming.push(chunk))
-            .and_then(|bytes| SessionMessage::decode(&bytes).ok());
-        let Some(message) = message else {
+            .and_then(|chunk| running.incoming.push(chunk));
+        let Some(whole) = whole else {
             self.sessions.running.insert(number, running);
+            return Ok(());
+        };
+        // A peer that makes no sense is left to itself (protocol §6.2.4).
+        let Ok(message) = SessionMessage::decode(&whole) else {
+            self.topics_stale = true;
             return Ok(());
         };
         let channel = running.channel;

@@ -39,6 +39,8 @@ mod account;
 mod catchup;
 mod channel;
 mod chunk;
+#[cfg(test)]
+mod clauses;
 mod commits;
 mod contacts;
 mod delivery;

@@ -3,6 +3,8 @@
 //! A copy is claimed only on a signed word of the member that has it: a receipt that names the
 //! envelope, or a hello whose log is equal to ours. What the relay says counts for nothing.
 
+use std::collections::BTreeSet;
+
 use sori_mls::{AccountId, Member, verify_device_signature};
 
 use crate::engine::Engine;
@@ -110,15 +112,29 @@ impl Engine {
         })
     }
 
-    /// Notes that a member holds all of a channel: its log is equal to ours.
+    /// Notes that a member holds all of a channel: its log is equal to ours. That says nothing of
+    /// messages on other channels or of those that are in the log no more (protocol §6.3.2).
     pub(crate) fn holds_everything(
         &mut self,
+        channel: u32,
         group: &mut Group,
         account: &AccountId,
     ) -> Result<(), Error> {
-        let open: Vec<u64> = self.timeline(group)?.undelivered.iter().copied().collect();
-        for message in open {
-            self.mark_held(group, message, account)?;
+        let index = group.roster_index(account);
+        let mut open = BTreeSet::new();
+        for message in self.timeline(group)?.undelivered.clone() {
+            let record = self.message_record(group, message)?;
+            if record.is_some_and(|record| count_holders(&record.holders, |i| i == index) == 0) {
+                open.insert(message);
+            }
+        }
+        if open.is_empty() {
+            return Ok(());
+        }
+        for (_, entry) in self.scan::<LogRecord>(table::LOG, &table::one(channel))? {
+            if let Some(message) = entry.message.filter(|message| open.contains(message)) {
+                self.mark_held(group, message, account)?;
+            }
         }
         Ok(())
     }

@@ -1,0 +1,252 @@
+//! First contact with somebody who lies.
+
+use sori_mls::{AccountId, HybridPublic};
+use sori_wire::Topic;
+use zeroize::Zeroizing;
+
+use super::{NOW, Peer, carry, round};
+use crate::chunk::Assembler;
+use crate::engine::Engine;
+use crate::handshake::{self, Admission, InviteMessage, JoinRequest};
+use crate::invite_link::InviteLink;
+use crate::invites::{InviteOptions, invite_frames, invite_message};
+use crate::view::JoinState;
+
+/// Everything that somebody who has the link can do on its topic.
+struct Line {
+    link: InviteLink,
+    topic: Topic,
+}
+
+impl Line {
+    fn of(link: &str) -> Self {
+        let link: InviteLink = link.parse().unwrap();
+        let topic = link.topic_seed().topic();
+        Self { link, topic }
+    }
+
+    fn say(&self, to: &mut Peer, message: &InviteMessage) -> Vec<InviteMessage> {
+        let mut rng = to.engine.rng.clone();
+        let frames = invite_frames(&self.link.seal_key(), message, [1; 8], &mut rng).unwrap();
+        let mut answers = Vec::new();
+        for frame in frames {
+            answers.extend(to.hear(self.topic, &frame, NOW));
+        }
+        self.read(answers)
+    }
+
+    fn read(&self, frames: Vec<(Topic, Vec<u8>)>) -> Vec<InviteMessage> {
+        let mut incoming = Assembler::default();
+        frames
+            .iter()
+            .filter(|(topic, _)| *topic == self.topic)
+            .filter_map(|(_, frame)| invite_message(&self.link.seal_key(), &mut incoming, frame))
+            .collect()
+    }
+}
+
+fn invite(inviter: &mut Peer) -> String {
+    let options = InviteOptions::default();
+    let link = inviter.engine.invite_create(options, NOW).unwrap();
+    inviter.attend(NOW);
+    link
+}
+
+/// A request by this engine's account, signed for this attempt.
+fn request(engine: &Engine, pin: &[u8; 32], knock: &[u8; 16]) -> JoinRequest {
+    let me = engine.me().unwrap();
+    let mut request = JoinRequest {
+        salt: [9; 32],
+        name: "Eve".to_owned(),
+        account: *me.id.as_bytes(),
+        mailbox: me.mailbox.public().as_bytes().to_vec(),
+        key_packages: vec![me.core.new_key_package().unwrap().bytes],
+        signature: Vec::new(),
+    };
+    sign(engine, &mut request, pin, knock);
+    request
+}
+
+fn sign(engine: &Engine, request: &mut JoinRequest, pin: &[u8; 32], knock: &[u8; 16]) {
+    let bytes = request.signed_bytes(pin, knock);
+    let key = &engine.me().unwrap().key;
+    request.signature = key.sign(JoinRequest::LABEL, &bytes).to_vec();
+}
+
+/// protocol §7.2.3
+#[test]
+fn a_joiner_checks_the_pin_and_takes_one_key_only() {
+    let (mut inviter, mut joiner) = (Peer::new("Ada", 1), Peer::new("Bo", 2));
+    let link = invite(&mut inviter);
+    let line = Line::of(&link);
+    joiner.engine.invite_accept(&link, NOW).unwrap();
+    let said = joiner.attend(NOW);
+    let Some(InviteMessage::Knock { knock, commitment }) = line.read(said).pop() else {
+        panic!("no knock");
+    };
+    let mut key = line
+        .say(&mut inviter, &InviteMessage::Knock { knock, commitment })
+        .pop()
+        .unwrap();
+    let changed = |change: fn(&mut Vec<u8>, &mut [u8; 32], &mut [u8; 16])| {
+        let mut changed = key.clone();
+        if let InviteMessage::Key {
+            public,
+            account,
+            nonce,
+            ..
+        } = &mut changed
+        {
+            change(public, account, nonce);
+        }
+        changed
+    };
+    let other_public = changed(|public, _, _| public[0] ^= 1);
+    let other_account = changed(|_, account, _| account[0] ^= 1);
+    let other_nonce = changed(|_, _, nonce| nonce[0] ^= 1);
+    for wrong in [other_public, other_account] {
+        assert_eq!(line.say(&mut joiner, &wrong), []);
+    }
+    let waiting = |joiner: &Peer| joiner.engine.join_list(NOW).unwrap().remove(0);
+    assert_eq!(waiting(&joiner).state, JoinState::Knocking);
+    assert!(!line.say(&mut joiner, &key).is_empty());
+    let code = waiting(&joiner).code;
+    assert_eq!(line.say(&mut joiner, &other_nonce), []);
+    assert_eq!(waiting(&joiner).code, code);
+    // The same key once more changes nothing either.
+    if let InviteMessage::Key { name, .. } = &mut key {
+        "Eve".clone_into(name);
+    }
+    assert_eq!(line.say(&mut joiner, &key), []);
+    assert_eq!(waiting(&joiner).name, "Ada");
+}
+
+/// protocol §7.2.4, §7.2.6
+#[test]
+fn an_inviter_drops_false_requests_and_lets_nobody_in_unasked() {
+    let (mut inviter, eve) = (Peer::new("Ada", 1), Peer::new("Eve", 2));
+    let victim = Peer::new("Bo", 3);
+    let line = Line::of(&invite(&mut inviter));
+    let pin = *line.link.pin();
+    let mut ask = |knock: [u8; 16], committed: &[u8], request: &[u8]| {
+        let commitment = handshake::commitment(committed);
+        let answer = line.say(&mut inviter, &InviteMessage::Knock { knock, commitment });
+        let Some(InviteMessage::Key { public, .. }) = answer.first() else {
+            panic!("no key");
+        };
+        let to = HybridPublic::from_bytes(public).unwrap();
+        let core = eve.engine.core().unwrap();
+        let sealed = core
+            .hybrid_seal(&to, handshake::REQUEST_INFO, &knock, request)
+            .unwrap();
+        let answers = line.say(&mut inviter, &InviteMessage::Request { knock, sealed });
+        (answers, inviter.engine.join_list(NOW).unwrap().len())
+    };
+    let good = |knock| request(&eve.engine, &pin, knock);
+    let bytes = |request: &JoinRequest| request.encode().unwrap().to_vec();
+
+    let other = bytes(&good(&[1; 16]));
+    let mut changed = good(&[1; 16]);
+    changed.salt = [8; 32];
+    sign(&eve.engine, &mut changed, &pin, &[1; 16]);
+    assert_eq!(
+        ask([1; 16], &other, &bytes(&changed)).1,
+        0,
+        "not committed to"
+    );
+
+    let replayed = bytes(&good(&[1; 16]));
+    assert_eq!(
+        ask([2; 16], &replayed, &replayed).1,
+        0,
+        "of another attempt"
+    );
+
+    let mut claimed = good(&[3; 16]);
+    claimed.account = *victim.engine.me().unwrap().id.as_bytes();
+    sign(&eve.engine, &mut claimed, &pin, &[3; 16]);
+    let claimed = bytes(&claimed);
+    assert_eq!(ask([3; 16], &claimed, &claimed).1, 0, "in another's name");
+
+    let mut foreign = good(&[4; 16]);
+    let package = victim.engine.core().unwrap().new_key_package().unwrap();
+    foreign.key_packages.push(package.bytes);
+    sign(&eve.engine, &mut foreign, &pin, &[4; 16]);
+    let foreign = bytes(&foreign);
+    assert_eq!(
+        ask([4; 16], &foreign, &foreign).1,
+        0,
+        "another's KeyPackage"
+    );
+
+    let honest = bytes(&good(&[5; 16]));
+    let knock = [5; 16];
+    let asked = ask(knock, &honest, &honest);
+    assert_eq!(asked, (vec![InviteMessage::Received { knock }], 1));
+    // Nobody has approved: asking again and again opens no door.
+    assert_eq!(
+        ask_again(&line, &mut inviter, knock),
+        vec![InviteMessage::Received { knock }]
+    );
+    assert!(inviter.engine.groups.is_empty());
+}
+
+fn ask_again(line: &Line, inviter: &mut Peer, knock: [u8; 16]) -> Vec<InviteMessage> {
+    let again = InviteMessage::Request {
+        knock,
+        sealed: vec![1; 2000],
+    };
+    line.say(inviter, &again)
+}
+
+/// protocol §7.3.2
+#[test]
+fn a_joiner_enters_only_what_the_inviter_has_signed() {
+    let mut people = [Peer::new("Ada", 1), Peer::new("Bo", 2)];
+    let eve = Peer::new("Eve", 3);
+    let link = invite(&mut people[0]);
+    let line = Line::of(&link);
+    people[1].engine.invite_accept(&link, NOW).unwrap();
+    round(&mut people, 1);
+    let knock = people[0].engine.joins[&1].record.knock;
+    let [ada, bo] = &mut people;
+    let mailbox = bo.engine.me().unwrap().mailbox.public().clone();
+    let (core, key) = (eve.engine.core().unwrap(), &eve.engine.me().unwrap().key);
+    for claims in [ada.engine.me().unwrap().id, key.id()] {
+        let mut forged = admission(claims);
+        let bytes = forged.signed_bytes(line.link.pin(), &knock);
+        forged.signature = key.sign(Admission::LABEL, &bytes).to_vec();
+        let encoded = forged.encode().unwrap();
+        let sealed = core
+            .hybrid_seal(&mailbox, handshake::ADMISSION_INFO, &knock, &encoded)
+            .unwrap();
+        let forged = InviteMessage::Admitted { knock, sealed };
+        assert_eq!(line.say(bo, &forged), []);
+        let join = bo.engine.join_list(NOW).unwrap().remove(0);
+        assert_eq!(join.state, JoinState::Waiting);
+        assert!(bo.engine.groups.is_empty());
+    }
+    let id = people[0].engine.join_list(NOW).unwrap().remove(0).id;
+    people[0].engine.join_approve(&id, NOW).unwrap();
+    let said = people[0].attend(NOW).into_iter();
+    carry(
+        &mut people,
+        said.map(|(topic, frame)| (0, topic, frame)).collect(),
+    );
+    assert_eq!(people[1].engine.groups.len(), 1);
+}
+
+fn admission(claims: AccountId) -> Admission {
+    Admission {
+        group: [1; 16],
+        welcome: vec![1; 100],
+        channel_secret: Zeroizing::new([1; 32]),
+        inviter_account: *claims.as_bytes(),
+        inviter_name: "Ada".to_owned(),
+        inviter_mailbox: vec![1; handshake::HYBRID_PUBLIC_LEN],
+        key_packages: Vec::new(),
+        names: Vec::new(),
+        clock: 0,
+        signature: Vec::new(),
+    }
+}
