@@ -6,7 +6,7 @@ use sori_wire::limits::{MESSAGE_LEN_MAX, TOPICS_PER_CONNECTION_MAX};
 use sori_wire::{ClientMessage, CloseCode, Frame, Handle, Refusal, RelayMessage, RequestId};
 use support::{Client, Config, RelayProcess, seed, within};
 
-/// protocol §2.4.1, §2.4.2
+/// protocol §1.1.1, §2.4.1, §2.4.2
 #[tokio::test]
 async fn frame_goes_to_every_other_attachment_and_not_back() {
     let relay = RelayProcess::start();
@@ -163,7 +163,7 @@ async fn one_topic_past_the_limit_is_refused_until_another_is_given_up() {
     alice.attach(&extra).await;
 }
 
-/// protocol §2.1.2, §2.1.5
+/// protocol §2.1.2, §2.1.5, §2.7.4
 #[tokio::test]
 async fn message_over_the_limit_closes_the_connection_before_its_body() {
     let relay = RelayProcess::start();

@@ -67,6 +67,7 @@ fn nested(levels: usize) -> Result<NestedPart, Error> {
     (1..levels).try_fold(text_part("x"), |part, _| all_of(vec![part, text_part("y")]))
 }
 
+/// protocol §8.2
 #[test]
 fn content_at_the_length_limit_decodes_and_beyond_is_refused() {
     let filled = |len: usize| {

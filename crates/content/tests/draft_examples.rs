@@ -152,6 +152,7 @@ fn every_example_decodes_and_encodes_to_the_same_bytes() {
     }
 }
 
+/// protocol §8.2
 #[test]
 fn every_example_has_the_id_that_the_draft_gives() {
     for example in EXAMPLES {

@@ -223,6 +223,7 @@ mod tests {
             .collect()
     }
 
+    /// protocol §4.2.3
     #[test]
     fn lengths_around_a_chunk_and_the_longest_come_back() {
         for (len, count) in [
@@ -315,6 +316,7 @@ mod tests {
         assert_eq!(assembler.push(chunks(&long, 3).remove(0)), Some(long));
     }
 
+    /// protocol §4.2.3
     #[test]
     fn chunks_cut_in_another_way_are_refused() {
         let header = |version: u8, index: u16, count: u16, len: usize| {

@@ -328,6 +328,7 @@ mod tests {
         assert_eq!(link(1, long).unwrap_err(), InvalidInviteLink::OutOfBounds);
     }
 
+    /// protocol §7.1.1
     #[test]
     fn text_survives_the_ways_in_which_people_paste() {
         let text = link(2, None).unwrap().to_string();
@@ -380,6 +381,7 @@ mod tests {
         assert_eq!(error(&sealed(&newer)), InvalidInviteLink::NewerVersion);
     }
 
+    /// protocol §3.1.2, §7.1.1
     #[test]
     fn well_formed_bytes_beyond_the_bounds_are_refused() {
         let good = bytes(&link(1, None).unwrap());

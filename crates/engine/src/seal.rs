@@ -202,6 +202,7 @@ mod tests {
         [nonce.as_slice(), &ciphertext, &tag].concat()
     }
 
+    /// protocol §4.2.2
     #[test]
     fn each_size_class_is_filled_to_the_brim_and_one_more_takes_the_next() {
         for (index, len) in SEALED_LENS.into_iter().enumerate() {
@@ -232,6 +233,7 @@ mod tests {
         }
     }
 
+    /// protocol §4.2.2
     #[test]
     fn length_beyond_the_frame_and_padding_with_anything_but_zeros_are_refused() {
         let padded_len = 512 - NONCE_LEN - TAG_LEN;
@@ -261,6 +263,7 @@ mod tests {
         assert_ne!(first, key().seal(b"", b"same", &mut rng).unwrap());
     }
 
+    /// protocol §3.1.3
     #[test]
     fn derivation_is_hkdf_and_separates_labels_and_contexts() {
         let mut expected = [0; 32];
@@ -289,6 +292,7 @@ mod tests {
             prop_assert_eq!(&*key().open(b"x", &sealed).unwrap(), &body);
         }
 
+        /// protocol §4.2.2
         #[test]
         fn garbage_never_opens(garbage in prop::collection::vec(any::<u8>(), 0..2100)) {
             prop_assert!(key().open(b"", &garbage).is_none());

@@ -73,6 +73,7 @@ fn frames_that_get_lost_are_fetched() {
     });
 }
 
+/// protocol §4.3.2
 #[test]
 fn who_was_away_gets_all_from_somebody_who_wrote_none_of_it() {
     let mut world = World::new(&["a", "b", "c"], 4);
@@ -104,6 +105,7 @@ fn who_was_away_gets_all_from_somebody_who_wrote_none_of_it() {
     assert_eq!(info.name, "trip 180");
 }
 
+/// protocol §5.1.4
 #[test]
 fn more_messages_than_keys_are_kept_for_arrive_in_any_order() {
     let mut world = World::new(&["a", "b"], 13);
@@ -158,6 +160,7 @@ fn a_catch_up_that_breaks_off_keeps_nobody_from_the_next() {
     }
 }
 
+/// protocol §5.4.2, §5.4.3
 #[test]
 fn two_admins_who_commit_at_the_same_instant_never_split_the_group() {
     let mut world = World::new(&["a", "b", "c"], 5);
@@ -184,6 +187,7 @@ fn two_admins_who_commit_at_the_same_instant_never_split_the_group() {
     assert_eq!(world.texts(2, &group).len(), 50);
 }
 
+/// protocol §4.3.3, §5.2.3
 #[test]
 fn killed_at_any_moment_nothing_confirmed_is_lost() {
     let mut world = World::new(&["a", "b", "c", "d"], 6);
@@ -234,6 +238,7 @@ fn a_removed_member_is_out_and_the_others_go_on() {
     assert!(world.agree(&group, &[0, 1]));
 }
 
+/// protocol §4.1.4
 #[test]
 fn who_was_away_during_a_removal_finds_the_group_again() {
     let mut world = World::new(&["a", "b", "c", "d"], 8);
@@ -255,6 +260,7 @@ fn who_was_away_during_a_removal_finds_the_group_again() {
     assert_eq!(world.texts(1, &group), ["after"]);
 }
 
+/// protocol §5.5.2, §5.5.3
 #[test]
 fn who_leaves_is_taken_out_by_the_others() {
     let mut world = World::new(&["a", "b", "c"], 9);
@@ -276,6 +282,7 @@ fn who_leaves_is_taken_out_by_the_others() {
     assert_eq!(owner.unwrap_err().name(), "owner_cannot_leave");
 }
 
+/// protocol §7.3.4
 #[test]
 fn a_contact_who_is_away_is_added_and_finds_the_welcome() {
     let mut world = World::new(&["a", "b", "c"], 10);
@@ -305,6 +312,7 @@ fn a_contact_who_is_away_is_added_and_finds_the_welcome() {
     assert!(world.agree(&first, &[0, 1]));
 }
 
+/// protocol §4.1.3
 #[test]
 fn a_conversation_goes_on_over_midnight() {
     let mut world = World::new(&["a", "b"], 11);
@@ -321,6 +329,7 @@ fn a_conversation_goes_on_over_midnight() {
     });
 }
 
+/// protocol §8.4
 #[test]
 fn messages_are_answered_changed_and_taken_back() {
     let mut world = World::new(&["a", "b"], 12);

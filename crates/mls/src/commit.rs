@@ -239,6 +239,7 @@ pub(crate) fn changes(parent: &GroupData, child: &GroupData) -> Vec<Change> {
 mod tests {
     use super::*;
 
+    /// protocol §5.3.2
     #[test]
     fn associated_data_has_one_encoding() {
         let parent = StateId::from_bytes([1; 32]);
@@ -269,6 +270,7 @@ mod tests {
         }
     }
 
+    /// protocol §5.4.1
     #[test]
     fn keys_compare_class_rank_tie_and_id_in_this_order() {
         let (parent, id) = (StateId::from_bytes([1; 32]), StateId::from_bytes([2; 32]));

@@ -235,6 +235,7 @@ mod tests {
         }
     }
 
+    /// protocol §5.1.2
     #[test]
     fn data_one_past_a_limit_is_neither_written_nor_read() {
         let one_past: [fn(&mut GroupData); 10] = [
@@ -266,6 +267,7 @@ mod tests {
         }
     }
 
+    /// protocol §5.1.2
     #[test]
     fn data_has_one_encoding() {
         let bytes = GroupData::new(account(1), "n".to_owned(), Conversation::Group)
@@ -293,6 +295,7 @@ mod tests {
         );
     }
 
+    /// protocol §5.3.1
     #[test]
     fn ranks_are_strict_above_members() {
         let mut data = GroupData::new(account(1), String::new(), Conversation::Group);

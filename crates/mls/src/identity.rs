@@ -374,6 +374,7 @@ mod tests {
         assert_eq!(AccountKey::from_bytes(&key.to_bytes()).id(), key.id());
     }
 
+    /// protocol §3.2.1, §3.2.2
     #[test]
     fn signatures_hold_for_key_label_and_message_only() {
         let (account, device) = (account(1), device(1));

@@ -239,6 +239,7 @@ mod tests {
         Order::leave(core.device(), head.snapshot(), [3; 16]).unwrap()
     }
 
+    /// protocol §5.5.1
     #[test]
     fn orders_have_one_encoding_within_the_limit() {
         let order = order();
@@ -275,6 +276,7 @@ mod tests {
         assert_eq!(Order::decode(&bytes), Ok(longest));
     }
 
+    /// protocol §5.5.1
     #[test]
     fn the_name_of_an_order_follows_from_what_is_signed() {
         let device = Device::with_id(

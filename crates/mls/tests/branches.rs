@@ -31,6 +31,7 @@ fn settle(people: &mut [Person], commits: &[(usize, &OwnCommit)]) -> StateId {
     choices.into_iter().next().unwrap()
 }
 
+/// protocol §5.4.1, §5.4.3
 #[test]
 fn racing_commits_settle_on_one_and_the_loser_comes_back() {
     let mut people = group_of(3);
@@ -89,6 +90,7 @@ fn racing_commits_settle_on_one_and_the_loser_comes_back() {
     assert_talk(&mut people);
 }
 
+/// protocol §5.4.1
 #[test]
 fn class_then_rank_then_tie_break_decide() {
     let mut people = group_of(5);
@@ -187,6 +189,7 @@ fn same_members_race_again_and_again() {
     assert_talk(&mut people);
 }
 
+/// protocol §5.2.2, §5.4.3
 #[test]
 fn going_back_several_states_and_following_another_branch() {
     let mut people = group_of(3);

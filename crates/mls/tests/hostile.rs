@@ -137,6 +137,7 @@ fn shortened_and_lengthened_messages_are_refused() {
     }
 }
 
+/// protocol §5.1.5
 #[test]
 fn messages_over_their_limits_are_refused_at_once() {
     let scene = scene();

@@ -266,6 +266,7 @@ fn names_relays_and_roles_change_for_all() {
     assert_talk(&mut people);
 }
 
+/// protocol §5.3.3
 #[test]
 fn owner_hands_over_and_becomes_first_admin() {
     let mut people = group_of(3);
@@ -300,6 +301,7 @@ fn owner_hands_over_and_becomes_first_admin() {
     assert_eq!(commit.child.snapshot().data().admins, [second]);
 }
 
+/// protocol §5.5.1
 #[test]
 fn leaving_is_an_order_that_anybody_realises() {
     let mut people = group_of(4);
@@ -325,6 +327,7 @@ fn leaving_is_an_order_that_anybody_realises() {
     assert_talk(&mut people);
 }
 
+/// protocol §5.5.2
 #[test]
 fn a_spent_order_does_not_remove_who_came_back() {
     let mut people = group_of(3);
@@ -352,6 +355,7 @@ fn a_spent_order_does_not_remove_who_came_back() {
     assert_agree(&people);
 }
 
+/// protocol §5.5.3
 #[test]
 fn the_owner_cannot_just_leave() {
     let people = group_of(2);
@@ -485,6 +489,7 @@ fn joining_without_the_key_package_is_refused() {
     assert_eq!(refused, Error::NeedsState(NeedsState::NoKeyPackage));
 }
 
+/// protocol §5.2.4
 #[test]
 fn messages_are_read_late_and_in_any_order_but_once() {
     let mut people = group_of(2);

@@ -188,10 +188,13 @@ impl Client {
         assert_eq!(refused, Err(Refusal::UnknownHandle));
     }
 
-    /// The number with which the relay closes the connection.
+    /// The number with which the relay closes the connection, which it does without a word.
     pub async fn close_number(&self) -> u64 {
         match within(self.connection.closed()).await {
-            quinn::ConnectionError::ApplicationClosed(close) => close.error_code.into_inner(),
+            quinn::ConnectionError::ApplicationClosed(close) => {
+                assert!(close.reason.is_empty(), "a reason in words");
+                close.error_code.into_inner()
+            }
             other => panic!("not closed by the relay: {other:?}"),
         }
     }

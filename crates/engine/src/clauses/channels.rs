@@ -219,7 +219,7 @@ fn a_catch_up_brings_nothing_of_days_that_are_over_or_far() {
     let [mut ada, bo] = pair();
     let channel = ada.channel();
     let today = NOW.day().0;
-    let mut rng = bo.engine.rng.clone();
+    let mut rng = bo.engine.rng;
     let held = ada.engine.channels.get_mut(&channel).unwrap();
     let mut entry = |day: u32| {
         let order = ChannelMessage::Order {

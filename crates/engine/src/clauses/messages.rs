@@ -292,7 +292,7 @@ fn what_names_an_unknown_state_waits_for_it_also_over_a_restart() {
     assert_eq!(pending(&mut bo), 1);
 }
 
-/// protocol §4.3.3
+/// protocol §4.3.3, §5.2.3
 #[test]
 fn what_could_not_be_stored_was_never_sent() {
     let [mut ada, mut bo] = pair();

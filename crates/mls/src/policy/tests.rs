@@ -154,6 +154,7 @@ fn crafted_commits_pass_when_they_keep_the_rules() {
     assert_eq!(verdict(&people[2], &renamed), Ok(Class::GroupData));
 }
 
+/// protocol §5.3.2
 #[test]
 fn associated_data_must_name_the_parent() {
     let people = group_of(2);
@@ -180,6 +181,7 @@ fn associated_data_must_name_the_parent() {
     );
 }
 
+/// protocol §5.1.3
 #[test]
 fn proposals_by_reference_are_refused() {
     let people = group_of(3);
@@ -207,6 +209,7 @@ fn proposals_by_reference_are_refused() {
     );
 }
 
+/// protocol §3.2.4
 #[test]
 fn account_device_and_key_cannot_change() {
     let people = group_of(2);
@@ -247,6 +250,7 @@ fn account_device_and_key_cannot_change() {
     );
 }
 
+/// protocol §3.2.5
 #[test]
 fn capabilities_cannot_shrink_and_leaf_extensions_are_not_in_use() {
     let people = group_of(2);
@@ -274,6 +278,7 @@ fn capabilities_cannot_shrink_and_leaf_extensions_are_not_in_use() {
     assert_refused(&people[1], &commit, Refusal::KeyPackage);
 }
 
+/// protocol §5.3.3, §5.3.4
 #[test]
 fn each_commit_has_one_class() {
     let people = ranked(4);
@@ -310,6 +315,7 @@ fn each_commit_has_one_class() {
     assert_refused(&people[2], &role_too, Refusal::Content);
 }
 
+/// protocol §5.3.4, §5.5.4
 #[test]
 fn orders_need_their_removal_and_removals_nothing_else() {
     let people = ranked(4);
@@ -381,6 +387,7 @@ fn orders_need_their_removal_and_removals_nothing_else() {
     assert_refused(&people[2], &empty, Refusal::Content);
 }
 
+/// protocol §5.5.4
 #[test]
 fn orders_must_be_signed_current_and_of_this_group() {
     let mut people = group_of(3);
@@ -423,6 +430,7 @@ fn orders_must_be_signed_current_and_of_this_group() {
     assert_eq!(realise(&mut people, order), Ok(Class::Leave));
 }
 
+/// protocol §5.5.3, §5.5.4
 #[test]
 fn nobody_realises_that_the_owner_leaves() {
     let mut people = group_of(2);
@@ -440,6 +448,7 @@ fn nobody_realises_that_the_owner_leaves() {
     assert_eq!(refused, Error::Refused(Refusal::OwnerLeaves));
 }
 
+/// protocol §5.3.5
 #[test]
 fn a_conversation_of_two_stays_one() {
     let mut people = [person(1), person(2)];
@@ -466,6 +475,7 @@ fn a_conversation_of_two_stays_one() {
     );
 }
 
+/// protocol §5.3.5
 #[test]
 fn a_device_is_in_the_group_once() {
     let people = group_of(2);
@@ -480,6 +490,7 @@ fn a_device_is_in_the_group_once() {
     assert_refused(&people[1], &commit, Refusal::DuplicateDevice);
 }
 
+/// protocol §5.1.3
 #[test]
 fn external_commits_are_refused() {
     let people = group_of(2);
@@ -516,6 +527,7 @@ fn external_commits_are_refused() {
     );
 }
 
+/// protocol §5.1.2
 #[test]
 fn group_data_must_be_ours_and_well_formed() {
     let people = group_of(2);
@@ -553,6 +565,7 @@ fn group_data_must_be_ours_and_well_formed() {
     assert_refused(&people[1], &spend, Refusal::GroupData);
 }
 
+/// protocol §3.2.5
 #[test]
 fn added_key_packages_must_fit() {
     let people = group_of(2);
@@ -643,6 +656,7 @@ fn inspection_and_policy_agree_on_key_packages() {
     );
 }
 
+/// protocol §3.2.4
 #[test]
 fn a_credential_without_the_accounts_signature_is_never_added_or_joined() {
     let people = group_of(2);
@@ -676,6 +690,7 @@ fn a_credential_without_the_accounts_signature_is_never_added_or_joined() {
     );
 }
 
+/// protocol §5.3.3, §5.3.4
 #[test]
 fn members_change_nothing_but_themselves() {
     let mut people = ranked(4);
@@ -712,6 +727,7 @@ fn members_change_nothing_but_themselves() {
     assert_eq!(verdict(&people[2], &add), Ok(Class::Add));
 }
 
+/// protocol §5.3.3, §5.3.4
 #[test]
 fn only_the_owner_appoints() {
     let people = ranked(3);
@@ -740,6 +756,7 @@ fn only_the_owner_appoints() {
     );
 }
 
+/// protocol §5.3.5
 #[test]
 fn the_role_table_moves_one_step_at_a_time() {
     let mut people = ranked(4);
@@ -771,6 +788,7 @@ fn the_role_table_moves_one_step_at_a_time() {
     refuse(|data, account| data.owner = account, stranger);
 }
 
+/// protocol §5.3.1, §5.3.3, §5.3.4
 #[test]
 fn equal_and_higher_ranks_are_safe() {
     let mut people = ranked(4);
@@ -814,6 +832,7 @@ fn equal_and_higher_ranks_are_safe() {
     assert_eq!(demote(1, junior), Ok(Class::Moderation));
 }
 
+/// protocol §5.3.5
 #[test]
 fn a_removed_admin_leaves_the_table_in_the_same_commit() {
     let people = ranked(3);
@@ -830,6 +849,7 @@ fn a_removed_admin_leaves_the_table_in_the_same_commit() {
     assert_refused(&people[1], &needless, Refusal::GroupData);
 }
 
+/// protocol §5.3.5
 #[test]
 fn accounts_are_removed_whole() {
     let mut people = group_of(2);
@@ -872,6 +892,7 @@ fn accounts_are_removed_whole() {
     assert_refused(&people[0], &own, Refusal::NotAllowed);
 }
 
+/// protocol §5.1.3
 #[test]
 fn pre_shared_keys_are_not_in_use() {
     use openmls::schedule::{ExternalPsk, PreSharedKeyId, Psk};
@@ -915,6 +936,7 @@ fn pre_shared_keys_are_not_in_use() {
     );
 }
 
+/// protocol §5.3.3
 #[test]
 fn a_full_batch_is_added_at_once_and_one_more_is_not() {
     let mut people = group_of(1);
