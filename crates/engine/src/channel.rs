@@ -1,4 +1,4 @@
-//! Channels: the meeting places of a group, and the log of what passed there (protocol §4).
+//! Channels: the meeting places of a group, and the log of what passed there (protocol §4.1).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -112,7 +112,7 @@ impl DayKeys {
 }
 
 /// The days whose topics a device listens to: today's, and near midnight that of members whose
-/// clocks are on the other side of it.
+/// clocks are on the other side of it (protocol §4.1.3).
 pub(crate) fn days(now: Time) -> BTreeSet<Day> {
     BTreeSet::from([
         now.minus_ms(CLOCK_SKEW_MS).day(),

@@ -3,7 +3,7 @@
 //! A chunk is `version (1) || object (8) || index (u16) || count (u16) || bytes`, integers in
 //! big endian, and fits into one sealed frame. A message has exactly one cut: every chunk but the
 //! last is full, the last is not empty. So a message cannot be sent as many tiny chunks that cost
-//! their receiver more to keep than their sender to make.
+//! their receiver more to keep than their sender to make (protocol §4.2.3).
 //!
 //! Whoever can seal for a channel can send chunks under somebody else's object id. The first
 //! chunk seen for an index stands, so this can spoil a message in transit and never forge one:

@@ -1,4 +1,4 @@
-//! The channel log: what is written to it, what arrives for it, and where it goes (protocol §4).
+//! The channel log: what is written to it, what arrives for it, and where it goes (protocol §4.3).
 //!
 //! The log is the outbox. Publishing a frame is a hint to whoever is listening; everybody else
 //! gets the entry by catch-up from any member that holds it.
@@ -24,7 +24,8 @@ use crate::time::{DAY_MS, Day, Time};
 pub(crate) const CHANNEL_AAD: &[u8] = b"sori channel frame 1";
 /// Most channels of a group that are listened to at once.
 const CHANNELS_PER_GROUP_MAX: usize = 8;
-/// How long a channel is listened to after a removal made another one take its place.
+/// How long a channel is listened to after a removal made another one take its place
+/// (protocol §4.1.4).
 const SUPERSEDED_MS: u64 = 30 * DAY_MS;
 /// Most relays at which one group is met.
 const RELAYS_PER_GROUP_MAX: usize = 4;
@@ -527,7 +528,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Forgets what everybody had [`LOG_DAYS`] to fetch.
+    /// Forgets what everybody had [`LOG_DAYS`] to fetch (protocol §4.3.2).
     pub(crate) fn prune_logs(&mut self, now: Time) -> Result<(), Error> {
         let oldest = Day(now.day().0.saturating_sub(LOG_DAYS));
         let mut doomed = Vec::new();

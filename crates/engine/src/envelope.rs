@@ -1,4 +1,5 @@
-//! What is inside a sealed frame of a channel, and inside an application message (protocol §4).
+//! What is inside a sealed frame of a channel, and inside an application message
+//! (protocol §4.3, §8.1).
 
 use serde::{Deserialize, Serialize};
 use sori_mls::{AccountId, StateId};

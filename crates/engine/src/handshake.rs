@@ -1,4 +1,4 @@
-//! First contact: what inviter and joiner say to each other on an invite's topic (protocol §7).
+//! First contact: what inviter and joiner say to each other on an invite's topic (protocol §7.2, §7.3).
 //!
 //! ```text
 //! joiner                                                  inviter

@@ -1,4 +1,4 @@
-//! The text by which somebody is invited: `sori:invite#` and base64url (protocol §7).
+//! The text by which somebody is invited: `sori:invite#` and base64url (protocol §7.1).
 //!
 //! The bytes behind it are `version (1) || body (postcard) || checksum (4)`. The checksum, the
 //! first bytes of SHA-256 over everything before it, is no protection against anybody; it tells

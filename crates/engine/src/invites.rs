@@ -374,7 +374,8 @@ impl Engine {
         self.answer_knock(number, number_of_join)
     }
 
-    /// Whether a request is signed by its account and all its KeyPackages are that account's.
+    /// Whether a request is signed by its account and all its KeyPackages are that account's
+    /// (protocol §7.2.4).
     fn is_genuine(
         &self,
         request: &JoinRequest,

@@ -410,7 +410,8 @@ impl Engine {
         }
     }
 
-    /// The inviter's key: checked against the link's pin, then the request is revealed to it.
+    /// The inviter's key: checked against the link's pin, then the request is revealed to it
+    /// (protocol §7.2.3).
     #[expect(clippy::too_many_arguments, reason = "the fields of one message")]
     fn take_key(
         &mut self,

@@ -1,7 +1,8 @@
 //! Who holds what: acknowledgements of delivery, and what may be said about copies.
 //!
 //! A copy is claimed only on a signed word of the member that has it: a receipt that names the
-//! envelope, or a hello whose log is equal to ours. What the relay says counts for nothing.
+//! envelope, or a hello whose log is equal to ours (protocol §6.3.2). What the relay says counts
+//! for nothing.
 
 use std::collections::BTreeSet;
 

@@ -3,7 +3,7 @@
 //! A sealed frame is `nonce (24 bytes) || ciphertext || tag (16 bytes)` under
 //! XChaCha20-Poly1305. The plaintext is `length (u32, big endian) || body || zeros`, padded so
 //! that the whole frame has one of eight sizes. Whoever carries it sees one of eight sizes and
-//! otherwise noise: not what kind of thing it is, not whose, not how long.
+//! otherwise noise: not what kind of thing it is, not whose, not how long (protocol §4.2).
 //!
 //! The nonce is random. With 192 bits of it, chance collisions are out of reach for as many
 //! frames as anybody can send, so no counter has to survive a crash or a restored backup.

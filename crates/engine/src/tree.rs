@@ -1,4 +1,4 @@
-//! The tree of commits of one group and the choice among its branches (protocol §5).
+//! The tree of commits of one group and the choice among its branches (protocol §5.4).
 //!
 //! A pure function of what it holds: the order of arrival, clocks and the length of branches
 //! play no part. Votes, orders against authors and settling will join the choice later; their

@@ -193,7 +193,7 @@ fn parse_welcome(bytes: &[u8]) -> Result<Welcome, Error> {
     }
 }
 
-/// What can be checked before the group exists: suite, size, and every credential.
+/// What can be checked before the group exists: suite, size, and every credential (protocol §3.2.4).
 fn check_welcome(staged: &StagedWelcome) -> Result<(), Error> {
     let context = staged.group_context();
     if context.ciphersuite() != CIPHERSUITE || staged.members().count() > MEMBERS_MAX {

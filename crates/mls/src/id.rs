@@ -26,7 +26,7 @@ pub struct GroupId([u8; 16]);
 
 /// One state of a group, 64 hexadecimal digits as text.
 ///
-/// `SHA-256("sid1" || group id || epoch as u64 big endian || confirmed transcript hash)`: public data only,
+/// `SHA-256("sid1" || group id || epoch as u64 big endian || confirmed transcript hash)` (protocol §5.2.1): public data only,
 /// so that whoever sees a commit can name the state it leads to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StateId([u8; 32]);

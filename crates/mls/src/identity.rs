@@ -259,7 +259,7 @@ impl Device {
 }
 
 impl Identity {
-    /// Reads a credential and checks that its account vouches for this signature key.
+    /// Reads a credential and checks that its account vouches for this signature key (protocol §3.2.4).
     pub(crate) fn verify(credential: &Credential, signature_key: &[u8]) -> Result<Self, Invalid> {
         let (identity, vouched) = Self::parse(credential).ok_or(Invalid::Credential)?;
         let key: [u8; 32] = signature_key.try_into().map_err(|_| Invalid::Credential)?;

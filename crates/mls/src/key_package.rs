@@ -164,7 +164,7 @@ pub(crate) fn check(key_package: &KeyPackage) -> Result<(Identity, [u8; 32]), Er
     Ok((identity, key))
 }
 
-/// What our groups need of any leaf.
+/// What our groups need of any leaf (protocol §3.2.5).
 pub(crate) fn check_leaf(leaf: &LeafNode) -> Result<(), Refusal> {
     let capabilities = leaf.capabilities();
     let suite = |suite: &_| Ciphersuite::try_from(*suite) == Ok(CIPHERSUITE);

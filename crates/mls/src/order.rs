@@ -134,7 +134,7 @@ impl Order {
         Ok(order)
     }
 
-    /// Whether a commit on this state may realise the order.
+    /// Whether a commit on this state may realise the order (protocol §5.5.4).
     ///
     /// # Errors
     /// [`Refusal::OwnerLeaves`] if the owner would leave others behind; [`Refusal::Order`] if it is of another

@@ -110,7 +110,7 @@ impl Content {
         self.data.as_ref().unwrap_or_else(|| parent.data())
     }
 
-    /// The class of exactly this content, if the author may make it.
+    /// The class of exactly this content, if the author may make it (protocol §5.3).
     fn classify(&self, parent: &Snapshot, author: &Member) -> Result<Class, Error> {
         let adds = !self.added.is_empty();
         let removes = !self.removed.is_empty();
@@ -302,7 +302,7 @@ fn added_members(
     Ok(added)
 }
 
-/// A member renews its keys, never its account, device or signature key.
+/// A member renews its keys, never its account, device or signature key (protocol §3.2.4).
 fn check_update_path(
     parent: &Snapshot,
     author: &Member,
