@@ -103,7 +103,7 @@ impl Sessions {
         self.running.values().map(|running| running.until).min()
     }
 
-    fn is_busy(&self, channel: u32) -> bool {
+    pub(crate) fn is_busy(&self, channel: u32) -> bool {
         self.running
             .values()
             .any(|running| running.channel == channel)

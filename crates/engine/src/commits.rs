@@ -109,17 +109,26 @@ impl Engine {
         Ok(())
     }
 
-    /// Goes where the tree says: builds the states that are missing on the chosen path, adopts
-    /// it, and commits again what this device lost on the way.
+    /// Goes where the tree says: builds the states that are missing on the chosen path and adopts
+    /// it. What this device lost on the way it commits again once it has heard all there is.
     pub(crate) fn reconcile(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
+        let path = self.build_path(group, now)?;
+        if path != group.record.path {
+            self.adopt(group, path, now)?;
+        }
+        if group.record.intents.iter().any(|i| group.is_lost(i)) {
+            self.plan_commits(group, now);
+        }
+        Ok(())
+    }
+
+    /// Commits again what this device lost.
+    pub(crate) fn recommit_lost(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
         for _ in 0..RECOMMITS_MAX {
-            let path = self.build_path(group, now)?;
-            if path != group.record.path {
-                self.adopt(group, path, now)?;
-            }
             if !self.recommit(group, now)? {
                 break;
             }
+            self.settle(group, now)?;
         }
         Ok(())
     }
@@ -249,7 +258,17 @@ impl Engine {
             }
         }
         self.ensure_head(group)?;
+        let left_before = group.record.standing == Standing::Leaving;
         self.follow_head(group)?;
+        if left_before && group.record.standing == Standing::Active {
+            let notice = Notice {
+                what: NoticeKind::Withdrawn,
+                actor: None,
+                subject: None,
+                detail: "leave".to_owned(),
+            };
+            self.add_own_notice(group, notice, now)?;
+        }
         self.follow_channels(group, &left, now)?;
         self.prune(group, now)?;
         self.plan_open_orders(group, now)?;
@@ -264,6 +283,7 @@ impl Engine {
         let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
         let members = head.snapshot().members().to_vec();
         let me = self.me()?.id;
+        let owns = head.snapshot().data().owner == me;
         let oldest = head
             .snapshot()
             .epoch()
@@ -272,6 +292,8 @@ impl Engine {
         let in_group = members.iter().any(|member| member.account == me);
         group.record.standing = match (in_group, group.record.standing) {
             (false, _) => Standing::Out,
+            // Somebody handed the group over meanwhile, and an owner cannot leave.
+            (true, Standing::Leaving) if owns => Standing::Active,
             (true, Standing::Leaving) => Standing::Leaving,
             (true, Standing::Active | Standing::Out) => Standing::Active,
         };
@@ -434,7 +456,7 @@ impl Engine {
         let done = self.atomically(|engine| step(engine, group));
         if done.as_ref().is_err_and(|error| !error.is_fatal()) {
             self.groups.remove(&record.id);
-            *group = self.group_of(record, cursor, group.orders_at)?;
+            *group = self.group_of(record, cursor, group.commits_at)?;
         }
         done
     }
@@ -444,11 +466,18 @@ impl Engine {
         if group.record.standing != Standing::Active {
             return Ok(false);
         }
-        let path = &group.record.path;
-        let is_lost = |intent: &Intent| !intent.committed.is_some_and(|s| path.contains(&s));
-        let is_moot = |intent: &Intent| matches!(intent.wish, Wish::Update) && is_lost(intent);
-        group.record.intents.retain(|intent| !is_moot(intent));
-        let lost = group.record.intents.iter().find(|i| is_lost(i)).cloned();
+        let is_moot =
+            |intent: &Intent| matches!(intent.wish, Wish::Update) && group.is_lost(intent);
+        let moot: Vec<u64> = (group.record.intents.iter().filter(|i| is_moot(i)))
+            .map(|intent| intent.number)
+            .collect();
+        group.record.intents.retain(|i| !moot.contains(&i.number));
+        let lost = group
+            .record
+            .intents
+            .iter()
+            .find(|i| group.is_lost(i))
+            .cloned();
         let Some(intent) = lost else { return Ok(false) };
         let (number, told) = (intent.number, withdrawn(&intent.wish));
         let done = self.attempt(group, |engine, group| {
@@ -515,7 +544,7 @@ impl Engine {
     }
 
     /// What to commit for a wish at the head.
-    fn operation(&self, group: &mut Group, wish: &mut Wish) -> Result<Operation, Error> {
+    fn operation(&mut self, group: &mut Group, wish: &mut Wish) -> Result<Operation, Error> {
         Ok(match wish {
             Wish::Add {
                 account,
@@ -532,7 +561,10 @@ impl Engine {
                 {
                     return Err(Error::AlreadyMember);
                 }
-                let package = key_packages.pop().ok_or(Error::NoKeyPackage)?;
+                let package = match key_packages.pop() {
+                    Some(package) => package,
+                    None => self.spare_key_package(account)?,
+                };
                 Operation::Add {
                     key_packages: vec![package],
                 }

@@ -131,22 +131,28 @@ impl Engine {
     pub fn group_add(&mut self, group: &str, contact: &str, now: Time) -> Result<(), Error> {
         let account: AccountId = contact.parse().map_err(|_| Error::NotFound("contact"))?;
         self.wish_in(group, now, |engine, _| {
-            let mut contact = engine
-                .contacts
-                .get(&account)
-                .cloned()
-                .ok_or(Error::NotFound("contact"))?;
+            if !engine.contacts.contains_key(&account) {
+                return Err(Error::NotFound("contact"));
+            }
             if engine.shared_group(&account)?.is_none() {
                 return Err(Error::NoKeyPackage);
             }
-            let package = contact.key_packages.pop().ok_or(Error::NoKeyPackage)?;
-            engine.save_contact(contact)?;
+            let package = engine.spare_key_package(&account)?;
             Ok(Wish::Add {
                 account,
                 key_packages: vec![package],
                 deliver: Delivery::Contact,
             })
         })
+    }
+
+    /// One of the KeyPackages that a contact gave to be added to groups with.
+    pub(crate) fn spare_key_package(&mut self, account: &AccountId) -> Result<Vec<u8>, Error> {
+        let contact = self.contacts.get(account).cloned();
+        let mut contact = contact.ok_or(Error::NoKeyPackage)?;
+        let package = contact.key_packages.pop().ok_or(Error::NoKeyPackage)?;
+        self.save_contact(contact)?;
+        Ok(package)
     }
 
     /// A group that an account shares with this one; a conversation of two if there is one.

@@ -87,7 +87,7 @@ impl Engine {
         engine.idle = engine.random();
         engine.load()?;
         engine.prune_logs(now)?;
-        engine.plan_orders(now);
+        engine.plan_open_commits(now);
         Ok(engine)
     }
 
@@ -232,7 +232,7 @@ impl Engine {
         self.network.timeout(now, &mut self.effects);
         self.tolerate(|engine| engine.channels_timeout(now))?;
         self.tolerate(|engine| engine.sessions_timeout(now))?;
-        self.tolerate(|engine| engine.orders_timeout(now))?;
+        self.tolerate(|engine| engine.commits_timeout(now))?;
         self.tolerate(|engine| engine.invites_timeout(now))?;
         self.tolerate(|engine| engine.joins_timeout(now))
     }
@@ -245,7 +245,7 @@ impl Engine {
             self.network.next_timeout(),
             self.channels_next_timeout(),
             self.sessions.next_timeout(),
-            self.orders_next_timeout(),
+            self.commits_next_timeout(),
             self.invites_next_timeout(),
             self.joins_next_timeout(),
         ]

@@ -6,7 +6,7 @@ use sori_mls::{AccountId, Changes, GroupData, Head, Rows, Snapshot, StateId};
 
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::record::{self, CommitRecord, CursorRecord, GroupRecord, StateRecord};
+use crate::record::{self, CommitRecord, CursorRecord, GroupRecord, Intent, StateRecord};
 use crate::table;
 use crate::time::Time;
 use crate::timeline::Timeline;
@@ -29,8 +29,10 @@ pub(crate) struct Group {
     pub(crate) timeline: Option<Timeline>,
     /// Envelopes by the state they wait for: channel and sequence in the log.
     pub(crate) waiting: BTreeMap<StateId, Vec<(u32, u64)>>,
-    /// When to realise leave orders of others.
-    pub(crate) orders_at: Option<Time>,
+    /// When to commit again what was lost, and to realise leave orders of others.
+    pub(crate) commits_at: Option<Time>,
+    /// When to do so at the latest, even if a catch-up is going on.
+    pub(crate) commits_by: Option<Time>,
 }
 
 impl Group {
@@ -42,7 +44,8 @@ impl Group {
             head: None,
             timeline: None,
             waiting: BTreeMap::new(),
-            orders_at: None,
+            commits_at: None,
+            commits_by: None,
         }
     }
 
@@ -53,6 +56,12 @@ impl Group {
             .last()
             .copied()
             .ok_or(Error::Internal("group without a state"))
+    }
+
+    /// Whether the commit of an intent is not on the path.
+    pub(crate) fn is_lost(&self, intent: &Intent) -> bool {
+        let committed = intent.committed;
+        !committed.is_some_and(|state| self.record.path.contains(&state))
     }
 
     /// The oldest state that can still be gone back to.
@@ -114,10 +123,10 @@ pub(crate) const fn clock_of(now: Time) -> u64 {
 
 impl Engine {
     pub(crate) fn load_groups(&mut self) -> Result<(), Error> {
-        let orders: BTreeMap<_, _> = self
+        let planned: BTreeMap<_, _> = self
             .groups
             .iter()
-            .map(|(id, group)| (*id, group.orders_at))
+            .map(|(id, group)| (*id, group.commits_at))
             .collect();
         self.groups = BTreeMap::new();
         for (number, record) in self.scan::<GroupRecord>(table::GROUP, &[])? {
@@ -125,7 +134,7 @@ impl Engine {
             let cursor = self
                 .get(table::CURSOR, &table::one(number))?
                 .unwrap_or_default();
-            let planned = orders.get(&record.id).copied().flatten();
+            let planned = planned.get(&record.id).copied().flatten();
             let group = self.group_of(record, cursor, planned)?;
             self.groups.insert(group.record.id, group);
         }
@@ -137,7 +146,7 @@ impl Engine {
         &self,
         record: GroupRecord,
         cursor: CursorRecord,
-        orders_at: Option<Time>,
+        commits_at: Option<Time>,
     ) -> Result<Group, Error> {
         let mut group = Group::new(record, cursor);
         let prefix = table::one(group.record.number);
@@ -150,7 +159,7 @@ impl Engine {
             group.tree.insert(commit.id, node);
         }
         self.load_waiting(&mut group)?;
-        group.orders_at = orders_at;
+        group.commits_at = commits_at;
         Ok(group)
     }
 

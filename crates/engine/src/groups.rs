@@ -20,10 +20,13 @@ use crate::view::{GroupInfo, GroupView, MemberView};
 
 /// Most leave orders that a group keeps unrealised.
 const ORDERS_MAX: usize = 32;
-/// Shortest wait before somebody's leaving is realised, in milliseconds, and its random part:
-/// with luck one member does it before the others begin.
-const ORDER_WAIT_MS: u64 = 300;
-const ORDER_SPREAD_MS: u64 = 3_000;
+/// Shortest wait before somebody's leaving is realised or a lost commit is made again, in
+/// milliseconds, and its random part: with luck one member does it before the others begin, and
+/// all that there is has been heard.
+const COMMIT_WAIT_MS: u64 = 300;
+const COMMIT_SPREAD_MS: u64 = 3_000;
+/// Longest wait for a catch-up to end before it is done, in milliseconds.
+const COMMIT_LATEST_MS: u64 = 30_000;
 
 impl Engine {
     /// Makes a group with this account as its owner and only member. Returns its id.
@@ -410,46 +413,57 @@ impl Engine {
     /// Plans the realising of what can be realised at the head.
     pub(crate) fn plan_open_orders(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
         if group.record.standing == Standing::Active && !self.open_orders(group)?.is_empty() {
-            self.plan_order(group, now);
+            self.plan_commits(group, now);
         }
         Ok(())
     }
 
-    fn plan_order(&mut self, group: &mut Group, now: Time) {
-        let wait = ORDER_WAIT_MS.saturating_add(self.below(ORDER_SPREAD_MS));
-        let at = now.plus_ms(wait);
-        group.orders_at = group.orders_at.or(Some(at));
+    pub(crate) fn plan_commits(&mut self, group: &mut Group, now: Time) {
+        let wait = COMMIT_WAIT_MS.saturating_add(self.below(COMMIT_SPREAD_MS));
+        group.commits_at.get_or_insert(now.plus_ms(wait));
+        group
+            .commits_by
+            .get_or_insert(now.plus_ms(COMMIT_LATEST_MS));
     }
 
-    /// Plans the realising of orders that were open when the profile was closed.
-    pub(crate) fn plan_orders(&mut self, now: Time) {
-        let at = now.plus_ms(ORDER_WAIT_MS.saturating_add(self.below(ORDER_SPREAD_MS)));
+    /// Plans what was open when the profile was closed.
+    pub(crate) fn plan_open_commits(&mut self, now: Time) {
+        let at = now.plus_ms(COMMIT_WAIT_MS.saturating_add(self.below(COMMIT_SPREAD_MS)));
         for group in self.groups.values_mut() {
-            if !group.record.orders.is_empty() {
-                group.orders_at = Some(at);
+            let lost = group.record.intents.iter().any(|i| group.is_lost(i));
+            if lost || !group.record.orders.is_empty() {
+                group.commits_at = Some(at);
+                group.commits_by = Some(now.plus_ms(COMMIT_LATEST_MS));
             }
         }
     }
 
-    pub(crate) fn orders_next_timeout(&self) -> Option<Time> {
+    pub(crate) fn commits_next_timeout(&self) -> Option<Time> {
         self.groups
             .values()
-            .filter_map(|group| group.orders_at)
+            .filter_map(|group| group.commits_at)
             .min()
     }
 
-    /// Realises leave orders of others that nobody has realised yet.
-    pub(crate) fn orders_timeout(&mut self, now: Time) -> Result<(), Error> {
+    /// Commits again what was lost, and realises leave orders that nobody has realised yet.
+    pub(crate) fn commits_timeout(&mut self, now: Time) -> Result<(), Error> {
         let due: Vec<GroupId> = self
             .groups
             .iter()
-            .filter(|(_, group)| group.orders_at.is_some_and(|at| at <= now))
+            .filter(|(_, group)| group.commits_at.is_some_and(|at| at <= now))
             .map(|(id, _)| *id)
             .collect();
         for id in due {
             self.tolerate(|engine| {
                 engine.with_group(id, |engine, group| {
-                    group.orders_at = None;
+                    let late = group.commits_by.is_none_or(|by| by <= now);
+                    if !late && engine.is_catching_up(group) {
+                        group.commits_at = Some(now.plus_ms(COMMIT_WAIT_MS));
+                        return Ok(());
+                    }
+                    group.commits_at = None;
+                    group.commits_by = None;
+                    engine.recommit_lost(group, now)?;
                     let active = group.record.standing == Standing::Active;
                     if !active || engine.open_orders(group)?.is_empty() {
                         return Ok(());
@@ -459,6 +473,12 @@ impl Engine {
             })?;
         }
         Ok(())
+    }
+
+    fn is_catching_up(&self, group: &Group) -> bool {
+        self.channels.iter().any(|(number, channel)| {
+            channel.record.group == group.record.id && self.sessions.is_busy(*number)
+        })
     }
 
     /// Tells a group this account's name.

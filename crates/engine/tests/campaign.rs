@@ -365,10 +365,7 @@ impl Campaign {
             .filter(|who| self.people[*who].active)
             .collect();
         let infos: Vec<GroupInfo> = active.iter().filter_map(|who| self.info(*who)).collect();
-        let accounts: BTreeSet<String> = active
-            .iter()
-            .map(|who| self.people[*who].account.clone())
-            .collect();
+        let accounts: Vec<&str> = active.iter().copied().map(name).collect();
         for (who, info) in active.iter().zip(&infos) {
             assert_eq!(
                 info.state_hash,
@@ -376,7 +373,14 @@ impl Campaign {
                 "state of {}",
                 name(*who)
             );
-            let members: BTreeSet<String> = info.members.iter().map(|m| m.id.clone()).collect();
+            let members: Vec<&str> = (0..self.people.len())
+                .filter(|who| {
+                    info.members
+                        .iter()
+                        .any(|m| m.id == self.people[*who].account)
+                })
+                .map(name)
+                .collect();
             assert_eq!(members, accounts, "members by {}", name(*who));
         }
         self.check_messages(&active);
@@ -384,46 +388,50 @@ impl Campaign {
         self.check_silence();
     }
 
-    /// Who was meant has it, and nobody else.
+    /// Who was meant has it, and nobody else. What only somebody held who was put out since may be
+    /// lost.
     fn check_messages(&mut self, active: &[usize]) {
-        for who in 0..self.people.len() {
-            let held: BTreeSet<String> = self.list(who).into_iter().map(|m| m.id).collect();
-            let Status { account, since, .. } = &self.people[who];
-            for (id, sent) in &self.sent {
-                let meant = sent.audience.contains(account);
+        let held: Vec<BTreeSet<String>> = (0..self.people.len())
+            .map(|who| self.list(who).into_iter().map(|line| line.id).collect())
+            .collect();
+        for (id, sent) in &self.sent {
+            let author = &self.people[sent.author];
+            let is_there = author.active && author.since <= sent.step
+                || active.iter().any(|who| held[*who].contains(id));
+            for (who, person) in self.people.iter().enumerate() {
+                let meant = sent.audience.contains(&person.account);
+                let (step, author) = (sent.step, name(sent.author));
                 assert!(
-                    meant || !held.contains(id),
-                    "{} reads step {} of {}, which was not for it",
-                    name(who),
-                    sent.step,
-                    NAMES[sent.author]
+                    meant || !held[who].contains(id),
+                    "{} reads what {author} said in step {step}, which was not for it",
+                    name(who)
                 );
-                let due = active.contains(&who) && meant && sent.step >= *since;
+                let due = is_there && person.active && meant && person.since <= step;
                 assert!(
-                    !due || held.contains(id),
-                    "{} lacks step {} of {}",
-                    name(who),
-                    sent.step,
-                    NAMES[sent.author]
+                    !due || held[who].contains(id),
+                    "{} lacks what {author} said in step {step}",
+                    name(who)
                 );
             }
         }
     }
 
-    /// What two people both hold they see alike and in one order.
+    /// What two people both hold they see in one order, and alike if neither was out meanwhile.
     fn check_order(&mut self, active: &[usize]) {
         let lists: Vec<Vec<MessageView>> = active.iter().map(|who| self.list(*who)).collect();
         for (one, ours) in lists.iter().enumerate() {
             for (other, theirs) in lists.iter().enumerate().skip(one + 1) {
+                let (one, other) = (active[one], active[other]);
+                let all = self.people[one].since == 0 && self.people[other].since == 0;
                 let both = |list: &[MessageView], of: &[MessageView]| -> Vec<_> {
                     let ids: BTreeSet<_> = of.iter().map(|message| &message.id).collect();
                     list.iter()
                         .filter(|message| ids.contains(&message.id))
-                        .map(|m| (m.id.clone(), m.text.clone(), m.reactions.len(), m.deleted))
+                        .map(|m| (m.id.clone(), all.then(|| seen(m))))
                         .collect()
                 };
                 for (ours, theirs) in both(ours, theirs).iter().zip(&both(theirs, ours)) {
-                    let (one, other) = (name(active[one]), name(active[other]));
+                    let (one, other) = (name(one), name(other));
                     assert_eq!(ours, theirs, "{one} and {other} see different things");
                 }
             }
@@ -444,7 +452,11 @@ impl Campaign {
         let (before, minutes) = (self.world.frames, 20);
         self.world.run(minutes * 60_000);
         let frames = self.world.frames - before;
-        let most = 2 * minutes * u64::try_from(self.people.len()).unwrap();
+        // Hellos, and knocks of those whom nobody has answered, with their answers.
+        let joins: usize = (0..self.people.len())
+            .map(|who| self.world.joins(who).len())
+            .sum();
+        let most = minutes * u64::try_from(2 * self.people.len() + 6 * joins).unwrap();
         assert!(frames <= most, "{frames} frames in {minutes} idle minutes");
         for person in &self.world.people {
             assert!(
@@ -454,6 +466,15 @@ impl Campaign {
             );
         }
     }
+}
+
+/// What is shown of a message.
+fn seen(message: &MessageView) -> (String, bool, usize) {
+    (
+        message.text.clone(),
+        message.deleted,
+        message.reactions.len(),
+    )
 }
 
 fn name(who: usize) -> &'static str {

@@ -171,8 +171,13 @@ impl World {
         if up {
             return;
         }
-        self.queue
-            .retain(|_, (_, happening)| !matches!(happening, Happening::Frame(..)));
+        // Nothing that the relay had to say arrives any more.
+        self.queue.retain(|_, (_, happening)| {
+            matches!(
+                happening,
+                Happening::Disconnected | Happening::Unreachable(_)
+            )
+        });
         for who in 0..self.people.len() {
             if self.people[who].connected {
                 self.people[who].connected = false;
