@@ -281,7 +281,7 @@ impl Engine {
         let Ok(plain) = me.mailbox.open(MEMBER_INFO, to.as_bytes(), sealed) else {
             return Ok(());
         };
-        let Ok(private) = record::decode::<Private>(&plain) else {
+        let Some(private) = Private::decode(&plain) else {
             return Ok(());
         };
         let Some(mut contact) = self.contacts.get(&sender).cloned() else {

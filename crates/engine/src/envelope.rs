@@ -185,3 +185,11 @@ pub(crate) enum Private {
     /// Fresh KeyPackages for later.
     KeyPackages(Vec<Vec<u8>>),
 }
+
+impl Private {
+    /// Reads all of the bytes or nothing (protocol §3.1.2).
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (private, rest) = postcard::take_from_bytes::<Self>(bytes).ok()?;
+        rest.is_empty().then_some(private)
+    }
+}

@@ -1,12 +1,13 @@
 //! First contact with somebody who lies.
 
-use sori_mls::{AccountId, HybridPublic};
+use sori_mls::{AccountId, Conversation, GroupData, HybridPublic, Operation};
 use sori_wire::Topic;
 use zeroize::Zeroizing;
 
-use super::{NOW, Peer, carry, round};
+use super::{NOW, Peer, carry, pair, round};
 use crate::chunk::Assembler;
 use crate::engine::Engine;
+use crate::envelope::Private;
 use crate::handshake::{self, Admission, InviteMessage, JoinRequest};
 use crate::invite_link::InviteLink;
 use crate::invites::{InviteOptions, invite_frames, invite_message};
@@ -249,4 +250,39 @@ fn admission(claims: AccountId) -> Admission {
         clock: 0,
         signature: Vec::new(),
     }
+}
+
+/// protocol §7.3.5
+#[test]
+fn a_made_up_group_does_not_take_the_place_of_one_with_its_id() {
+    let [mut ada, bo] = pair();
+    let group = ada.group();
+    let (_, packages) = ada.engine.new_key_packages(1).unwrap();
+    let me = bo.engine.me().unwrap();
+    let data = GroupData::new(me.id, String::new(), Conversation::Direct);
+    let head = me.core.create_group(group, data).unwrap();
+    let key_packages = packages;
+    let add = head.commit(&me.core, &Operation::Add { key_packages });
+    let mut trap = Admission {
+        group: *group.as_bytes(),
+        welcome: add.unwrap().welcome.unwrap(),
+        ..admission(me.id)
+    };
+    let (pin, knock) = ([0; 32], [0; 16]);
+    let bytes = trap.signed_bytes(&pin, &knock);
+    trap.signature = me.key.sign(Admission::LABEL, &bytes).to_vec();
+    let before = ada.engine.groups[&group].head_state().unwrap();
+    let entered = ada
+        .engine
+        .atomically(|engine| engine.enter_group(&trap, (pin, knock), NOW));
+    assert_eq!(entered.unwrap_err().name(), "already_member");
+    assert_eq!(ada.engine.groups[&group].head_state().unwrap(), before);
+}
+
+/// protocol §7.3.4, §3.1.2
+#[test]
+fn what_is_for_one_member_is_read_whole_or_not_at_all() {
+    let bytes = crate::record::encode(&Private::KeyPackages(Vec::new())).unwrap();
+    assert!(Private::decode(&bytes).is_some());
+    assert!(Private::decode(&[bytes.as_slice(), &[0]].concat()).is_none());
 }
