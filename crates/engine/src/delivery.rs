@@ -9,17 +9,19 @@ use sori_mls::{GroupId, StateId};
 use sori_wire::RelayUrl;
 
 use crate::channel::{self, Channel, LOG_DAYS};
-use crate::chunk::{self, Chunk};
+use crate::chunk::{self, CHUNK_LEN_MAX, Chunk};
 use crate::engine::Engine;
-use crate::envelope::ChannelMessage;
+use crate::envelope::{CHANNEL_MESSAGE_LEN_MAX, ChannelMessage};
 use crate::error::Error;
-use crate::group::Group;
+use crate::group::{Group, within};
 use crate::network::{Carried, Purpose, Wanted};
 use crate::record::{ChannelRecord, LogRecord, PendingRecord, Standing};
 use crate::session::EnvelopeId;
 use crate::table;
 use crate::time::{DAY_MS, Day, Time};
 
+/// Most chunks of one message on a channel.
+const CHUNKS_MAX: usize = CHANNEL_MESSAGE_LEN_MAX / CHUNK_LEN_MAX + 1;
 /// Associated data of every sealed frame of a channel.
 pub(crate) const CHANNEL_AAD: &[u8] = b"sori channel frame 1";
 /// Most channels of a group that are listened to at once.
@@ -363,7 +365,7 @@ impl Engine {
             };
             let sequence = self.append(channel, &entry, sealed)?;
             self.note_receipt(channel, id, &message, now);
-            return self.dispatch(channel, sequence, message, now);
+            return self.dispatch(channel, sequence, message, (day, now));
         }
         let entry = LogRecord {
             id,
@@ -372,7 +374,7 @@ impl Engine {
             message: None,
         };
         let sequence = self.append(channel, &entry, sealed)?;
-        let Some(whole) = self.assemble(channel, &chunk)? else {
+        let Some(whole) = self.assemble(channel, &chunk, day)? else {
             return Ok(());
         };
         let Some(message) = ChannelMessage::decode(&whole) else {
@@ -382,16 +384,21 @@ impl Engine {
             return Ok(());
         }
         self.note_receipt(channel, id, &message, now);
-        self.dispatch(channel, sequence, message, now)
+        self.dispatch(channel, sequence, message, (day, now))
     }
 
-    /// Keeps a chunk; the whole message once all are there.
-    fn assemble(&mut self, channel: u32, chunk: &Chunk) -> Result<Option<Vec<u8>>, Error> {
-        self.put_bytes(
-            table::CHUNK,
-            &table::chunk(channel, chunk.object, chunk.index),
-            &chunk.bytes,
-        )?;
+    /// Keeps a chunk, the first one for its place; the whole message once all are there.
+    fn assemble(
+        &mut self,
+        channel: u32,
+        chunk: &Chunk,
+        day: Day,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let key = table::chunk(channel, chunk.object, chunk.index);
+        if usize::from(chunk.count) > CHUNKS_MAX || self.store.get(table::CHUNK, &key)?.is_some() {
+            return Ok(None);
+        }
+        self.put(table::CHUNK, &key, &(day, &chunk.bytes))?;
         let mut prefix = table::one(channel).to_vec();
         prefix.extend(chunk.object);
         let parts = self.store.range(table::CHUNK, &prefix)?;
@@ -400,6 +407,7 @@ impl Engine {
         }
         let mut whole = Vec::new();
         for (key, bytes) in parts {
+            let (_, bytes): (Day, Vec<u8>) = crate::record::decode(&bytes)?;
             whole.extend_from_slice(&bytes);
             self.delete(table::CHUNK, &key)?;
         }
@@ -411,7 +419,7 @@ impl Engine {
         channel: u32,
         sequence: u64,
         message: ChannelMessage,
-        now: Time,
+        (day, now): (Day, Time),
     ) -> Result<(), Error> {
         let Some(group) = self.channels.get(&channel).map(|held| held.record.group) else {
             return Ok(());
@@ -420,7 +428,7 @@ impl Engine {
             return Ok(());
         }
         self.with_group(group, |engine, group| {
-            match engine.act(group, &message, now)? {
+            match engine.act(group, &message, (day, now))? {
                 Some(state) => {
                     let pending = PendingRecord {
                         state,
@@ -445,11 +453,11 @@ impl Engine {
         &mut self,
         group: &mut Group,
         message: &ChannelMessage,
-        now: Time,
+        (day, now): (Day, Time),
     ) -> Result<Option<StateId>, Error> {
         match message {
             ChannelMessage::Application { state, message } => {
-                let taken = self.take_application(group, state, message, now)?;
+                let taken = self.take_application(group, state, message, (day, now))?;
                 Ok((!taken).then_some(*state))
             }
             ChannelMessage::Commit {
@@ -457,7 +465,7 @@ impl Engine {
                 clock,
                 message,
             } => {
-                let taken = self.take_commit(group, *parent, *clock, message, now)?;
+                let taken = self.take_commit(group, *parent, within(*clock, day), message, now)?;
                 Ok((!taken).then_some(*parent))
             }
             ChannelMessage::Order { order } => self.take_order(group, order, now),
@@ -504,7 +512,9 @@ impl Engine {
         if let Some(message) = ChannelMessage::decode(&pending.envelope) {
             // A state that is known and still cannot be used is one whose parent is gone: then
             // nothing will ever open the envelope, and waiting on would be for ever.
-            self.act(group, &message, now)?;
+            let entry = self.get::<LogRecord>(table::LOG, &key)?;
+            let day = entry.map_or_else(|| now.day(), |entry| entry.day);
+            self.act(group, &message, (day, now))?;
         }
         Ok(())
     }
@@ -540,6 +550,12 @@ impl Engine {
                     .into_iter()
                     .map(|e| (*number, e)),
             );
+        }
+        for (key, bytes) in self.store.range(table::CHUNK, &[])? {
+            let (day, _): (Day, Vec<u8>) = crate::record::decode(&bytes)?;
+            if day < oldest {
+                self.delete(table::CHUNK, &key)?;
+            }
         }
         for (number, (id, sequence)) in doomed {
             let key = table::of(number, sequence);

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use sori_mls::{AccountId, Changes, GroupData, Head, Rows, Snapshot, StateId};
 
+use crate::channel::CLOCK_SKEW_MS;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::record::{self, CommitRecord, CursorRecord, GroupRecord, Intent, StateRecord};
 use crate::table;
-use crate::time::Time;
+use crate::time::{DAY_MS, Day, Time};
 use crate::timeline::Timeline;
 use crate::tree::{Node, Tree};
 use crate::view::Event;
@@ -101,14 +102,15 @@ impl Group {
 
     /// The next value of the hybrid logical clock, for something written here.
     pub(crate) fn tick(&mut self, now: Time) -> u64 {
-        self.cursor.clock = self.cursor.clock.saturating_add(1).max(clock_of(now));
+        let next = self.cursor.clock.saturating_add(1).max(clock_of(now));
+        self.cursor.clock = within(next, now.day());
         self.cursor.clock
     }
 
     /// Takes notice of a clock value from outside. One from the far future is not followed, so
     /// that nobody can drag everybody's clock along (protocol §8.3).
     pub(crate) fn observe(&mut self, clock: u64, now: Time) {
-        let bound = clock_of(now.plus_ms(crate::channel::CLOCK_SKEW_MS));
+        let bound = clock_of(now.plus_ms(CLOCK_SKEW_MS));
         if clock <= bound {
             self.cursor.clock = self.cursor.clock.max(clock);
         }
@@ -119,6 +121,15 @@ impl Group {
 /// events within each.
 pub(crate) const fn clock_of(now: Time) -> u64 {
     now.unix_ms().saturating_mul(1 << 20)
+}
+
+/// A clock value as it counts in an envelope of a day: all members agree on the day, because an
+/// envelope opens under the key of one only, so nobody can write into the far future and stay the
+/// newest for ever, or into the past unseen.
+pub(crate) fn within(clock: u64, day: Day) -> u64 {
+    let margin = CLOCK_SKEW_MS.saturating_mul(2);
+    let first = day.end().minus_ms(DAY_MS.saturating_add(margin));
+    clock.clamp(clock_of(first), clock_of(day.end().plus_ms(margin)))
 }
 
 impl Engine {
@@ -308,5 +319,21 @@ impl Engine {
             self.delete(table::SNAPSHOT, &key)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_count_only_around_the_day_of_their_envelope() {
+        let noon = Time::from_unix_ms(20_779 * DAY_MS + DAY_MS / 2);
+        let day = noon.day();
+        assert_eq!(within(clock_of(noon), day), clock_of(noon));
+        let last = clock_of(day.end().plus_ms(2 * CLOCK_SKEW_MS));
+        assert_eq!(within(u64::MAX, day), last);
+        let first = clock_of(day.end().minus_ms(DAY_MS + 2 * CLOCK_SKEW_MS));
+        assert_eq!(within(0, day), first);
     }
 }

@@ -420,10 +420,12 @@ impl Engine {
 
     pub(crate) fn plan_commits(&mut self, group: &mut Group, now: Time) {
         let wait = COMMIT_WAIT_MS.saturating_add(self.below(COMMIT_SPREAD_MS));
-        group.commits_at.get_or_insert(now.plus_ms(wait));
-        group
-            .commits_by
-            .get_or_insert(now.plus_ms(COMMIT_LATEST_MS));
+        if group.commits_at.is_none() {
+            group.commits_at = Some(now.plus_ms(wait));
+        }
+        if group.commits_by.is_none() {
+            group.commits_by = Some(now.plus_ms(COMMIT_LATEST_MS));
+        }
     }
 
     /// Plans what was open when the profile was closed.

@@ -7,13 +7,13 @@ use sori_mls::StateId;
 use crate::engine::Engine;
 use crate::envelope::{AppBody, AppMessage};
 use crate::error::Error;
-use crate::group::Group;
+use crate::group::{Group, clock_of, within};
 use crate::messages::uris;
 use crate::receipts::{add_holder, count_holders};
 use crate::record::{Body, MessageIdBytes, MessageRecord};
 use crate::show::meaning;
 use crate::table;
-use crate::time::Time;
+use crate::time::{Day, Time};
 use crate::timeline::{Part, Timeline, part};
 use crate::view::Event;
 
@@ -25,7 +25,7 @@ impl Engine {
         group: &mut Group,
         state: &StateId,
         message: &[u8],
-        now: Time,
+        (day, now): (Day, Time),
     ) -> Result<bool, Error> {
         if !group.record.states.contains_key(state) {
             if group.tree.node(state).is_none() {
@@ -56,8 +56,8 @@ impl Engine {
                 }
                 let record = MessageRecord {
                     id,
-                    clock: app.clock,
-                    sent_at: app.sent_at,
+                    clock: within(app.clock, day),
+                    sent_at: within(clock_of(Time::from_unix_ms(app.sent_at)), day) >> 20,
                     sender,
                     body: Body::Content(content),
                     holders: Vec::new(),
