@@ -34,7 +34,7 @@ impl Engine {
         message: &[u8],
         now: Time,
     ) -> Result<bool, Error> {
-        if group.record.standing == Standing::Out {
+        if self.is_over(group, now)? {
             return Ok(true);
         }
         if !group.record.states.contains_key(&parent) && group.tree.node(&parent).is_none() {
@@ -258,9 +258,9 @@ impl Engine {
             }
         }
         self.ensure_head(group)?;
-        let left_before = group.record.standing == Standing::Leaving;
         self.follow_head(group)?;
-        if left_before && group.record.standing == Standing::Active {
+        if group.record.leaving && group.record.standing == Standing::Active {
+            group.record.leaving = false;
             let notice = Notice {
                 what: NoticeKind::Withdrawn,
                 actor: None,
@@ -295,6 +295,8 @@ impl Engine {
             // Somebody handed the group over meanwhile, and an owner cannot leave.
             (true, Standing::Leaving) if owns => Standing::Active,
             (true, Standing::Leaving) => Standing::Leaving,
+            // What put us out has lost.
+            (true, Standing::Out) if group.record.leaving && !owns => Standing::Leaving,
             (true, Standing::Active | Standing::Out) => Standing::Active,
         };
         for member in &members {

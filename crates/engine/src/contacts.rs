@@ -405,6 +405,7 @@ impl Engine {
         old.record.standing = Standing::Active;
         old.record.path = fresh.record.path;
         old.record.intents.clear();
+        old.record.leaving = false;
         old.head = None;
         Ok(old)
     }

@@ -15,7 +15,7 @@ use crate::envelope::{CHANNEL_MESSAGE_LEN_MAX, ChannelMessage};
 use crate::error::Error;
 use crate::group::{Group, within};
 use crate::network::{Carried, Purpose, Wanted};
-use crate::record::{ChannelRecord, LogRecord, PendingRecord, Standing};
+use crate::record::{ChannelRecord, LogRecord, PendingRecord};
 use crate::session::EnvelopeId;
 use crate::table;
 use crate::time::{DAY_MS, Day, Time};
@@ -83,7 +83,7 @@ impl Engine {
     /// The topics of all channels that are listened to, at the group's relays and the profile's.
     pub(crate) fn channel_topics(&mut self, now: Time) -> Vec<Wanted> {
         let days = channel::days(now);
-        let relays = self.relays_of_groups();
+        let relays = self.relays_of_groups(now);
         let mut per_group: BTreeMap<GroupId, usize> = BTreeMap::new();
         let mut wanted = Vec::new();
         // The newest channels first, so that the bound drops the oldest.
@@ -123,13 +123,13 @@ impl Engine {
         wanted
     }
 
-    fn relays_of_groups(&mut self) -> BTreeMap<GroupId, BTreeSet<RelayUrl>> {
+    fn relays_of_groups(&mut self, now: Time) -> BTreeMap<GroupId, BTreeSet<RelayUrl>> {
         let own = self.relay.clone();
         let ids: Vec<GroupId> = self.groups.keys().copied().collect();
         let mut relays = BTreeMap::new();
         for id in ids {
             let found = self.with_group(id, |engine, group| {
-                if group.record.standing == Standing::Out {
+                if engine.is_over(group, now)? {
                     return Ok(None);
                 }
                 Ok(Some(engine.group_data(group)?.relays))

@@ -15,11 +15,13 @@ use crate::group::Group;
 use crate::handshake::clean_name;
 use crate::messages::parse_group;
 use crate::record::{CursorRecord, GroupRecord, Notice, NoticeKind, Standing, Wish};
-use crate::time::Time;
+use crate::time::{DAY_MS, Time};
 use crate::view::{GroupInfo, GroupView, MemberView};
 
 /// Most leave orders that a group keeps unrealised.
 const ORDERS_MAX: usize = 32;
+/// How long an account listens that was put out of a group, in milliseconds.
+const OUT_MS: u64 = DAY_MS;
 /// Shortest wait before somebody's leaving is realised or a lost commit is made again, in
 /// milliseconds, and its random part: with luck one member does it before the others begin, and
 /// all that there is has been heard.
@@ -93,6 +95,7 @@ impl Engine {
                 names: BTreeMap::new(),
                 roster: Vec::new(),
                 orders: Vec::new(),
+                leaving: false,
                 inviter: None,
             },
             CursorRecord::default(),
@@ -318,6 +321,7 @@ impl Engine {
             let order = order.map_err(|error| refused(error.into()))?.encode()?;
             let channel = group.channel()?;
             group.record.standing = Standing::Leaving;
+            group.record.leaving = true;
             self.send_envelope(channel, &ChannelMessage::Order { order }, None, now)?;
         }
         let notice = Notice {
@@ -332,6 +336,20 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether this account is out of a group for good: nobody else was in it, or what put it out
+    /// is old. Until then it listens, for the commit that put it out may lose yet, and somebody
+    /// may want what it wrote before it knew.
+    pub(crate) fn is_over(&self, group: &mut Group, now: Time) -> Result<bool, Error> {
+        if group.record.standing != Standing::Out {
+            return Ok(false);
+        }
+        self.ensure_head(group)?;
+        let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
+        let was_put_out = head.snapshot().me().is_none();
+        let since = group.record.states.get(&group.head_state()?);
+        Ok(!was_put_out || since.is_none_or(|state| now.since_ms(state.since) > OUT_MS))
+    }
+
     /// Takes in an order of somebody: it is kept until it is too old, for a commit that realises it
     /// may lose. The state it has to wait for, if it cannot be judged yet.
     pub(crate) fn take_order(
@@ -344,7 +362,7 @@ impl Engine {
         let Ok(parsed) = Order::decode(order) else {
             return Ok(None);
         };
-        if known || group.record.standing == Standing::Out {
+        if known || self.is_over(group, now)? {
             return Ok(None);
         }
         if !self.holds_at_head(group, &parsed)? {

@@ -81,6 +81,8 @@ pub(crate) struct GroupRecord {
     pub(crate) roster: Vec<AccountId>,
     /// Leave orders, realised or not: what realised them may lose yet.
     pub(crate) orders: Vec<Vec<u8>>,
+    /// Whether this account has asked to leave.
+    pub(crate) leaving: bool,
     /// Who let this account in; nobody if it made the group.
     pub(crate) inviter: Option<AccountId>,
 }
