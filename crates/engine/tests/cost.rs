@@ -1,8 +1,6 @@
 //! What messages cost. Not judged, only told:
 //! `cargo test -p sori-engine --release --test cost -- --ignored --nocapture`.
 
-#![expect(clippy::print_stdout, reason = "figures are told")]
-
 mod world;
 
 use std::time::Instant;
