@@ -19,6 +19,7 @@ import { refusals } from './parts/refusals.mjs';
 import { restart } from './parts/restart.mjs';
 import { settings } from './parts/settings.mjs';
 import { trouble } from './parts/trouble.mjs';
+import { undriven } from './parts/undriven.mjs';
 
 const shots = join(target, 'e2e-shots');
 rmSync(shots, { recursive: true, force: true });
@@ -75,6 +76,7 @@ try {
   await world.open();
   for (const part of [firstStart, invites, conversation, refusals, trouble, settings, restart, burst]) await part(world);
   await world.app.stop();
+  await undriven(world);
   await hangul(world);
   await keychain(world);
 } catch (error) {

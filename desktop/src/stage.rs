@@ -72,10 +72,6 @@ fn additions(
     if can_sandbox && present("WEBKIT_FORCE_SANDBOX").is_none() {
         set.push(("WEBKIT_FORCE_SANDBOX", "1"));
     }
-    // Blank windows with some drivers, and 70 MB: a messenger needs no GPU buffers.
-    if present("WEBKIT_DISABLE_DMABUF_RENDERER").is_none() {
-        set.push(("WEBKIT_DISABLE_DMABUF_RENDERER", "1"));
-    }
     let is_sandboxed = match present("WEBKIT_FORCE_SANDBOX") {
         Some(value) => can_sandbox && value != "0",
         None => can_sandbox,

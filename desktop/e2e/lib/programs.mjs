@@ -3,7 +3,7 @@
  * and ended by that group, so that nothing outlives the test and nothing else is touched.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { mkdtempSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -84,11 +84,37 @@ function firstLine(child) {
 }
 
 /** A virtual screen of its own, with a window manager if `managed`: focus and input methods need one. */
-export async function display({ managed = false } = {}) {
-  const server = start('Xvfb', ['-displayfd', '1', '-screen', '0', '1280x900x24', '-nolisten', 'tcp'], { stdio: ['ignore', 'pipe', 'ignore'] });
+export async function display({ managed = false, pixels = null } = {}) {
+  const args = ['-displayfd', '1', '-screen', '0', '1280x900x24', '-nolisten', 'tcp', ...(pixels === null ? [] : ['-fbdir', pixels])];
+  const server = start('Xvfb', args, { stdio: ['ignore', 'pipe', 'ignore'] });
   const name = `:${await firstLine(server)}`;
   if (managed) start('openbox', [], { env: { ...process.env, DISPLAY: name } });
   return name;
+}
+
+/** How many colours a virtual screen shows whose pixels are in this folder (an X window dump). */
+export function colours(pixels) {
+  const dump = readFileSync(join(pixels, 'Xvfb_screen0'));
+  const begin = dump.readUInt32BE(0) + 12 * dump.readUInt32BE(19 * 4);
+  const seen = new Set();
+  for (let at = begin; at + 4 <= dump.length; at += 4) seen.add(dump.readUInt32LE(at));
+  return seen.size;
+}
+
+/** The window as a person starts it: nothing drives it. */
+export function plainWindow({ home, screen }) {
+  const dirs = Object.fromEntries(['config', 'data', 'cache', 'runtime'].map((kind) => [kind, place('apps', home, kind)]));
+  const env = {
+    ...process.env,
+    DISPLAY: screen,
+    HOME: place('apps', home),
+    XDG_CONFIG_HOME: dirs.config,
+    XDG_DATA_HOME: dirs.data,
+    XDG_CACHE_HOME: dirs.cache,
+    XDG_RUNTIME_DIR: dirs.runtime,
+    GDK_BACKEND: 'x11',
+  };
+  return start('dbus-run-session', ['--', program('sori-desktop'), '--profile', place('apps', home, 'profile')], { env });
 }
 
 /** A real relay. It can be stopped, and started again at the same address with the same key. */

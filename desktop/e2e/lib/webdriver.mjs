@@ -67,17 +67,8 @@ export class Window {
     return this.#call('POST', '/window/rect', { width, height });
   }
 
-  /** A picture of the page. One of a page at rest would wait for a frame that never comes, so something moves meanwhile. */
+  /** A picture of the page. */
   async screenshot() {
-    await this.run(() => {
-      let left = 20;
-      const nudge = setInterval(() => {
-        document.documentElement.style.outline = left % 2 === 0 ? '' : '1px solid transparent';
-        document.documentElement.style.opacity = left % 2 === 0 ? '' : '0.999';
-        left -= 1;
-        if (left === 0) clearInterval(nudge);
-      }, 50);
-    });
     return Buffer.from(await this.#call('GET', '/screenshot'), 'base64');
   }
 
@@ -119,8 +110,10 @@ export class Window {
     });
   }
 
+  /** The text that can be seen; what is fading in has none yet, so an empty answer is asked for again. */
   async text(css) {
-    return this.#call('GET', `/element/${await this.#one(css)}/text`);
+    const read = async () => this.#call('GET', `/element/${await this.#one(css)}/text`);
+    return until(`a text in ${css}`, read, 2_000).catch(read);
   }
 
   texts(css) {
