@@ -1,14 +1,14 @@
 import { colours, display, end, place, plainWindow } from '../lib/programs.mjs';
 import { until } from '../lib/webdriver.mjs';
 
-/** Letters with their smooth edges have many; an empty window has a few. */
-const COLOURS_MIN = 60;
+/** Letters with smooth edges have many; an empty window with its frame and icon has some three hundred. */
+const COLOURS_MIN = 700;
 
 /** What a person sees who just starts the program: WebDriver's pictures are no proof of that. */
 export async function undriven({ test }) {
   await test('the window draws its first page without anybody touching it', async () => {
     const pixels = place('pixels');
-    const window = plainWindow({ home: 'undriven', screen: await display({ pixels }) });
+    const window = plainWindow({ home: 'undriven', screen: await display({ managed: true, pixels }) });
     try {
       await until('a page on the screen', () => colours(pixels) >= COLOURS_MIN, 30_000);
     } finally {
