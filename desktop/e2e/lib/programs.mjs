@@ -112,6 +112,8 @@ export function plainWindow({ home, screen }) {
     XDG_DATA_HOME: dirs.data,
     XDG_CACHE_HOME: dirs.cache,
     XDG_RUNTIME_DIR: dirs.runtime,
+    LANG: 'ko_KR.UTF-8',
+    LC_ALL: 'ko_KR.UTF-8',
     GDK_BACKEND: 'x11',
   };
   return start('dbus-run-session', ['--', program('sori-desktop'), '--profile', place('apps', home, 'profile')], { env });

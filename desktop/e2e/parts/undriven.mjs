@@ -1,5 +1,6 @@
+import assert from 'node:assert/strict';
 import { colours, display, end, place, plainWindow } from '../lib/programs.mjs';
-import { until } from '../lib/webdriver.mjs';
+import { sleep, until } from '../lib/webdriver.mjs';
 
 /** Letters with smooth edges have many; an empty window with its frame and icon has some three hundred. */
 const COLOURS_MIN = 700;
@@ -11,6 +12,9 @@ export async function undriven({ test }) {
     const window = plainWindow({ home: 'undriven', screen: await display({ managed: true, pixels }) });
     try {
       await until('a page on the screen', () => colours(pixels) >= COLOURS_MIN, 30_000);
+      // And it stays when nothing moves any more.
+      await sleep(3_000);
+      assert.ok(colours(pixels) >= COLOURS_MIN, `${colours(pixels)} colours are left`);
     } finally {
       await end(window);
     }
