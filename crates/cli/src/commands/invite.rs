@@ -56,16 +56,15 @@ pub(crate) async fn run(screen: Screen, client: &Client, args: InviteArgs) -> Re
     }
 }
 
-/// The link, and its QR code if a person looks at it.
+/// The QR code if a person looks at it, and below it, where it stays in sight, the link.
 pub(crate) fn print(screen: Screen, url: &str) -> Result<(), Failure> {
     screen.report(&json!({ "url": url }))?;
-    screen.say(screen.words().invite_link)?;
-    screen.say(&format!("\n{url}\n"))?;
     // A link too long for a code still works as a link.
     if let (true, Ok(matrix)) = (crate::screen::is_interactive(), QrMatrix::new(url)) {
         screen.say(&show::qr(&matrix))?;
     }
-    Ok(())
+    screen.say(screen.words().invite_link)?;
+    screen.say(&format!("\n{url}\n"))
 }
 
 /// Where people come in.
