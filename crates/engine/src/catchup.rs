@@ -463,8 +463,19 @@ impl Engine {
             self.sessions.running.insert(number, running);
             return Ok(());
         };
-        let mut fetch = |id: &_| self.entry(channel, id);
-        let Ok(step) = session.handle(message, &mut fetch) else {
+        let mut trouble = None;
+        let mut fetch = |id: &_| {
+            let found = self.entry(channel, id);
+            found.unwrap_or_else(|error| {
+                trouble = Some(error);
+                None
+            })
+        };
+        let step = session.handle(message, &mut fetch);
+        if let Some(error) = trouble {
+            return Err(error);
+        }
+        let Ok(step) = step else {
             self.topics_stale = true;
             return Ok(());
         };
@@ -485,15 +496,19 @@ impl Engine {
             running.accepted = accepted;
         }
         if step.finished {
-            self.sessions.running.remove(&number);
-            self.topics_stale = true;
-            if accepted {
-                // Others may miss what we have just got; and the peer learns that we hold it.
-                self.plan_hello_now(channel, now);
-            }
-            self.sync_changed(channel);
+            self.session_finished(number, channel, accepted, now);
         }
         Ok(())
+    }
+
+    fn session_finished(&mut self, number: u64, channel: u32, accepted: bool, now: Time) {
+        self.sessions.running.remove(&number);
+        self.topics_stale = true;
+        if accepted {
+            // Others may miss what we have just got; and the peer learns that we hold it.
+            self.plan_hello_now(channel, now);
+        }
+        self.sync_changed(channel);
     }
 
     fn log_len(&self, channel: u32) -> u64 {
@@ -502,16 +517,18 @@ impl Engine {
             .map_or(0, |held| held.log.fingerprint.count)
     }
 
-    fn entry(&self, channel: u32, id: &EnvelopeId) -> Option<Entry> {
-        let (sequence, day) = self.channels.get(&channel)?.log.find(id)?;
+    fn entry(&self, channel: u32, id: &EnvelopeId) -> Result<Option<Entry>, Error> {
+        let held = self.channels.get(&channel);
+        let Some((sequence, day)) = held.and_then(|held| held.log.find(id)) else {
+            return Ok(None);
+        };
         let sealed = self
             .store
-            .get(table::SEALED, &table::of(channel, sequence))
-            .ok()??;
-        Some(Entry {
+            .get(table::SEALED, &table::of(channel, sequence))?;
+        Ok(sealed.map(|sealed| Entry {
             day,
             sealed: sealed.to_vec(),
-        })
+        }))
     }
 
     pub(crate) fn sessions_timeout(&mut self, now: Time) -> Result<(), Error> {

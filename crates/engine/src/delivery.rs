@@ -81,9 +81,9 @@ impl Engine {
     }
 
     /// The topics of all channels that are listened to, at the group's relays and the profile's.
-    pub(crate) fn channel_topics(&mut self, now: Time) -> Vec<Wanted> {
+    pub(crate) fn channel_topics(&mut self, now: Time) -> Result<Vec<Wanted>, Error> {
         let days = channel::days(now);
-        let relays = self.relays_of_groups(now);
+        let relays = self.relays_of_groups(now)?;
         let mut per_group: BTreeMap<GroupId, usize> = BTreeMap::new();
         let mut wanted = Vec::new();
         // The newest channels first, so that the bound drops the oldest.
@@ -120,10 +120,13 @@ impl Engine {
                 }));
             }
         }
-        wanted
+        Ok(wanted)
     }
 
-    fn relays_of_groups(&mut self, now: Time) -> BTreeMap<GroupId, BTreeSet<RelayUrl>> {
+    fn relays_of_groups(
+        &mut self,
+        now: Time,
+    ) -> Result<BTreeMap<GroupId, BTreeSet<RelayUrl>>, Error> {
         let own = self.relay.clone();
         let ids: Vec<GroupId> = self.groups.keys().copied().collect();
         let mut relays = BTreeMap::new();
@@ -135,14 +138,18 @@ impl Engine {
                 Ok(Some(engine.group_data(group)?.relays))
             });
             // A group whose head cannot be loaded is not listened to; its verbs say why.
-            let Ok(Some(named)) = found else { continue };
+            let named = match found {
+                Err(error) if error.is_fatal() => return Err(error),
+                Ok(None) | Err(_) => continue,
+                Ok(Some(named)) => named,
+            };
             let urls = own
                 .iter()
                 .cloned()
                 .chain(named.iter().filter_map(|url| url.parse().ok()));
             relays.insert(id, urls.take(RELAYS_PER_GROUP_MAX).collect());
         }
-        relays
+        Ok(relays)
     }
 
     /// Writes a message to the log of a channel and hands it to whoever is listening.

@@ -98,7 +98,7 @@ impl Engine {
     pub fn flush(&mut self, now: Time) -> Result<Vec<Effect>, Error> {
         if self.topics_stale {
             self.topics_stale = false;
-            let wanted = self.wanted_topics(now);
+            let wanted = self.wanted_topics(now)?;
             self.network
                 .want(wanted, self.relay.as_ref(), &mut self.effects);
         }
@@ -380,8 +380,8 @@ impl Engine {
     }
 
     /// Every topic that should be attached now, at every relay where others may be.
-    fn wanted_topics(&mut self, now: Time) -> Vec<Wanted> {
-        let mut wanted = self.channel_topics(now);
+    fn wanted_topics(&mut self, now: Time) -> Result<Vec<Wanted>, Error> {
+        let mut wanted = self.channel_topics(now)?;
         wanted.extend(self.invite_topics(now));
         wanted.extend(self.join_topics());
         wanted.extend(self.sessions.topics());
@@ -395,6 +395,6 @@ impl Engine {
                 purpose: Purpose::Idle,
             });
         }
-        wanted
+        Ok(wanted)
     }
 }

@@ -33,7 +33,7 @@ fn near_midnight_the_topics_of_both_days_are_listened_to() {
 
 /// The channels whose topics somebody wants to be attached to.
 fn listened(peer: &mut Peer, now: Time) -> BTreeSet<u32> {
-    let wanted = peer.engine.channel_topics(now).into_iter();
+    let wanted = peer.engine.channel_topics(now).unwrap().into_iter();
     wanted
         .filter_map(|wanted| match wanted.purpose {
             Purpose::Channel { channel, .. } => Some(channel),
