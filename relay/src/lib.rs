@@ -34,11 +34,15 @@ mod hub;
 mod key;
 mod server;
 pub mod session;
+mod settings;
 pub mod stream;
 pub mod switch;
 mod tls;
+mod totals;
 mod transport;
 
 pub use hub::Hub;
 pub use key::{KeyError, RelaySecret};
-pub use server::{Options, Server, StartError};
+pub use server::{Server, StartError};
+pub use settings::{CertificateFiles, Limits, Rate, Settings, Tcp};
+pub use totals::{Current, Monitor, Totals};

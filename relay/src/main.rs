@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
-use sori_relay::{KeyError, Options, RelaySecret, Server, StartError, hardening};
+use sori_relay::{KeyError, RelaySecret, Server, Settings, StartError, hardening};
 use sori_wire::{InvalidRelayUrl, RelayUrl};
 use tokio::signal::unix::{SignalKind, signal};
 use zeroizing_alloc::ZeroAlloc;
@@ -91,13 +91,10 @@ async fn serve(arguments: &RunArguments, secret: RelaySecret) -> Result<(), Fail
     // Signals are taken before the relay says that it is ready, so none is lost.
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Runtime)?;
-    let options = Options {
-        listen: arguments.listen,
-        connections_max: arguments.max_connections,
-        queued_bytes_max: QUEUED_BYTES_MAX,
-    };
-    let server = Server::bind(options, &secret)?;
-    drop(secret);
+    let mut settings = Settings::new(arguments.listen, secret);
+    settings.limits.connections_max = arguments.max_connections;
+    let server = Server::start(&settings)?;
+    drop(settings);
     announce(&server, arguments.public.as_ref())?;
     let stop = async {
         tokio::select! {
@@ -105,7 +102,8 @@ async fn serve(arguments: &RunArguments, secret: RelaySecret) -> Result<(), Fail
             _ = interrupt.recv() => {}
         }
     };
-    server.run(stop).await;
+    stop.await;
+    server.drain().await;
     Ok(())
 }
 
@@ -128,6 +126,3 @@ fn announce(server: &Server, public: Option<&Public>) -> Result<(), Failure> {
     writeln!(stdout, "ready {url}").map_err(Failure::Output)?;
     stdout.flush().map_err(Failure::Output)
 }
-
-/// Most bytes of frames that may wait over all connections: 256 MiB.
-const QUEUED_BYTES_MAX: usize = 256 << 20;

@@ -9,24 +9,14 @@ use std::time::Duration;
 use quinn::{Connection, Endpoint, Incoming, VarInt};
 use sori_wire::limits::{HANDSHAKE_MS_MAX, UNATTACHED_MS_MAX};
 use sori_wire::{CloseCode, RelayKey};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use crate::hub::Hub;
-use crate::key::RelaySecret;
+use crate::settings::Settings;
+use crate::totals::Monitor;
 use crate::{session, tls, transport};
-
-/// How a relay is to run.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Address to listen on; port 0 takes any free one.
-    pub listen: SocketAddr,
-    /// Most connections at a time. Further ones are refused in the handshake.
-    pub connections_max: usize,
-    /// Most bytes of frames that may wait over all connections.
-    pub queued_bytes_max: usize,
-}
 
 /// Why a relay could not start.
 #[derive(Debug, thiserror::Error)]
@@ -38,40 +28,34 @@ pub struct StartError {
     pub source: io::Error,
 }
 
-/// A relay that listens.
+/// A relay that runs.
 #[derive(Debug)]
 pub struct Server {
-    endpoint: Endpoint,
     local: SocketAddr,
     key: RelayKey,
-    hub: Hub,
-    places: Arc<Semaphore>,
-    handshakes: Arc<Semaphore>,
+    monitor: Monitor,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<()>,
 }
 
 impl Server {
-    /// Opens the socket. Must be called inside a tokio runtime.
+    /// Opens the sockets and serves from then on, in the background.
     ///
     /// # Errors
     /// [`StartError`] if the address cannot be had.
-    pub fn bind(options: Options, secret: &RelaySecret) -> Result<Self, StartError> {
-        let open = || {
-            let endpoint = transport::endpoint(options.listen, secret)?;
-            let local = endpoint.local_addr()?;
-            Ok((endpoint, local))
-        };
-        let (endpoint, local) = open().map_err(|source| StartError {
-            listen: options.listen,
-            source,
-        })?;
-        let places = options.connections_max.min(Semaphore::MAX_PERMITS);
+    pub fn start(settings: &Settings) -> Result<Self, StartError> {
+        let listener = Listener::bind(settings)?;
+        let local = listener.local;
+        let (stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(listener.run(async {
+            let _or_server_dropped = stopped.await;
+        }));
         Ok(Self {
-            endpoint,
             local,
-            key: secret.public(),
-            hub: Hub::new(options.queued_bytes_max),
-            places: Arc::new(Semaphore::new(places)),
-            handshakes: Arc::new(Semaphore::new(HANDSHAKES_UNPROVEN_MAX)),
+            key: settings.secret.public(),
+            monitor: Monitor::default(),
+            stop,
+            running,
         })
     }
 
@@ -87,9 +71,51 @@ impl Server {
         self.key
     }
 
-    /// Serves until `stop` resolves; then tells every client, lets what waits go out for at most
-    /// three seconds, and closes (`protocol §2.8`).
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    /// What it can say about itself.
+    #[must_use]
+    pub fn monitor(&self) -> Monitor {
+        self.monitor.clone()
+    }
+
+    /// Lets nobody in any more, tells every client, lets what waits go out for at most three
+    /// seconds, and closes (`protocol §2.8`).
+    pub async fn drain(self) {
+        let _already_over = self.stop.send(());
+        let _over = self.running.await;
+    }
+}
+
+#[derive(Debug)]
+struct Listener {
+    endpoint: Endpoint,
+    local: SocketAddr,
+    hub: Hub,
+    places: Arc<Semaphore>,
+    handshakes: Arc<Semaphore>,
+}
+
+impl Listener {
+    fn bind(settings: &Settings) -> Result<Self, StartError> {
+        let open = || {
+            let endpoint = transport::endpoint(settings.listen, &settings.secret)?;
+            let local = endpoint.local_addr()?;
+            Ok((endpoint, local))
+        };
+        let (endpoint, local) = open().map_err(|source| StartError {
+            listen: settings.listen,
+            source,
+        })?;
+        let places = settings.limits.connections_max.min(Semaphore::MAX_PERMITS);
+        Ok(Self {
+            endpoint,
+            local,
+            hub: Hub::new(settings.limits.queued_bytes_max),
+            places: Arc::new(Semaphore::new(places)),
+            handshakes: Arc::new(Semaphore::new(HANDSHAKES_UNPROVEN_MAX)),
+        })
+    }
+
+    async fn run(self, stop: impl Future<Output = ()>) {
         let mut sessions = JoinSet::new();
         let mut stop = std::pin::pin!(stop);
         loop {

@@ -46,6 +46,7 @@
     clippy::iter_over_hash_type
 )]
 
+mod access;
 mod close;
 mod codec;
 mod frame;
@@ -55,6 +56,7 @@ mod relay_key;
 mod relay_url;
 mod topic;
 
+pub use access::{AccessKey, AccessProof, InvalidAccessKey};
 pub use close::CloseCode;
 pub use codec::{DecodeError, Decoder, DeliverHeader, Message};
 pub use frame::{Frame, FrameTooLong};
