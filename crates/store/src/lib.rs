@@ -62,6 +62,7 @@
     )
 )]
 
+pub mod backup;
 mod entropy;
 mod error;
 mod kv;

@@ -128,7 +128,8 @@ pub(crate) fn wrapping_key(
     }
 }
 
-fn hash_passphrase(
+/// Argon2id over a passphrase.
+pub(crate) fn hash_passphrase(
     passphrase: &str,
     cost: Cost,
     salt: &[u8; 16],
