@@ -22,7 +22,7 @@ pub enum Class {
     Add = 2,
     /// Realises leaving, or removes own devices.
     Leave = 3,
-    /// Renews the author's keys and nothing else; resync will be here too.
+    /// Renews the author's keys and nothing else, or brings back a device that had lost its state.
     Update = 4,
 }
 
@@ -99,7 +99,10 @@ pub struct CommitHeader {
     pub added: Vec<Member>,
     /// Devices that it removes, with their leaves in the parent.
     pub removed: Vec<Member>,
-    /// Whether this device is among the removed.
+    /// The author, with its leaf in the child, if it came back by this commit after it had lost its state. It is
+    /// the same device as before, and not among the added and removed.
+    pub rejoined: Option<Member>,
+    /// Whether this device is among the removed, or another copy of it came back in its place.
     pub removes_me: bool,
     /// What it changes in the group data.
     pub changes: Vec<Change>,

@@ -210,15 +210,10 @@ fn check_joined(snapshot: &Snapshot) -> Result<(), Error> {
     for leaf in snapshot.leaves() {
         check_leaf(leaf).map_err(|_| Invalid::Welcome)?;
     }
-    let data = snapshot.data();
-    let is_member = |account: &_| snapshot.role_of(account).is_some();
-    if !data.admins.iter().chain([&data.owner]).all(is_member) || snapshot.has_duplicate_device() {
-        return Err(Invalid::GroupData.into());
-    }
-    Ok(())
+    Ok(snapshot.public().check_roles()?)
 }
 
-fn join_config() -> MlsGroupJoinConfig {
+pub(crate) fn join_config() -> MlsGroupJoinConfig {
     MlsGroupJoinConfig::builder()
         .wire_format_policy(PURE_PLAINTEXT_WIRE_FORMAT_POLICY)
         .use_ratchet_tree_extension(true)

@@ -56,6 +56,9 @@ pub enum Invalid {
     /// The group data extension is missing, malformed or against its limits.
     #[error("group data not valid")]
     GroupData,
+    /// The GroupInfo does not pass RFC 9420 §12.4.3, or a member in it is not one our groups can have.
+    #[error("GroupInfo not valid")]
+    GroupInfo,
     /// The commit does not pass RFC 9420 §12.4.2 (signature, tags, tree, path, proposals).
     #[error("commit not valid")]
     Commit,
@@ -89,8 +92,8 @@ pub enum Refusal {
     /// The same device twice in the group.
     #[error("duplicate device")]
     DuplicateDevice,
-    /// An external commit: nobody joins this way; resync will come through here.
-    #[error("external commit")]
+    /// From outside of the group: nobody joins this way, only a device that is in the group comes back.
+    #[error("external sender")]
     External,
     /// Group data other than what the content of the commit requires.
     #[error("unexpected group data")]

@@ -1,6 +1,7 @@
 //! Translating OpenMLS' errors into who is at fault.
 
 use openmls::framing::errors::MessageDecryptionError;
+use openmls::group::{ExternalCommitValidationError, PublicProcessMessageError};
 use openmls::prelude::{
     MlsGroupStateError, ProcessMessageError, StageCommitError, ValidationError,
 };
@@ -33,16 +34,39 @@ pub(crate) fn of_commit(error: &ProcessError) -> Error {
         reason = "all other faults are one to the caller: not a valid commit"
     )]
     match error {
-        ProcessMessageError::InvalidCommit(StageCommitError::OwnCommitMismatch) => {
-            NeedsState::OwnCommit.into()
-        }
-        ProcessMessageError::InvalidCommit(StageCommitError::MissingProposal) => {
-            Refusal::ByReference.into()
-        }
+        ProcessMessageError::InvalidCommit(error) => of_staging(error),
         ProcessMessageError::StorageError(_) => Error::Internal("rows of the group"),
         ProcessMessageError::GroupStateError(MlsGroupStateError::UseAfterEviction) => {
             NeedsState::NotMember.into()
         }
+        _ => Invalid::Commit.into(),
+    }
+}
+
+/// Why a commit does not pass from outside.
+pub(crate) fn of_public_commit(error: &PublicProcessMessageError) -> Error {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other faults are one to the caller: not a valid commit"
+    )]
+    match error {
+        PublicProcessMessageError::InvalidCommit(error) => of_staging(error),
+        _ => Invalid::Commit.into(),
+    }
+}
+
+fn of_staging(error: &StageCommitError) -> Error {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other faults are one to the caller: not a valid commit"
+    )]
+    match error {
+        StageCommitError::OwnCommitMismatch => NeedsState::OwnCommit.into(),
+        StageCommitError::MissingProposal
+        | StageCommitError::ExternalCommitValidation(
+            ExternalCommitValidationError::ReferencedProposal,
+        ) => Refusal::ByReference.into(),
+        StageCommitError::ExternalCommitValidation(_) => Refusal::Content.into(),
         _ => Invalid::Commit.into(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use openmls::prelude::{CommitMessageBundle, LeafNodeIndex, MlsGroup, MlsMessageOut};
+use openmls::prelude::{CommitMessageBundle, LeafNodeIndex, MlsGroup, MlsMessageOut, Sender};
 
 use crate::commit::CommitAad;
 use crate::crypto::Provider;
@@ -84,7 +84,7 @@ impl Head {
 
     pub(crate) fn commit_plan(&self, core: &Core, plan: Plan) -> Result<OwnCommit, Error> {
         let parent = &self.0;
-        let author = *parent.me().ok_or(NeedsState::NotMember)?;
+        let author = parent.me().ok_or(NeedsState::NotMember)?.leaf;
         let aad = CommitAad {
             parent: parent.state(),
             orders: plan.orders.clone(),
@@ -97,7 +97,8 @@ impl Head {
             .pending_commit()
             .ok_or(Error::Internal("pending commit"))?;
         let hash = staged.group_context().confirmed_transcript_hash();
-        let header = policy::judge(parent, &author, &aad, staged, hash)?;
+        let author = Sender::Member(LeafNodeIndex::new(author));
+        let header = policy::judge(&parent.parent(), &author, &aad, staged, hash)?;
         let (message, welcome) = encode(bundle)?;
         group
             .merge_pending_commit(&provider)
@@ -143,7 +144,7 @@ fn build(
 }
 
 /// The commit and the Welcome as bytes.
-fn encode(bundle: CommitMessageBundle) -> Result<(Vec<u8>, Option<Vec<u8>>), Error> {
+pub(crate) fn encode(bundle: CommitMessageBundle) -> Result<(Vec<u8>, Option<Vec<u8>>), Error> {
     let (message, welcome, _) = bundle.into_messages();
     let bytes =
         |message: MlsMessageOut| message.to_bytes().map_err(|_| Error::Internal("encoding"));

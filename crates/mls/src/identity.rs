@@ -244,6 +244,11 @@ impl Device {
         }
     }
 
+    /// Signs as it stands, as MLS does.
+    pub(crate) fn sign_plain(&self, message: &[u8]) -> Vec<u8> {
+        self.key.sign(message).to_vec()
+    }
+
     /// A device that claims an account that did not vouch for it.
     pub(crate) fn forged(account: &AccountId, secret: &[u8; 32]) -> Self {
         let own = Self::with_id(

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::identity::verify_device_signature;
 use crate::limits::{ORDER_AGE_EPOCHS_MAX, ORDER_LEN_MAX};
+use crate::public::PublicState;
 use crate::{
     AccountId, Device, DeviceId, Epoch, Error, GroupId, Invalid, Refusal, Snapshot, StateId,
 };
@@ -140,25 +141,29 @@ impl Order {
     /// [`Refusal::OwnerLeaves`] if the owner would leave others behind; [`Refusal::Order`] if it is of another
     /// group, spent, more than 256 epochs away, about nobody in this state, or not signed by a device of its issuer.
     pub fn verify(&self, parent: &Snapshot) -> Result<(), Error> {
+        self.holds_in(parent.public())
+    }
+
+    pub(crate) fn holds_in(&self, parent: &PublicState) -> Result<(), Error> {
         let body = &self.body;
-        let here = parent.epoch().0;
+        let here = parent.epoch.0;
         let times =
             here.saturating_sub(ORDER_AGE_EPOCHS_MAX)..=here.saturating_add(ORDER_AGE_EPOCHS_MAX);
         let id = self.id();
         let spent = parent
-            .data()
+            .data
             .spent_orders
             .iter()
             .any(|(_, other)| *other == id);
         let issuer = parent
-            .members()
+            .members
             .iter()
             .find(|member| member.account == body.issuer && member.device == body.issuer_device)
             .ok_or(Refusal::Order)?;
         let may = match body.kind {
             OrderKind::Leave => body.issuer == body.target,
         };
-        if body.group != parent.group_id() || spent || !times.contains(&body.base_epoch.0) || !may {
+        if body.group != parent.group || spent || !times.contains(&body.base_epoch.0) || !may {
             return Err(Refusal::Order.into());
         }
         verify_device_signature(
@@ -168,7 +173,7 @@ impl Order {
             &self.signature.to_bytes(),
         )
         .map_err(|_| Refusal::Order)?;
-        if body.target == parent.data().owner {
+        if body.target == parent.data.owner {
             return Err(Refusal::OwnerLeaves.into());
         }
         Ok(())

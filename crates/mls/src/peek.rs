@@ -34,6 +34,7 @@ const VERSION_MLS10: u16 = 1;
 const PUBLIC_MESSAGE: u16 = 1;
 const PRIVATE_MESSAGE: u16 = 2;
 const SENDER_MEMBER: u8 = 1;
+const SENDER_NEW_MEMBER_COMMIT: u8 = 4;
 const CONTENT_APPLICATION: u8 = 1;
 const CONTENT_PROPOSAL: u8 = 2;
 const CONTENT_COMMIT: u8 = 3;
@@ -67,11 +68,11 @@ impl<'a> Reader<'a> {
             return Err(Invalid::TooLong.into());
         }
         let (group, epoch) = (self.group()?, self.epoch()?);
-        // Resync by external commit, of a device that was a member, will be told apart here.
-        if self.u8()? != SENDER_MEMBER {
-            return Err(Refusal::External.into());
-        }
-        self.take(size_of::<u32>())?;
+        match self.u8()? {
+            SENDER_MEMBER => self.take(size_of::<u32>())?,
+            SENDER_NEW_MEMBER_COMMIT => &[],
+            _ => return Err(Refusal::External.into()),
+        };
         let aad = self.vector()?;
         match self.u8()? {
             CONTENT_COMMIT => {

@@ -65,7 +65,7 @@ impl Plan {
         }
         let targets: Vec<_> = orders.iter().map(Order::target).collect();
         let removes = leaves_of(parent, &targets);
-        let data = Some(roles::after_orders(parent, orders)?);
+        let data = Some(roles::after_orders(parent.public(), orders)?);
         Ok(Self {
             removes,
             data,

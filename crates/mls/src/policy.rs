@@ -11,52 +11,71 @@ use crate::commit::{BranchKey, Class, CommitAad, CommitHeader, changes};
 use crate::identity::Identity;
 use crate::key_package::{check, check_leaf};
 use crate::limits::{ADDS_PER_COMMIT_MAX, MEMBERS_MAX};
+use crate::public::{Parent, PublicState};
 use crate::{
-    AccountId, Conversation, Epoch, Error, GroupData, JoinPolicy, Member, Order, Refusal, Role,
-    Snapshot, StateId, roles,
+    AccountId, Conversation, Epoch, Error, GroupData, Invalid, JoinPolicy, Member, Order, Refusal,
+    Role, StateId, roles,
 };
 
+mod resync;
 #[cfg(test)]
 mod tests;
 
 /// Judges a commit that MLS accepts.
 pub(crate) fn judge(
-    parent: &Snapshot,
-    author: &Member,
+    parent: &Parent<'_>,
+    sender: &Sender,
     aad: &[u8],
     commit: &StagedCommit,
     confirmed_transcript_hash: &[u8],
 ) -> Result<CommitHeader, Error> {
     let aad = CommitAad::decode(aad)?;
-    if aad.parent != parent.state() {
+    let public = parent.public;
+    if aad.parent != public.id {
         return Err(Refusal::AssociatedData.into());
     }
-    let content = Content::read(parent, author, commit, aad.orders)?;
-    check_update_path(parent, author, commit)?;
-    let class = content.classify(parent, author)?;
+    let (author, content) = match sender {
+        Sender::Member(leaf) => {
+            let author = public.member_by_leaf(leaf.u32());
+            let author = author.ok_or(Invalid::UnexpectedKind)?;
+            check_update_path(parent, author, commit)?;
+            (
+                author,
+                Content::read(public, author.leaf, commit, aad.orders)?,
+            )
+        }
+        Sender::NewMemberCommit => resync::read(parent, commit, &aad.orders)?,
+        Sender::External(_) | Sender::NewMemberProposal => return Err(Refusal::External.into()),
+    };
+    let class = content.classify(public, author)?;
     let epoch = Epoch(commit.group_context().epoch().as_u64());
-    let id = StateId::of(&parent.group_id(), epoch, confirmed_transcript_hash);
-    let rank = parent.data().rank_of(&author.account);
-    let me = parent.me().map(|me| me.leaf);
+    let id = StateId::of(&public.group, epoch, confirmed_transcript_hash);
+    let rank = public.data.rank_of(&author.account);
+    let takes_my_leaf = content.rejoined.is_some() && Some(author.leaf) == parent.me;
+    let removes_me = |member: &Member| Some(member.leaf) == parent.me;
     Ok(CommitHeader {
         id,
-        parent: parent.state(),
+        parent: public.id,
         epoch,
-        key: BranchKey::new(class, rank, &parent.state(), &author.account, id),
+        key: BranchKey::new(class, rank, &public.id, &author.account, id),
         author: author.account,
         author_device: author.device,
-        removes_me: content.removed.iter().any(|member| Some(member.leaf) == me),
-        changes: changes(parent.data(), content.data_after(parent)),
+        removes_me: takes_my_leaf || content.removed.iter().any(removes_me),
+        changes: changes(&public.data, content.data_after(public)),
         added: content.added,
         removed: content.removed,
+        rejoined: content.rejoined,
         orders: content.orders,
     })
 }
 
 /// What a commit contains, sorted.
+#[derive(Default)]
 struct Content {
     added: Vec<Member>,
     removed: Vec<Member>,
+    /// The author, if this is how it came back.
+    rejoined: Option<Member>,
     /// The group data it sets, if it does.
     data: Option<GroupData>,
     orders: Vec<Order>,
@@ -65,8 +84,8 @@ struct Content {
 impl Content {
     /// Takes the proposals apart and refuses every kind that is not in use.
     fn read(
-        parent: &Snapshot,
-        author: &Member,
+        parent: &PublicState,
+        author: u32,
         commit: &StagedCommit,
         orders: Vec<Order>,
     ) -> Result<Self, Error> {
@@ -75,7 +94,7 @@ impl Content {
             if queued.proposal_or_ref_type() != ProposalOrRefType::Proposal {
                 return Err(Refusal::ByReference.into());
             }
-            if !matches!(queued.sender(), Sender::Member(leaf) if leaf.u32() == author.leaf) {
+            if !matches!(queued.sender(), Sender::Member(leaf) if leaf.u32() == author) {
                 return Err(Refusal::External.into());
             }
             #[expect(
@@ -96,22 +115,23 @@ impl Content {
                 _ => return Err(Refusal::ProposalType.into()),
             }
         }
-        let data_after = data.as_ref().unwrap_or_else(|| parent.data());
+        let data_after = data.as_ref().unwrap_or(&parent.data);
         let added = added_members(parent, data_after, &adds)?;
         Ok(Self {
             added,
             removed,
             data,
             orders,
+            ..Self::default()
         })
     }
 
-    fn data_after<'a>(&'a self, parent: &'a Snapshot) -> &'a GroupData {
-        self.data.as_ref().unwrap_or_else(|| parent.data())
+    fn data_after<'a>(&'a self, parent: &'a PublicState) -> &'a GroupData {
+        self.data.as_ref().unwrap_or(&parent.data)
     }
 
     /// The class of exactly this content, if the author may make it (protocol §5.3).
-    fn classify(&self, parent: &Snapshot, author: &Member) -> Result<Class, Error> {
+    fn classify(&self, parent: &PublicState, author: &Member) -> Result<Class, Error> {
         let adds = !self.added.is_empty();
         let removes = !self.removed.is_empty();
         match (adds, removes, &self.data, self.orders.is_empty()) {
@@ -126,10 +146,15 @@ impl Content {
     }
 
     /// Class 3: members realise that others leave.
-    fn leave(&self, parent: &Snapshot, author: &Member, data: &GroupData) -> Result<Class, Error> {
+    fn leave(
+        &self,
+        parent: &PublicState,
+        author: &Member,
+        data: &GroupData,
+    ) -> Result<Class, Error> {
         self.orders
             .iter()
-            .try_for_each(|order| order.verify(parent))?;
+            .try_for_each(|order| order.holds_in(parent))?;
         let targets: BTreeSet<_> = self.orders.iter().map(Order::target).collect();
         if targets.len() != self.orders.len() || targets != accounts(&self.removed) {
             return Err(Refusal::Order.into());
@@ -146,7 +171,7 @@ impl Content {
     ///
     /// The author decides here, and so is the issuer as well. With orders to remove, any member will realise what
     /// the issuer decided, and issuer and author part: in the ranks compared here and in the branch key.
-    fn removal(&self, parent: &Snapshot, author: &Member) -> Result<Class, Error> {
+    fn removal(&self, parent: &PublicState, author: &Member) -> Result<Class, Error> {
         let targets = accounts(&self.removed);
         if targets.iter().eq([&author.account]) {
             return match &self.data {
@@ -154,7 +179,7 @@ impl Content {
                 None => Ok(Class::Leave),
             };
         }
-        let before = parent.data();
+        let before = &parent.data;
         for target in &targets {
             check_outranks(before, &author.account, target)?;
         }
@@ -169,21 +194,21 @@ impl Content {
     }
 
     /// Class 2.
-    fn add(&self, parent: &Snapshot, author: &Member) -> Result<Class, Error> {
+    fn add(&self, parent: &PublicState, author: &Member) -> Result<Class, Error> {
         let own_devices = self
             .added
             .iter()
             .all(|member| member.account == author.account);
-        let may = match parent.data().join_policy {
+        let may = match parent.data.join_policy {
             JoinPolicy::Members => true,
             JoinPolicy::Admins => author.role != Role::Member,
         };
         if !may && !own_devices {
             return Err(Refusal::NotAllowed.into());
         }
-        let mut all = accounts(parent.members());
+        let mut all = accounts(&parent.members);
         all.extend(accounts(&self.added));
-        if parent.data().direct == Conversation::Direct && all.len() > 2 {
+        if parent.data.direct == Conversation::Direct && all.len() > 2 {
             return Err(Refusal::DirectIsFull.into());
         }
         Ok(Class::Add)
@@ -192,11 +217,11 @@ impl Content {
     /// Whoever is removed goes with all devices.
     fn check_complete(
         &self,
-        parent: &Snapshot,
+        parent: &PublicState,
         targets: &BTreeSet<AccountId>,
     ) -> Result<(), Refusal> {
         let of_targets = parent
-            .members()
+            .members
             .iter()
             .filter(|member| targets.contains(&member.account))
             .count();
@@ -208,8 +233,8 @@ impl Content {
 }
 
 /// Classes 0 and 1: changes to the group data alone.
-fn group_data(parent: &Snapshot, author: &Member, after: &GroupData) -> Result<Class, Error> {
-    let before = parent.data();
+fn group_data(parent: &PublicState, author: &Member, after: &GroupData) -> Result<Class, Error> {
+    let before = &parent.data;
     if author.role == Role::Member {
         return Err(Refusal::NotAllowed.into());
     }
@@ -233,8 +258,8 @@ fn group_data(parent: &Snapshot, author: &Member, after: &GroupData) -> Result<C
 }
 
 /// One account gets another role.
-fn role_change(parent: &Snapshot, author: &Member, after: &GroupData) -> Result<Class, Error> {
-    let before = parent.data();
+fn role_change(parent: &PublicState, author: &Member, after: &GroupData) -> Result<Class, Error> {
+    let before = &parent.data;
     let account = subject(before, after).ok_or(Refusal::GroupData)?;
     parent.role_of(&account).ok_or(Refusal::GroupData)?;
     let role = after.role_of(&account);
@@ -270,20 +295,16 @@ fn subject(before: &GroupData, after: &GroupData) -> Option<AccountId> {
 
 /// The members that these KeyPackages become, with the leaves that RFC 9420 §12.1.1 gives them.
 fn added_members(
-    parent: &Snapshot,
+    parent: &PublicState,
     data: &GroupData,
     adds: &[&KeyPackage],
 ) -> Result<Vec<Member>, Error> {
-    let members = parent.members();
+    let members = &parent.members;
     if adds.len() > ADDS_PER_COMMIT_MAX || adds.len().saturating_add(members.len()) > MEMBERS_MAX {
         return Err(Refusal::TooMany.into());
     }
-    let mut devices: BTreeSet<_> = members
-        .iter()
-        .map(|member| (member.account, member.device))
-        .collect();
-    let occupied: BTreeSet<_> = members.iter().map(|member| member.leaf).collect();
-    let mut free_leaves = (0..).filter(|leaf| !occupied.contains(leaf));
+    let mut devices: BTreeSet<_> = members.iter().map(|m| (m.account, m.device)).collect();
+    let mut free_leaves = parent.free_leaves();
     let mut added = Vec::new();
     for key_package in adds {
         let (Identity { account, device }, signature_key) = check(key_package)?;
@@ -304,7 +325,7 @@ fn added_members(
 
 /// A member renews its keys, never its account, device or signature key (protocol §3.2.4).
 fn check_update_path(
-    parent: &Snapshot,
+    parent: &Parent<'_>,
     author: &Member,
     commit: &StagedCommit,
 ) -> Result<(), Refusal> {

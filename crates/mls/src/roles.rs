@@ -1,7 +1,8 @@
 //! How the role table and the list of spent orders move from one state to the next.
 
 use crate::limits::{ORDER_AGE_EPOCHS_MAX, SPENT_ORDERS_MAX};
-use crate::{AccountId, Error, GroupData, Misuse, Order, Refusal, Role, Snapshot};
+use crate::public::PublicState;
+use crate::{AccountId, Error, GroupData, Misuse, Order, Refusal, Role};
 
 /// The data after one account gets a role.
 pub(crate) fn with_role(
@@ -36,10 +37,10 @@ pub(crate) fn without(data: &GroupData, accounts: &[AccountId]) -> GroupData {
 
 /// The data after these orders are realised on a parent: their targets gone from the table, the orders spent, spent
 /// ones forgotten that are too old to be realised again.
-pub(crate) fn after_orders(parent: &Snapshot, orders: &[Order]) -> Result<GroupData, Error> {
+pub(crate) fn after_orders(parent: &PublicState, orders: &[Order]) -> Result<GroupData, Error> {
     let targets: Vec<_> = orders.iter().map(Order::target).collect();
-    let mut after = without(parent.data(), &targets);
-    let epoch = parent.epoch();
+    let mut after = without(&parent.data, &targets);
+    let epoch = parent.epoch;
     let oldest = epoch.0.saturating_sub(ORDER_AGE_EPOCHS_MAX);
     after
         .spent_orders

@@ -1,6 +1,5 @@
 //! One state of a group, to read and to process what was made on it.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use openmls::prelude::tls_codec::DeserializeBytes as _;
@@ -12,8 +11,8 @@ use zeroize::Zeroizing;
 
 use crate::core::mls_group_id;
 use crate::fault;
-use crate::identity::Identity;
 use crate::peek::{Peek, PeekContent, peek};
+use crate::public::{Parent, PublicState};
 use crate::storage::{RowError, RowStore};
 use crate::{
     AccountId, Changes, CommitHeader, Core, Epoch, Error, GroupData, GroupId, Invalid, Member,
@@ -27,10 +26,7 @@ use crate::{
 pub struct Snapshot {
     store: RowStore,
     group: MlsGroup,
-    id: GroupId,
-    state: StateId,
-    data: GroupData,
-    members: Vec<Member>,
+    public: PublicState,
 }
 
 /// A decrypted application message.
@@ -46,14 +42,14 @@ pub struct Decrypted {
 impl Snapshot {
     /// The first state of a group on this device: just made or joined.
     pub(crate) fn founded(store: RowStore, group: MlsGroup) -> Result<Self, Error> {
-        let id = group_id(&group)?;
+        let id = group_id(group.group_id())?;
         let state = state_in_context(&id, &group);
         Self::child(store, group, state)
     }
 
     /// The state that a commit led to; all of its rows are to be stored.
     pub(crate) fn child(store: RowStore, group: MlsGroup, state: StateId) -> Result<Self, Error> {
-        let id = group_id(&group)?;
+        let id = group_id(group.group_id())?;
         // The context of a group that just lost this device does not name the state; the commit did.
         if group.is_active() && state_in_context(&id, &group) != state {
             return Err(Error::Internal("name of a state"));
@@ -183,31 +179,31 @@ impl Snapshot {
     /// The name of this state.
     #[must_use]
     pub const fn state(&self) -> StateId {
-        self.state
+        self.public.id
     }
 
     /// The epoch of this state.
     #[must_use]
-    pub fn epoch(&self) -> Epoch {
-        Epoch(self.group.epoch().as_u64())
+    pub const fn epoch(&self) -> Epoch {
+        self.public.epoch
     }
 
     /// The group this is a state of.
     #[must_use]
     pub const fn group_id(&self) -> GroupId {
-        self.id
+        self.public.group
     }
 
     /// The agreed group data.
     #[must_use]
     pub const fn data(&self) -> &GroupData {
-        &self.data
+        &self.public.data
     }
 
     /// All devices in the group, by leaf.
     #[must_use]
     pub fn members(&self) -> &[Member] {
-        &self.members
+        &self.public.members
     }
 
     /// This device in the group; `None` if the commit to this state removed it.
@@ -222,16 +218,13 @@ impl Snapshot {
     /// The device at a leaf.
     #[must_use]
     pub fn member_by_leaf(&self, leaf: u32) -> Option<&Member> {
-        self.members.iter().find(|member| member.leaf == leaf)
+        self.public.member_by_leaf(leaf)
     }
 
     /// The role of an account; `None` if it is not in the group.
     #[must_use]
     pub fn role_of(&self, account: &AccountId) -> Option<Role> {
-        self.members
-            .iter()
-            .find(|member| member.account == *account)
-            .map(|member| member.role)
+        self.public.role_of(account)
     }
 
     /// A copy of all rows.
@@ -258,49 +251,37 @@ impl Snapshot {
     }
 
     pub(crate) fn leaves(&self) -> impl Iterator<Item = &LeafNode> {
-        self.members
-            .iter()
-            .filter_map(|member| self.leaf(member.leaf))
+        let members = self.public.members.iter();
+        members.filter_map(|member| self.leaf(member.leaf))
     }
 
-    pub(crate) fn has_duplicate_device(&self) -> bool {
-        let devices: BTreeSet<_> = self
-            .members
-            .iter()
-            .map(|member| (member.account, member.device))
-            .collect();
-        devices.len() != self.members.len()
+    pub(crate) const fn group(&self) -> &MlsGroup {
+        &self.group
+    }
+
+    pub(crate) const fn public(&self) -> &PublicState {
+        &self.public
+    }
+
+    pub(crate) fn parent(&self) -> Parent<'_> {
+        Parent {
+            public: &self.public,
+            tree: self.group.public_group(),
+            me: self.me().map(|me| me.leaf),
+        }
     }
 
     fn view(store: RowStore, group: MlsGroup, state: StateId) -> Result<Self, Error> {
-        let id = group_id(&group)?;
-        let data = GroupData::from_extensions(group.extensions())?;
-        let members = group
-            .members()
-            .map(|member| {
-                let identity =
-                    Identity::of_member(&member.credential).ok_or(Invalid::Credential)?;
-                let signature_key = member
-                    .signature_key
-                    .as_slice()
-                    .try_into()
-                    .map_err(|_| Invalid::Credential)?;
-                Ok(Member {
-                    account: identity.account,
-                    device: identity.device,
-                    signature_key,
-                    leaf: member.index.u32(),
-                    role: data.role_of(&identity.account),
-                })
-            })
-            .collect::<Result<_, Invalid>>()?;
+        let name = (
+            group_id(group.group_id())?,
+            state,
+            Epoch(group.epoch().as_u64()),
+        );
+        let public = PublicState::of(name, group.extensions(), group.members())?;
         Ok(Self {
             store,
             group,
-            id,
-            state,
-            data,
-            members,
+            public,
         })
     }
 
@@ -311,7 +292,7 @@ impl Snapshot {
         let PeekContent::Commit { parent } = peek.content else {
             return Err(Invalid::UnexpectedKind.into());
         };
-        if parent != self.state {
+        if parent != self.state() {
             return Err(NeedsState::OtherParent { parent }.into());
         }
         let message = parse(public_message)?;
@@ -321,16 +302,17 @@ impl Snapshot {
             .group
             .process_message(&provider, message)
             .map_err(|error| fault::of_commit(&error))?;
-        let author = self.sender(processed.sender())?;
-        let aad = processed.aad().to_vec();
+        let (sender, aad) = (processed.sender().clone(), processed.aad().to_vec());
         let ProcessedMessageContent::StagedCommitMessage(commit) = processed.into_content() else {
             return Err(Invalid::UnexpectedKind.into());
         };
-        if self.me().is_some_and(|me| me.leaf == author.leaf) {
+        let parent = self.parent();
+        // Not so an external commit of this device: another copy of it came back by that, and this one is out.
+        if matches!(&sender, Sender::Member(leaf) if Some(leaf.u32()) == parent.me) {
             return Err(NeedsState::OwnCommit.into());
         }
-        let hash = transcript::confirmed_hash(&self.group, public_message)?;
-        let header = policy::judge(self, &author, &aad, &commit, &hash)?;
+        let hash = transcript::confirmed_hash(parent.tree, &sender, public_message)?;
+        let header = policy::judge(&parent, &sender, &aad, &commit, &hash)?;
         Ok(Staged {
             header,
             commit: *commit,
@@ -341,7 +323,7 @@ impl Snapshot {
     /// Whether a message claims to be of this group and epoch, and this device can follow it.
     fn expect_here(&self, peek: &Peek) -> Result<(), Error> {
         let here = self.epoch();
-        if peek.group != self.id {
+        if peek.group != self.group_id() {
             return Err(NeedsState::OtherGroup.into());
         }
         if peek.epoch != here {
@@ -372,7 +354,7 @@ struct Staged {
     copy: Snapshot,
 }
 
-fn parse(message: &[u8]) -> Result<ProtocolMessage, Error> {
+pub(crate) fn parse(message: &[u8]) -> Result<ProtocolMessage, Error> {
     let message =
         MlsMessageIn::tls_deserialize_exact_bytes(message).map_err(|_| Invalid::Malformed)?;
     message
@@ -380,12 +362,8 @@ fn parse(message: &[u8]) -> Result<ProtocolMessage, Error> {
         .map_err(|_| Invalid::UnexpectedKind.into())
 }
 
-fn group_id(group: &MlsGroup) -> Result<GroupId, Error> {
-    let id = group
-        .group_id()
-        .as_slice()
-        .try_into()
-        .map_err(|_| Invalid::Welcome)?;
+pub(crate) fn group_id(id: &openmls::prelude::GroupId) -> Result<GroupId, Error> {
+    let id = id.as_slice().try_into().map_err(|_| Invalid::Welcome)?;
     Ok(GroupId::from_bytes(id))
 }
 
@@ -404,9 +382,9 @@ pub(crate) type ProcessError = ProcessMessageError<RowError>;
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Snapshot")
-            .field("state", &self.state)
+            .field("state", &self.state())
             .field("epoch", &self.epoch().0)
-            .field("members", &self.members.len())
+            .field("members", &self.members().len())
             .finish_non_exhaustive()
     }
 }

@@ -3,12 +3,12 @@
 //! The commits are made with OpenMLS directly, as a member with a changed program would.
 
 #[path = "../../tests/common/mod.rs"]
-mod common;
+pub(super) mod common;
 
 use openmls::prelude::{
     Capabilities, Ciphersuite, CredentialType, CredentialWithKey, Extension, ExtensionType,
     Extensions, GroupContext, KeyPackage, LeafNodeIndex, LeafNodeParameters, Lifetime, MlsGroup,
-    NewSignerBundle, PreSharedKeyProposal, Proposal, RequiredCapabilitiesExtension,
+    NewSignerBundle, PreSharedKeyProposal, Proposal, RequiredCapabilitiesExtension, Sender,
     UnknownExtension,
 };
 use openmls::prelude::{CommitBuilder, Initial};
@@ -322,7 +322,7 @@ fn orders_need_their_removal_and_removals_nothing_else() {
     let order = |i: usize| people[i].core.leave_order(&people[i].snapshot()).unwrap();
     let owner = &people[0];
     let with = |orders: Vec<Order>, removed: &[usize], spent: &[Order]| {
-        let mut data = crate::roles::after_orders(&owner.snapshot(), spent).unwrap();
+        let mut data = crate::roles::after_orders(owner.snapshot().public(), spent).unwrap();
         data.admins
             .retain(|admin| !removed.iter().any(|i| people[*i].id() == *admin));
         let leaves = removed
@@ -371,7 +371,8 @@ fn orders_need_their_removal_and_removals_nothing_else() {
     // An admin who leaves also leaves the table.
     let second = order(1);
     let mut data =
-        crate::roles::after_orders(&owner.snapshot(), std::slice::from_ref(&second)).unwrap();
+        crate::roles::after_orders(owner.snapshot().public(), std::slice::from_ref(&second))
+            .unwrap();
     data.admins.push(people[1].id());
     let commit = craft_with(owner, aad(owner, vec![second]), |builder| {
         set_data(
@@ -876,7 +877,8 @@ fn accounts_are_removed_whole() {
     // An order to leave takes all devices, or it is not realised.
     let order = people[1].core.leave_order(&people[1].snapshot()).unwrap();
     let owner = &people[0];
-    let data = crate::roles::after_orders(&owner.snapshot(), std::slice::from_ref(&order)).unwrap();
+    let data = crate::roles::after_orders(owner.snapshot().public(), std::slice::from_ref(&order))
+        .unwrap();
     let half = craft_with(owner, aad(owner, vec![order]), |builder| {
         set_data(builder.propose_removals([LeafNodeIndex::new(1)]), &data)
     });
@@ -884,8 +886,8 @@ fn accounts_are_removed_whole() {
     // The second device cannot realise that its own account leaves.
     second.go(second.head.unwrap());
     let order = people[1].core.leave_order(&people[1].snapshot()).unwrap();
-    let data =
-        crate::roles::after_orders(&second.snapshot(), std::slice::from_ref(&order)).unwrap();
+    let data = crate::roles::after_orders(second.snapshot().public(), std::slice::from_ref(&order))
+        .unwrap();
     let own = craft_with(&second, aad(&second, vec![order]), |builder| {
         set_data(builder.propose_removals([LeafNodeIndex::new(1)]), &data)
     });
@@ -919,9 +921,9 @@ fn pre_shared_keys_are_not_in_use() {
         .stage_commit(&provider)
         .unwrap();
     let staged_by_author = group.pending_commit().unwrap();
-    let author = *people[0].snapshot().me().unwrap();
+    let author = Sender::Member(LeafNodeIndex::new(0));
     let judged = super::judge(
-        &people[0].snapshot(),
+        &people[0].snapshot().parent(),
         &author,
         &aad(&people[0], Vec::new()),
         staged_by_author,
@@ -967,7 +969,8 @@ fn commits_add_a_bounded_number() {
     let package = key_package_of(&mut newcomer, &people[0]);
     let snapshot = people[0].snapshot();
     let count = |count: usize| {
-        super::added_members(&snapshot, snapshot.data(), &vec![&package; count]).unwrap_err()
+        super::added_members(snapshot.public(), snapshot.data(), &vec![&package; count])
+            .unwrap_err()
     };
     assert_eq!(
         count(ADDS_PER_COMMIT_MAX + 1),
