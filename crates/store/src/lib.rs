@@ -72,6 +72,7 @@ mod overlay;
 mod profile;
 mod rows;
 mod seal;
+pub mod search;
 mod store;
 mod unlock;
 
