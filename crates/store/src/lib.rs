@@ -11,8 +11,8 @@
 //!               │        (rows, seal, mask, ledger)
 //!               ▼
 //!              Kv        get, range, commit, maintain: sees sealed bytes only
-//!             ╱   ╲
-//!          sled   memory
+//!           ╱   │   ╲
+//!        sled  redb  memory
 //! ```
 //!
 //! Start from [`Store`], [`Unlock`] and [`Error`]. `docs/store.md` describes the files byte by byte.
@@ -77,8 +77,8 @@ mod store;
 mod unlock;
 
 pub use error::Error;
-pub use kv::Stats;
 pub use kv::memory::MemoryDisk;
+pub use kv::{Backend, Stats};
 pub use overlay::Savepoint;
-pub use store::{KEY_LEN_MAX, Store, Table, VALUE_LEN_MAX};
+pub use store::{KEY_LEN_MAX, Options, Store, Table, VALUE_LEN_MAX};
 pub use unlock::{Cost, Unlock, UnlockMethod};

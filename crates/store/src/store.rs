@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::entropy::Entropy;
 use crate::error::Error;
 use crate::kv::memory::MemoryDisk;
-use crate::kv::{Kv, Op, Stats};
+use crate::kv::{Backend, Kv, Op, Stats};
 use crate::ledger::{DATABASE, LEDGER_KEY, Ledger};
 use crate::overlay::{Overlay, Savepoint, Value};
 use crate::profile::{Opened, Profile, Suspicion};
@@ -23,6 +23,37 @@ pub const VALUE_LEN_MAX: usize = 16 * 1024 * 1024;
 /// A table: records with keys of their own. The engine gives the numbers; they are masked on disk.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Table(pub u8);
+
+/// How a new profile is made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Options {
+    /// The storage engine.
+    pub backend: Backend,
+    /// What a guess at the passphrase costs.
+    pub cost: Cost,
+}
+
+impl Options {
+    /// As [`Options::default`], with a passphrase hash that costs next to nothing: for tests that make
+    /// many profiles, never for a person's.
+    #[must_use]
+    pub fn weak_for_tests() -> Self {
+        Self {
+            cost: Cost::WEAK,
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for Options {
+    /// sled at [`Cost::STANDARD`].
+    fn default() -> Self {
+        Self {
+            backend: Backend::default(),
+            cost: Cost::STANDARD,
+        }
+    }
+}
 
 /// An open profile: the only door to what the device keeps.
 ///
@@ -62,7 +93,7 @@ impl Store {
         Profile::unlock_method(dir)
     }
 
-    /// Makes a profile in `dir` (made too if absent) at [`Cost::STANDARD`] and opens it. It is built
+    /// Makes a profile in `dir` (made too if absent) with [`Options::default`] and opens it. It is built
     /// beside its place and moved there when complete, so a crash leaves none rather than half of one.
     ///
     /// `seed` is 32 fresh bytes from the operating system's random source: master key, salts and nonces
@@ -71,21 +102,21 @@ impl Store {
     /// # Errors
     /// [`Error::AlreadyExists`], [`Error::InUse`], [`Error::Full`], [`Error::ReadOnly`], [`Error::Io`].
     pub fn create(dir: &Path, unlock: &Unlock, seed: [u8; 32]) -> Result<Self, Error> {
-        Self::create_with_cost(dir, unlock, Cost::STANDARD, seed)
+        Self::create_with(dir, unlock, Options::default(), seed)
     }
 
-    /// As [`Store::create`], with another cost for guessing the passphrase.
+    /// As [`Store::create`], with another engine or another cost for guessing the passphrase.
     ///
     /// # Errors
     /// As [`Store::create`].
-    pub fn create_with_cost(
+    pub fn create_with(
         dir: &Path,
         unlock: &Unlock,
-        cost: Cost,
+        options: Options,
         seed: [u8; 32],
     ) -> Result<Self, Error> {
         let mut entropy = Entropy::new(seed);
-        let opened = Profile::create(dir, unlock, cost, &mut entropy)?;
+        let opened = Profile::create(dir, unlock, options, &mut entropy)?;
         Self::admit(opened, entropy)
     }
 
@@ -99,7 +130,7 @@ impl Store {
         unlock: &Unlock,
         seed: [u8; 32],
     ) -> Result<Self, Error> {
-        Self::create_with_cost(dir, unlock, Cost::WEAK, seed)
+        Self::create_with(dir, unlock, Options::weak_for_tests(), seed)
     }
 
     /// Opens the profile in `dir`. `seed` as for [`Store::create`], fresh at each opening.
@@ -130,12 +161,11 @@ impl Store {
 
     /// Checks what came up against what was acknowledged.
     fn admit(opened: Opened, entropy: Entropy) -> Result<Self, Error> {
-        let ledger = read_ledger(&opened.kv, &opened.keys)?;
+        let ledger = read_ledger(opened.kv.as_ref(), &opened.keys)?;
         if ledger.commits() < opened.commits_acknowledged {
             return Err(Error::Corrupt { file: DATABASE });
         }
-        let kv = Box::new(opened.kv);
-        let mut store = Self::assemble(kv, opened.keys, entropy, ledger, None);
+        let mut store = Self::assemble(opened.kv, opened.keys, entropy, ledger, None);
         if opened.suspicion == Suspicion::Strong {
             store.verify()?;
         }

@@ -20,7 +20,7 @@ fn keys(store: &Store, prefix: &[u8]) -> Vec<Vec<u8>> {
 
 #[test]
 fn staged_write_is_read_back_before_and_after_commit_and_reopening() {
-    for disk in Disk::both() {
+    for disk in Disk::each() {
         let mut store = disk.open();
         assert_eq!(value(&store, b"a"), None);
         store.put(TABLE, b"a", b"one").unwrap();
@@ -34,7 +34,7 @@ fn staged_write_is_read_back_before_and_after_commit_and_reopening() {
 
 #[test]
 fn write_without_commit_is_gone_after_reopening() {
-    for disk in Disk::both() {
+    for disk in Disk::each() {
         let mut store = disk.open();
         store.put(TABLE, b"a", b"one").unwrap();
         drop(store);
@@ -44,7 +44,7 @@ fn write_without_commit_is_gone_after_reopening() {
 
 #[test]
 fn delete_hides_at_once_and_stays_after_reopening() {
-    for disk in Disk::both() {
+    for disk in Disk::each() {
         let mut store = disk.open();
         store.put(TABLE, b"a", b"one").unwrap();
         store.commit().unwrap();
@@ -62,7 +62,7 @@ fn delete_hides_at_once_and_stays_after_reopening() {
 
 #[test]
 fn range_is_ascending_within_table_and_prefix_and_sees_staged_writes() {
-    for disk in Disk::both() {
+    for disk in Disk::each() {
         let mut store = disk.open();
         let all: [&[u8]; 8] = [b"", b"a", b"a\0", b"ab", b"abc", b"b", b"\xff", b"\xff\xff"];
         for key in all.iter().rev() {
@@ -87,7 +87,7 @@ fn range_is_ascending_within_table_and_prefix_and_sees_staged_writes() {
 fn values_around_every_row_boundary_come_back_whole_and_shrink_cleanly() {
     // 3947 bytes of plaintext fit a row, 4 of them hold the length in the first.
     let boundary = [0, 1, 3942, 3943, 3944, 7889, 7890, 7891, 100_000];
-    for disk in Disk::both() {
+    for disk in Disk::each() {
         let mut store = disk.open();
         for len in boundary.iter().chain(boundary.iter().rev()) {
             let bytes = noise(*len as u64, *len);
@@ -104,22 +104,23 @@ fn values_around_every_row_boundary_come_back_whole_and_shrink_cleanly() {
 
 #[test]
 fn largest_value_is_stored_and_one_byte_more_is_refused() {
-    let disk = Disk::folder();
-    let mut store = disk.open();
-    let mut bytes = noise(1, VALUE_LEN_MAX);
-    store.put(TABLE, b"k", &bytes).unwrap();
-    store.commit().unwrap();
-    drop(store);
-    let mut store = disk.open();
-    assert!(value(&store, b"k").as_ref() == Some(&bytes));
-    bytes.push(0);
-    let refused = store.put(TABLE, b"k", &bytes);
-    assert!(matches!(refused, Err(Error::ValueTooLarge)));
+    for disk in Disk::folders() {
+        let mut store = disk.open();
+        let mut bytes = noise(1, VALUE_LEN_MAX);
+        store.put(TABLE, b"k", &bytes).unwrap();
+        store.commit().unwrap();
+        drop(store);
+        let mut store = disk.open();
+        assert!(value(&store, b"k").as_ref() == Some(&bytes));
+        bytes.push(0);
+        let refused = store.put(TABLE, b"k", &bytes);
+        assert!(matches!(refused, Err(Error::ValueTooLarge)));
+    }
 }
 
 #[test]
 fn longest_key_is_accepted_and_one_byte_more_is_refused_everywhere() {
-    for disk in Disk::both() {
+    for disk in Disk::each() {
         let mut store = disk.open();
         let (fits, too_long) = ([7; KEY_LEN_MAX], [7; KEY_LEN_MAX + 1]);
         store.put(TABLE, &fits, b"v").unwrap();
@@ -146,7 +147,7 @@ fn longest_key_is_accepted_and_one_byte_more_is_refused_everywhere() {
 
 #[test]
 fn savepoint_undoes_what_came_after_and_nothing_else() {
-    for disk in Disk::both() {
+    for disk in Disk::each() {
         let mut store = disk.open();
         store.put(TABLE, b"committed", b"1").unwrap();
         store.commit().unwrap();
@@ -172,7 +173,7 @@ fn savepoint_undoes_what_came_after_and_nothing_else() {
 
 #[test]
 fn second_store_on_the_same_disk_is_refused_until_the_first_is_dropped() {
-    for disk in Disk::both() {
+    for disk in Disk::each() {
         let first = disk.open();
         assert!(matches!(disk.try_open(), Err(Error::InUse)));
         drop(first);
@@ -225,7 +226,7 @@ fn commit_without_staged_writes_touches_nothing() {
 #[test]
 fn store_may_move_between_threads_and_says_how_its_files_are() {
     fn check<T: Send + Sync>(_: &T) {}
-    for disk in Disk::both() {
+    for disk in Disk::each() {
         let mut store = disk.open();
         check(&store);
         let stats = store.maintain().unwrap();

@@ -1,12 +1,15 @@
 //! The four methods a storage engine must offer. It sees sealed bytes only.
 
+mod backend;
 #[cfg(test)]
 mod conformance;
-mod journal;
 pub(crate) mod memory;
-pub(crate) mod sled;
+mod redb;
+mod sled;
 
 use crate::error::Error;
+pub use backend::Backend;
+pub(crate) use backend::Care;
 
 /// No key or value handed to a backend is longer than this together with a few bytes of framing.
 ///
@@ -34,15 +37,18 @@ pub struct Stats {
     pub stray_files: u64,
 }
 
-/// A storage engine: ordered rows, atomic durable batches.
+/// A storage engine: ordered rows, atomic durable batches. One writer at a time; readers may go on
+/// meanwhile. Keys that start with a zero byte belong to the engine. After a failed commit an engine
+/// may answer nothing more until it is opened again.
 pub(crate) trait Kv: Send + Sync + std::fmt::Debug {
     /// The value at `key`.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
 
-    /// Up to `limit` rows with `from <= key < to` in ascending order; `to = None` is unbounded.
+    /// Up to `limit` rows with `from <= key < to` in ascending order; `to = None` is unbounded. Bounds
+    /// that leave nothing between them give no rows.
     fn range(&self, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, Error>;
 
-    /// Applies all of `ops` or none of them; on `Ok` they survive a power cut. A key occurs once.
+    /// Applies all of `ops` in their order, or none of them; on `Ok` they survive a power cut.
     fn commit(&self, ops: Vec<Op>) -> Result<(), Error>;
 
     /// Looks after the files and tells how they are.

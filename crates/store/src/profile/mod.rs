@@ -8,7 +8,7 @@
 //!     header-b    ... twice
 //!     witness     how far the database had come
 //!     ballast     space to give back when the disk is full, so that opening succeeds
-//!     db/         sled
+//!     db/         the rows, kept by sled or redb
 //!     db.before-repair/   only while a doubtful opening is under way
 //! ```
 
@@ -25,11 +25,11 @@ use zeroize::Zeroizing;
 
 use crate::entropy::Entropy;
 use crate::error::Error;
-use crate::kv::Kv;
-use crate::kv::sled::{self, Recovery, SledKv};
+use crate::kv::{Backend, Care, Kv};
 use crate::ledger::{DATABASE, Ledger};
 use crate::seal::Keys;
-use crate::unlock::{Cost, Unlock, UnlockMethod};
+use crate::store::Options;
+use crate::unlock::{Unlock, UnlockMethod};
 use header::{HEADER_LEN, Header, Unreadable};
 use witness::{Ending, Testimony, Witness};
 
@@ -42,6 +42,7 @@ pub(crate) struct Profile {
     master: Zeroizing<[u8; 32]>,
     header: Header,
     witness: Witness,
+    backend: Backend,
     trust: Trust,
     /// Last, so that it is let go after everything else.
     _lock: File,
@@ -67,7 +68,7 @@ pub(crate) enum Suspicion {
 ///
 /// Dropped in this order: the database before the profile, which may put a copy in its place.
 pub(crate) struct Opened {
-    pub(crate) kv: SledKv,
+    pub(crate) kv: Box<dyn Kv>,
     pub(crate) profile: Profile,
     pub(crate) keys: Keys,
     pub(crate) suspicion: Suspicion,
@@ -92,7 +93,7 @@ impl Profile {
     pub(crate) fn create(
         dir: &Path,
         unlock: &Unlock,
-        cost: Cost,
+        options: Options,
         entropy: &mut Entropy,
     ) -> Result<Opened, Error> {
         if Self::exists(dir) {
@@ -104,9 +105,10 @@ impl Profile {
             return Err(Error::AlreadyExists);
         }
         let master = entropy.bytes32();
-        let header = Header::wrap(&master, unlock, cost, 1, entropy)?;
+        let header = Header::wrap(&master, unlock, options.cost, 1, entropy)?;
         let building = dir.join("store.new");
-        let built = build(&building, &header, &Keys::new(&master)?, entropy);
+        let keys = Keys::new(&master)?;
+        let built = build(&building, options.backend, &header, &keys, entropy);
         if let Err(error) = built.and_then(|()| move_into_place(&building, dir)) {
             // What was built was never acknowledged; leaving it would only take space.
             let _ = files::remove_dir_if_there(&building);
@@ -135,7 +137,9 @@ impl Profile {
     ) -> Result<Opened, Error> {
         let keys = Keys::new(&master)?;
         let witness = Witness::open(&root.join("witness"), keys.witness())?;
+        rescue::resume(&root)?;
         let mut profile = Self {
+            backend: Backend::of(&root.join("db")),
             root,
             master,
             header,
@@ -143,7 +147,6 @@ impl Profile {
             trust: Trust::Doubted,
             _lock: lock,
         };
-        rescue::resume(&profile.root)?;
         let before = profile.witness.last();
         let suspicion = profile.examine_log()?;
         profile.witness.record(Testimony {
@@ -153,11 +156,15 @@ impl Profile {
         profile.witness.sync()?;
         let db = profile.root.join("db");
         let open =
-            |recovery| ballast::open_with_room(&profile.root, || SledKv::open(&db, recovery));
-        let (kv, suspicion) = match open(Recovery::FromSnapshot) {
+            |care| ballast::open_with_room(&profile.root, || profile.backend.open(&db, care));
+        let care = match suspicion {
+            Suspicion::Strong => Care::Checked,
+            Suspicion::Weak => Care::Usual,
+        };
+        let (kv, suspicion) = match open(care) {
             Err(Error::Corrupt { .. }) => {
                 rescue::keep(&profile.root)?;
-                (open(Recovery::FromLog)?, Suspicion::Strong)
+                (open(Care::FromScratch)?, Suspicion::Strong)
             }
             result => (result?, suspicion),
         };
@@ -175,17 +182,18 @@ impl Profile {
     fn examine_log(&self) -> Result<Suspicion, Error> {
         let db = self.root.join("db");
         let said = self.witness.last();
-        let len = sled::log_len(&db);
-        let is_as_left = said.log_len == len && said.digest == rescue::digest(&db, len)?;
+        let len = self.backend.log_len(&db);
+        let is_as_left =
+            said.log_len == len && said.digest == rescue::digest(&self.backend.log_path(&db), len)?;
         match said.ending {
             Ending::Closed if is_as_left => Ok(Suspicion::Weak),
-            // A missing or empty log is not something to build on: sled would start afresh.
+            // A missing or empty log is not something to build on: the engine would start afresh.
             Ending::Closed | Ending::Open if len == 0 => Err(Error::Corrupt { file: DATABASE }),
             Ending::Closed => {
                 rescue::keep(&self.root)?;
                 Ok(Suspicion::Strong)
             }
-            // sled gives space back on its own, so after a crash a shorter log may be harmless.
+            // Both engines give space back on their own, so after a crash a shorter log may be harmless.
             Ending::Open if len < said.log_len => {
                 rescue::keep(&self.root)?;
                 Ok(Suspicion::Strong)
@@ -217,7 +225,7 @@ impl Profile {
     pub(crate) fn witness_commit(&mut self, commits: u64) {
         let testimony = Testimony {
             commits,
-            log_len: sled::log_len(&self.root.join("db")),
+            log_len: self.backend.log_len(&self.root.join("db")),
             ending: Ending::Open,
             digest: [0; 32],
         };
@@ -243,14 +251,14 @@ impl Profile {
             return rescue::restore(&self.root);
         }
         let db = self.root.join("db");
-        let Some(log_len) = sled::settle(&db)? else {
+        let Some(log_len) = self.backend.settle(&db)? else {
             return Ok(());
         };
         let testimony = Testimony {
             commits: self.witness.last().commits,
             log_len,
             ending: Ending::Closed,
-            digest: rescue::digest(&db, log_len)?,
+            digest: rescue::digest(&self.backend.log_path(&db), log_len)?,
         };
         self.witness.record(testimony)?;
         self.witness.sync()
@@ -276,6 +284,7 @@ fn root(dir: &Path) -> PathBuf {
 
 fn build(
     building: &Path,
+    backend: Backend,
     header: &Header,
     keys: &Keys,
     entropy: &mut Entropy,
@@ -291,16 +300,16 @@ fn build(
     }
     ballast::fill(building)?;
     let db = building.join("db");
-    let kv = SledKv::open(&db, Recovery::FromSnapshot)?;
+    let kv = backend.open(&db, Care::Usual)?;
     kv.commit(vec![Ledger::default().to_op(keys, entropy)?])?;
     drop(kv);
-    let log_len = sled::settle(&db)?.ok_or(Error::InUse)?;
+    let log_len = backend.settle(&db)?.ok_or(Error::InUse)?;
     let mut witness = Witness::open(&building.join("witness"), keys.witness())?;
     witness.record(Testimony {
         commits: 0,
         log_len,
         ending: Ending::Closed,
-        digest: rescue::digest(&db, log_len)?,
+        digest: rescue::digest(&backend.log_path(&db), log_len)?,
     })?;
     files::make_private(building)?;
     files::sync_tree(building)

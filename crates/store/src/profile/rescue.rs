@@ -1,7 +1,7 @@
 //! A copy of the database from before a doubtful opening.
 //!
-//! sled writes while it recovers: it takes what follows a damaged spot for torn and overwrites it. So
-//! where the files are not known to be as they were left, they are copied first; if what comes up is
+//! An engine writes while it recovers: sled takes what follows a damaged spot for torn and overwrites it,
+//! redb falls back to the commit before, frees what only the later one used and writes there. So where the files are not known to be as they were left, they are copied first; if what comes up is
 //! not everything that was acknowledged, the copy goes back and the folder is as it was found.
 
 use std::fs;
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::files;
 use crate::error::Error;
-use crate::kv::sled::{log_path, settle};
+use crate::kv::Backend;
 
 /// Logs up to this length are checked byte by byte after an orderly close, and copied after a crash.
 /// Longer ones would make opening slow; for them the witness and the seals must do.
@@ -23,11 +23,11 @@ pub(crate) const fn is_careful(len: u64) -> bool {
 }
 
 /// The SHA-256 of the log, or zeros if it is too long to be read at each opening.
-pub(crate) fn digest(db: &Path, len: u64) -> Result<[u8; 32], Error> {
+pub(crate) fn digest(log: &Path, len: u64) -> Result<[u8; 32], Error> {
     if !is_careful(len) {
         return Ok([0; 32]);
     }
-    let bytes = files::read_at_most(&log_path(db), len)?.unwrap_or_default();
+    let bytes = files::read_at_most(log, len)?.unwrap_or_default();
     Ok(Sha256::digest(bytes).into())
 }
 
@@ -67,9 +67,10 @@ pub(crate) fn release(root: &Path) -> Result<(), Error> {
     files::remove_dir_if_there(&discarded(root))
 }
 
-/// The attempt failed: the copy takes its old place again, once sled has let go of the other.
+/// The attempt failed: the copy takes its old place again, once the engine has let go of the other.
 pub(crate) fn restore(root: &Path) -> Result<(), Error> {
-    if !copy(root).is_dir() || settle(&database(root))?.is_none() {
+    let database = database(root);
+    if !copy(root).is_dir() || Backend::of(&database).settle(&database)?.is_none() {
         return Ok(());
     }
     put_back(root)

@@ -1,4 +1,4 @@
-//! What the tests share: both kinds of disk behind one face.
+//! What the tests share: every kind of disk behind one face.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sori_store::{Error, MemoryDisk, Store, Table, Unlock};
+use sori_store::{Backend, Error, MemoryDisk, Options, Store, Table, Unlock};
 use zeroize::Zeroizing;
 
 pub const TABLE: Table = Table(3);
@@ -19,8 +19,13 @@ pub enum Disk {
 }
 
 impl Disk {
-    pub fn both() -> [Self; 2] {
-        [Self::memory(), Self::folder()]
+    pub fn each() -> impl Iterator<Item = Self> {
+        Self::folders().chain([Self::memory()])
+    }
+
+    /// A folder for each engine.
+    pub fn folders() -> impl Iterator<Item = Self> {
+        Backend::ALL.into_iter().map(Self::folder_on)
     }
 
     pub fn memory() -> Self {
@@ -28,10 +33,16 @@ impl Disk {
     }
 
     pub fn folder() -> Self {
+        Self::folder_on(Backend::default())
+    }
+
+    pub fn folder_on(backend: Backend) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        drop(
-            Store::create_with_weak_cost_for_tests(&profile(&dir), &passphrase(), [1; 32]).unwrap(),
-        );
+        let options = Options {
+            backend,
+            ..Options::weak_for_tests()
+        };
+        drop(Store::create_with(&profile(&dir), &passphrase(), options, [1; 32]).unwrap());
         Self::Folder(dir)
     }
 

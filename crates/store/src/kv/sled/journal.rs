@@ -9,9 +9,9 @@
 //! Marker: key `00 00`, value `count u32`. Journal row `n`: key `00 01 | n u32`, value
 //! `key length u8 | key | 0` for a delete, `key length u8 | key | 1 | value` for a put.
 
-use super::{Kv, Op};
+use super::SledKv;
 use crate::error::Error;
-use crate::kv::sled::SledKv;
+use crate::kv::{Kv, Op};
 use crate::ledger::DATABASE;
 
 /// The most rows in one sled batch.
@@ -83,19 +83,23 @@ fn finish(kv: &SledKv, ops: &[Op]) -> Result<(), Error> {
     kv.sync()
 }
 
-fn apply_in_parts(kv: &SledKv, mut ops: &[Op]) -> Result<(), Error> {
-    while !ops.is_empty() {
+fn apply_in_parts(kv: &SledKv, ops: &[Op]) -> Result<(), Error> {
+    parts(ops).try_for_each(|part| kv.apply(part))
+}
+
+/// Cuts `ops` into batches as large as allowed.
+fn parts(mut ops: &[Op]) -> impl Iterator<Item = &[Op]> {
+    std::iter::from_fn(move || {
         let mut total = 0_usize;
         let fitting = ops.iter().take(BATCH_ROWS_MAX).take_while(|op| {
             total = total.saturating_add(len(op));
             total <= BATCH_LEN_MAX
         });
-        // At least one, so that the loop ends whatever the length of a row.
+        // At least one, so that it ends whatever the length of a row.
         let (part, rest) = ops.split_at(fitting.count().max(1).min(ops.len()));
-        kv.apply(part)?;
         ops = rest;
-    }
-    Ok(())
+        (!part.is_empty()).then_some(part)
+    })
 }
 
 fn len(op: &Op) -> usize {
@@ -202,6 +206,28 @@ mod tests {
             });
             assert_eq!(rows, 1500, "{applied}");
         }
+    }
+
+    #[test]
+    fn batches_are_as_large_as_allowed_and_no_larger() {
+        let row = |len| Op {
+            key: vec![9; 8],
+            value: Some(vec![7; len]),
+        };
+        for (count, len, expected) in [
+            (1000, 100, vec![1000]),
+            (1001, 100, vec![1000, 1]),
+            (524, 4000, vec![261, 261, 2]),
+            (0, 0, vec![]),
+        ] {
+            let ops = vec![row(len); count];
+            let lens: Vec<usize> = parts(&ops).map(<[Op]>::len).collect();
+            assert_eq!(lens, expected);
+            assert!(parts(&ops).all(fits_one_batch));
+            assert_eq!(parts(&ops).flatten().count(), count);
+        }
+        // A row that no batch may hold still goes on its own rather than for ever round.
+        assert_eq!(parts(&[row(2 * BATCH_LEN_MAX), row(1)]).count(), 2);
     }
 
     #[test]
