@@ -1,9 +1,9 @@
 //! The filter of a bucket: which grams its messages have, and roughly where.
 //!
-//! A bucket holds at most 256 messages. They are told apart in eight columns of 32, by the number that a
-//! message has in its page. The filter is eight Bloom filters side by side: an array of bytes, a *cell*
-//! each, in which bit `c` belongs to column `c`. A gram sets the bit of its column in [`HASHES`] cells; a
-//! gram may be in those columns whose bit stands in all of them. One filter for the whole bucket would be
+//! A bucket holds at most 256 messages. They are told apart in sixteen columns of 16, by the number that a
+//! message has in its page. The filter is sixteen Bloom filters side by side: an array of 16-bit *cells*, in
+//! which bit `c` belongs to column `c`. A gram sets the bit of its column in [`HASHES`] cells; it may be in
+//! those columns whose bit stands in all of them. One filter for the whole bucket would be
 //! half as long and let ten times as many messages through where words occur near each other, not
 //! together (`cargo test -p sori-store --release --test search -- --ignored --nocapture`).
 
@@ -63,7 +63,7 @@ impl GramHash {
 pub struct FilterBuilder<'a> {
     key: &'a FilterKey,
     /// Gram → the columns it is in.
-    grams: BTreeMap<GramHash, u8>,
+    grams: BTreeMap<GramHash, u16>,
     /// How many different grams each column has.
     counts: [usize; COLUMNS],
 }
@@ -81,7 +81,7 @@ impl<'a> FilterBuilder<'a> {
 
     /// Adds the text of the message with the number `index` in its page; several texts of one message
     /// are fine. Whatever is added, the work and the memory stay bounded: a column with more than
-    /// 8,192 grams lets everything through and takes no more.
+    /// 4,096 grams lets everything through and takes no more.
     pub fn add(&mut self, index: u8, text: &str) {
         let column = column_of(index);
         let Some(count) = self.counts.get_mut(column) else {
@@ -113,17 +113,19 @@ impl<'a> FilterBuilder<'a> {
             .zip(&self.counts)
             .filter(|(_, count)| **count > COLUMN_GRAMS_MAX)
             .fold(0, |full, (column, _)| full | bit(column));
-        let mut bytes = Zeroizing::new(vec![full; cells.saturating_add(1)]);
-        if let Some((version, cells)) = bytes.split_first_mut() {
-            *version = VERSION;
-            for (hash, columns) in &self.grams {
-                for place in hash.cells(cells.len()) {
-                    if let Some(cell) = cells.get_mut(place) {
-                        *cell |= columns;
-                    }
+        let mut cells = Zeroizing::new(vec![full; cells]);
+        for (hash, columns) in &self.grams {
+            for place in hash.cells(cells.len()) {
+                if let Some(cell) = cells.get_mut(place) {
+                    *cell |= columns;
                 }
             }
         }
+        let mut bytes = Zeroizing::new(Vec::with_capacity(
+            Filter::LEN_MAX.min(cells.len().saturating_mul(CELL_LEN).saturating_add(1)),
+        ));
+        bytes.push(VERSION);
+        bytes.extend(cells.iter().flat_map(|cell| cell.to_be_bytes()));
         Filter { bytes }
     }
 }
@@ -131,20 +133,22 @@ impl<'a> FilterBuilder<'a> {
 /// A finished filter.
 #[derive(Clone)]
 pub struct Filter {
-    /// The version, then at least one cell.
+    /// The version, then at least one cell of two bytes, the first one the higher.
     bytes: Zeroizing<Vec<u8>>,
 }
 
 impl Filter {
-    /// The longest record of a filter, in bytes: 64 KiB and one. About 10 KB are usual.
-    pub const LEN_MAX: usize = CELLS_MAX + 1;
+    /// The longest record of a filter, in bytes: 64 KiB and one. About 12 KB are usual.
+    pub const LEN_MAX: usize = CELLS_MAX * CELL_LEN + 1;
 
     /// Takes what [`as_bytes`](Self::as_bytes) gave. `None` if it is empty, too long or of a version not
     /// known here: then build it anew or search the bucket without it.
     #[must_use]
     pub fn from_bytes(bytes: Zeroizing<Vec<u8>>) -> Option<Self> {
-        let known = bytes.first() == Some(&VERSION);
-        (known && (2..=Self::LEN_MAX).contains(&bytes.len())).then_some(Self { bytes })
+        let (version, cells) = bytes.split_first()?;
+        let whole = !cells.is_empty() && cells.len().is_multiple_of(CELL_LEN);
+        let fits = *version == VERSION && whole && bytes.len() <= Self::LEN_MAX;
+        fits.then_some(Self { bytes })
     }
 
     /// The record to be stored: 1 byte version, then the cells.
@@ -156,13 +160,14 @@ impl Filter {
     /// The columns in which a message may match. Those left out hold none that does.
     #[must_use]
     pub fn candidates(&self, probe: &Probe) -> Columns {
-        let Some((_, cells)) = self.bytes.split_first() else {
-            return Columns::ALL;
-        };
-        let mut columns = u8::MAX;
+        let cells = self.bytes.get(1..).unwrap_or_default();
+        let (cells, _) = cells.as_chunks::<CELL_LEN>();
+        let mut columns = u16::MAX;
         for hash in &probe.0 {
             for place in hash.cells(cells.len()) {
-                columns &= cells.get(place).copied().unwrap_or(u8::MAX);
+                columns &= cells
+                    .get(place)
+                    .map_or(u16::MAX, |cell| u16::from_be_bytes(*cell));
             }
             if columns == 0 {
                 break;
@@ -196,13 +201,13 @@ impl std::fmt::Debug for Probe {
     }
 }
 
-/// A set of columns, each the messages of 32 numbers in a row.
+/// A set of columns, each the messages of 16 numbers in a row.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Columns(u8);
+pub struct Columns(u16);
 
 impl Columns {
     /// Every message of the page, as if there were no filter.
-    pub const ALL: Self = Self(u8::MAX);
+    pub const ALL: Self = Self(u16::MAX);
 
     /// Whether the message with this number is in one of the columns.
     #[must_use]
@@ -218,7 +223,7 @@ impl Columns {
 
     /// The numbers of each column, the newest (highest) first.
     pub fn newest_first(self) -> impl Iterator<Item = RangeInclusive<u8>> {
-        (0..8_u8)
+        (0..16_u8)
             .rev()
             .filter(move |column| self.0 & (1 << column) != 0)
             .map(|column| column << COLUMN_BITS..=column << COLUMN_BITS | ((1 << COLUMN_BITS) - 1))
@@ -229,19 +234,20 @@ const fn column_of(index: u8) -> usize {
     (index >> COLUMN_BITS) as usize
 }
 
-const fn bit(column: usize) -> u8 {
-    1 << (column & 7)
+const fn bit(column: usize) -> u16 {
+    1 << (column & 15)
 }
 
 const VERSION: u8 = 1;
-/// Bits of the number inside a column: 32 messages.
-const COLUMN_BITS: u8 = 5;
-const COLUMNS: usize = 8;
+/// Bits of the number inside a column: 16 messages.
+const COLUMN_BITS: u8 = 4;
+const COLUMNS: usize = 16;
+const CELL_LEN: usize = 2;
 /// Cells for each gram of a column, in the mean. With [`HASHES`], one gram passes a column wrongly about
 /// twice in a hundred times; most queries have several.
 const CELLS_PER_GRAM: usize = 8;
 const HASHES: u64 = 5;
-/// Most different grams of a column; seven times what 32 messages of usual length have. A member who
+/// Most different grams of a column; five times what 16 messages of usual length have. A member who
 /// sends longer texts gains that searches read them all.
-const COLUMN_GRAMS_MAX: usize = 8192;
+const COLUMN_GRAMS_MAX: usize = 4096;
 const CELLS_MAX: usize = CELLS_PER_GRAM * COLUMN_GRAMS_MAX;

@@ -3,7 +3,7 @@
 //! ```text
 //!  message text ──► fold ──► grams ──► FilterBuilder ──► Filter   one record beside its bucket
 //!                                                          │
-//!  what is typed ─► Query ──► grams ──► Probe ─────────────┴──► Columns   32 messages each that may match
+//!  what is typed ─► Query ──► grams ──► Probe ─────────────┴──► Columns   16 messages each that may match
 //!                     └──► find(text) ──► ranges to highlight             (decrypt these, ask `find`)
 //! ```
 //!
