@@ -38,6 +38,8 @@ pub(crate) struct DayKeys {
 pub(crate) struct Log {
     by_id: BTreeMap<EnvelopeId, (u64, Day)>,
     pub(crate) unsent: BTreeSet<u64>,
+    /// Entries that carry own messages which some member is not known to hold, and those.
+    pub(crate) open: BTreeMap<u64, u64>,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) next: u64,
 }
@@ -56,6 +58,8 @@ pub(crate) struct Live {
     /// Envelopes of others to be acknowledged.
     pub(crate) unacknowledged: Vec<EnvelopeId>,
     pub(crate) receipt_at: Option<Time>,
+    /// Up to which entry each account is known to hold the log.
+    pub(crate) holds: BTreeMap<sori_mls::AccountId, u64>,
     /// Accounts heard since the channel was attached.
     pub(crate) heard: BTreeSet<sori_mls::AccountId>,
 }
@@ -153,6 +157,7 @@ impl Log {
         if let Some((sequence, _)) = self.by_id.remove(id) {
             self.fingerprint.remove(id);
             self.unsent.remove(&sequence);
+            self.open.remove(&sequence);
         }
     }
 

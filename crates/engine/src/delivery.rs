@@ -46,8 +46,13 @@ impl Engine {
                 if entry.unsent {
                     channel.log.unsent.insert(sequence);
                 }
+                channel
+                    .log
+                    .open
+                    .extend(entry.message.map(|message| (sequence, message)));
             }
             channel.live = live.remove(&number).unwrap_or_default();
+            channel.live.holds.clear();
             self.channels.insert(number, channel);
         }
         Ok(())
@@ -274,6 +279,9 @@ impl Engine {
         if entry.unsent {
             held.log.unsent.insert(sequence);
         }
+        held.log
+            .open
+            .extend(entry.message.map(|message| (sequence, message)));
         let key = table::of(channel, sequence);
         self.put(table::LOG, &key, entry)?;
         self.put_bytes(table::SEALED, &key, sealed)?;

@@ -26,7 +26,7 @@ pub(crate) struct Group {
     pub(crate) tree: Tree,
     /// The head, once it was needed. Dropped whenever the path changes.
     pub(crate) head: Option<Head>,
-    /// The index of the timeline, once it was needed.
+    /// What is in memory of the timeline, once it was needed.
     pub(crate) timeline: Option<Timeline>,
     /// Envelopes by the state they wait for: channel and sequence in the log.
     pub(crate) waiting: BTreeMap<StateId, Vec<(u32, u64)>>,

@@ -138,10 +138,9 @@ impl Engine {
 
     fn group_view(&self, group: &mut Group) -> Result<GroupView, Error> {
         let data = self.group_data(group)?;
-        let newest: Vec<u64> = self.timeline(group)?.newest_before(None).take(1).collect();
         let mut last = None;
-        for sequence in newest {
-            if let Some(record) = self.message_record(group, sequence)? {
+        for line in self.lines_before(group, None, 1)? {
+            if let Some(record) = self.message_record(group, line.sequence)? {
                 last = Some(self.message_view(group, &record)?);
             }
         }

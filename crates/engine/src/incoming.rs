@@ -9,12 +9,12 @@ use crate::envelope::{AppBody, AppMessage};
 use crate::error::Error;
 use crate::group::{Group, clock_of, within};
 use crate::messages::uris;
-use crate::receipts::{add_holder, count_holders};
+use crate::receipts::add_holder;
 use crate::record::{Body, MessageIdBytes, MessageRecord};
 use crate::show::meaning;
 use crate::table;
 use crate::time::{Day, Time};
-use crate::timeline::{Part, Timeline, part};
+use crate::timeline::Part;
 use crate::view::Event;
 
 impl Engine {
@@ -51,7 +51,7 @@ impl Engine {
                 };
                 let (from, room) = uris(&sender, &group.record.id);
                 let id = *parsed.message_id(&from, &room).as_bytes();
-                if self.timeline(group)?.find(&id).is_some() {
+                if self.find_message(group, &id)?.is_some() {
                     return Ok(true);
                 }
                 let record = MessageRecord {
@@ -115,24 +115,14 @@ impl Engine {
         }
         let sequence = group.cursor.next_message;
         group.cursor.next_message = sequence.saturating_add(1);
-        self.timeline(group)?;
-        let change = match part(&record.body) {
-            Part::Line => None,
-            Part::Change(target) => Some(target),
-        };
-        if change.is_none() && !mine && !notice {
+        self.save_message(group, sequence, &record)?;
+        let part = self.index_message(group, &record, sequence)?;
+        if part == Part::Line && !mine && !notice {
             group.cursor.unread = group.cursor.unread.saturating_add(1);
         }
-        self.save_message(group, sequence, &record)?;
         self.save_cursor(group)?;
-        if let Some(timeline) = &mut group.timeline {
-            timeline.insert(&record, sequence);
-            if mine && !notice {
-                timeline.undelivered.insert(sequence);
-            }
-        }
-        match change {
-            None => {
+        match part {
+            Part::Line => {
                 self.forget_if_deleted(group, record.id)?;
                 if let Some(record) = self.message_record(group, sequence)? {
                     let message = self.message_view(group, &record)?;
@@ -141,7 +131,7 @@ impl Engine {
                 }
                 Ok(())
             }
-            Some(target) => {
+            Part::Change(target) => {
                 self.forget_if_deleted(group, target)?;
                 self.message_changed(group, &target)
             }
@@ -153,8 +143,7 @@ impl Engine {
         group: &mut Group,
         id: &MessageIdBytes,
     ) -> Result<(), Error> {
-        let timeline = self.timeline(group)?;
-        let Some(entry) = timeline.find(id).filter(|_| timeline.is_line(id)) else {
+        let Some(entry) = self.find_line(group, id)? else {
             return Ok(());
         };
         let Some(record) = self.message_record(group, entry.sequence)? else {
@@ -169,12 +158,11 @@ impl Engine {
     }
 
     /// Wipes the content of a line that its sender has taken back, and that of its edits.
-    fn forget_if_deleted(&mut self, group: &mut Group, id: MessageIdBytes) -> Result<(), Error> {
-        let timeline = self.timeline(group)?;
-        let Some(entry) = timeline.find(&id).filter(|_| timeline.is_line(&id)) else {
+    fn forget_if_deleted(&mut self, group: &Group, id: MessageIdBytes) -> Result<(), Error> {
+        let Some(entry) = self.find_line(group, &id)? else {
             return Ok(());
         };
-        let changes = timeline.changes(&id);
+        let changes = self.changes(group, &id)?;
         let Some(mut line) = self.message_record(group, entry.sequence)? else {
             return Ok(());
         };
@@ -228,22 +216,12 @@ impl Engine {
         self.get(table::MESSAGE, &table::of(group.record.number, sequence))
     }
 
-    /// The index of the timeline, built when first needed.
-    pub(crate) fn timeline<'a>(&self, group: &'a mut Group) -> Result<&'a mut Timeline, Error> {
-        if group.timeline.is_none() {
-            let me = self.me()?.id;
-            let mut timeline = Timeline::default();
-            let prefix = table::one(group.record.number);
-            let everybody = group.record.roster.len();
-            for (sequence, record) in self.scan::<MessageRecord>(table::MESSAGE, &prefix)? {
-                timeline.insert(&record, sequence);
-                let open = count_holders(&record.holders, |_| true) < everybody;
-                if record.sender == me && open && !matches!(record.body, Body::Notice(_)) {
-                    timeline.undelivered.insert(sequence);
-                }
-            }
-            group.timeline = Some(timeline);
+    /// Takes a message away, and whatever leads to it.
+    pub(crate) fn remove_message(&mut self, group: &mut Group, sequence: u64) -> Result<(), Error> {
+        if let Some(record) = self.message_record(group, sequence)? {
+            self.unindex_message(group, &record, sequence)?;
+            self.delete(table::MESSAGE, &table::of(group.record.number, sequence))?;
         }
-        group.timeline.as_mut().ok_or(Error::Internal("timeline"))
+        Ok(())
     }
 }

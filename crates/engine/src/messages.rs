@@ -77,10 +77,10 @@ impl Engine {
     }
 
     /// The latest reaction of this account to a line that still stands.
-    fn own_reaction(&self, group: &mut Group, line: &MessageId) -> Result<MessageId, Error> {
+    fn own_reaction(&self, group: &Group, line: &MessageId) -> Result<MessageId, Error> {
         let me = self.me()?.id;
         let mut given = None;
-        for sequence in self.timeline(group)?.changes(line.as_bytes()) {
+        for sequence in self.changes(group, line.as_bytes())? {
             let Some(change) = self.message_record(group, sequence)? else {
                 continue;
             };
@@ -140,33 +140,41 @@ impl Engine {
         let limit = usize::try_from(limit.min(LIST_MAX)).unwrap_or(0);
         let id = parse_group(group)?;
         self.with_group(id, |engine, group| {
-            let before = match before {
+            let mut before = match before {
                 Some(text) => {
-                    let id = parse_message(text)?;
-                    let entry = engine
-                        .timeline(group)?
-                        .find(&id)
-                        .ok_or(Error::NotFound("message"))?;
-                    Some((entry.clock, id))
+                    let entry = engine.find_message(group, &parse_message(text)?)?;
+                    Some(entry.ok_or(Error::NotFound("message"))?.place)
                 }
                 None => None,
             };
-            let lines: Vec<u64> = engine.timeline(group)?.newest_before(before).collect();
             let mut views = Vec::new();
-            for sequence in lines {
-                if views.len() >= limit {
-                    break;
+            while views.len() < limit {
+                let missing = limit.saturating_sub(views.len());
+                let lines = engine.lines_before(group, before, missing)?;
+                let Some(last) = lines.last() else { break };
+                before = Some(last.place);
+                for line in lines {
+                    views.extend(engine.listed(group, line.sequence, notices)?);
                 }
-                let Some(record) = engine.message_record(group, sequence)? else {
-                    continue;
-                };
-                if matches!(record.body, Body::Notice(_)) && notices == Notices::Left {
-                    continue;
-                }
-                views.push(engine.message_view(group, &record)?);
             }
             Ok(views)
         })
+    }
+
+    /// A line as [`message_list`](Self::message_list) shows it, unless it is left out.
+    fn listed(
+        &self,
+        group: &mut Group,
+        sequence: u64,
+        notices: Notices,
+    ) -> Result<Option<MessageView>, Error> {
+        let Some(record) = self.message_record(group, sequence)? else {
+            return Ok(None);
+        };
+        if matches!(record.body, Body::Notice(_)) && notices == Notices::Left {
+            return Ok(None);
+        }
+        self.message_view(group, &record).map(Some)
     }
 
     /// Marks everything in a conversation as read.
@@ -264,17 +272,16 @@ impl Engine {
         self.send_envelope(channel, &envelope, message, now)
     }
 
-    fn line(&self, group: &mut Group, id: &str) -> Result<MessageId, Error> {
+    fn line(&self, group: &Group, id: &str) -> Result<MessageId, Error> {
         let id = parse_message(id)?;
-        if !self.timeline(group)?.is_line(&id) {
-            return Err(Error::NotFound("message"));
-        }
+        let found = self.find_line(group, &id)?;
+        found.ok_or(Error::NotFound("message"))?;
         Ok(MessageId::from_bytes(id))
     }
 
-    fn own_line(&self, group: &mut Group, id: &str) -> Result<MessageId, Error> {
+    fn own_line(&self, group: &Group, id: &str) -> Result<MessageId, Error> {
         let id = self.line(group, id)?;
-        let entry = self.timeline(group)?.find(id.as_bytes());
+        let entry = self.find_line(group, id.as_bytes())?;
         let entry = entry.ok_or(Error::NotFound("message"))?;
         let record = self.message_record(group, entry.sequence)?;
         let record = record.ok_or(Error::NotFound("message"))?;

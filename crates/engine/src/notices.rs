@@ -6,7 +6,6 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::group::Group;
 use crate::record::{Body, CommitRecord, MessageIdBytes, MessageRecord, Notice};
-use crate::table;
 use crate::time::Time;
 
 impl Engine {
@@ -40,9 +39,8 @@ impl Engine {
             return Ok(());
         };
         for index in 0..commit.notices.len() {
-            let sequence = self.timeline(group)?.remove(&notice_id(state, index));
-            if let Some(sequence) = sequence {
-                self.delete(table::MESSAGE, &table::of(group.record.number, sequence))?;
+            if let Some(entry) = self.find_line(group, &notice_id(state, index))? {
+                self.remove_message(group, entry.sequence)?;
             }
         }
         Ok(())

@@ -4,8 +4,6 @@
 //! envelope, or a hello whose log is equal to ours (protocol §6.3.2). What the relay says counts
 //! for nothing.
 
-use std::collections::BTreeSet;
-
 use sori_mls::{AccountId, Member, verify_device_signature};
 
 use crate::engine::Engine;
@@ -103,11 +101,7 @@ impl Engine {
             }
             for sequence in sequences {
                 engine.envelope_handed_over(channel, sequence)?;
-                let entry: Option<LogRecord> =
-                    engine.get(table::LOG, &table::of(channel, sequence))?;
-                if let Some(message) = entry.and_then(|entry| entry.message) {
-                    engine.mark_held(group, message, &receipt.account)?;
-                }
+                engine.mark_held(group, (channel, sequence), &receipt.account)?;
             }
             Ok(())
         })
@@ -121,36 +115,33 @@ impl Engine {
         group: &mut Group,
         account: &AccountId,
     ) -> Result<(), Error> {
-        let index = group.roster_index(account);
-        let mut open = BTreeSet::new();
-        for message in self.timeline(group)?.undelivered.clone() {
-            let record = self.message_record(group, message)?;
-            if record.is_some_and(|record| count_holders(&record.holders, |i| i == index) == 0) {
-                open.insert(message);
-            }
-        }
-        if open.is_empty() {
+        let Some(held) = self.channels.get_mut(&channel) else {
             return Ok(());
-        }
-        for (_, entry) in self.scan::<LogRecord>(table::LOG, &table::one(channel))? {
-            if let Some(message) = entry.message.filter(|message| open.contains(message)) {
-                self.mark_held(group, message, account)?;
-            }
+        };
+        let end = held.log.next;
+        let from = held.live.holds.insert(*account, end).unwrap_or(0);
+        let open: Vec<u64> = (held.log.open.range(from.min(end)..end))
+            .map(|(sequence, _)| *sequence)
+            .collect();
+        for sequence in open {
+            self.mark_held(group, (channel, sequence), account)?;
         }
         Ok(())
     }
 
+    /// Notes that a member holds an entry of a channel's log, and so the own message it carries.
     fn mark_held(
         &mut self,
         group: &mut Group,
-        message: u64,
+        (channel, sequence): (u32, u64),
         account: &AccountId,
     ) -> Result<(), Error> {
-        if !self.timeline(group)?.undelivered.contains(&message) {
+        let held = self.channels.get(&channel);
+        let Some(message) = held.and_then(|held| held.log.open.get(&sequence)).copied() else {
             return Ok(());
-        }
+        };
         let Some(mut record) = self.message_record(group, message)? else {
-            return Ok(());
+            return self.close_entry(channel, sequence);
         };
         let index = group.roster_index(account);
         if !add_holder(&mut record.holders, index) {
@@ -159,9 +150,22 @@ impl Engine {
         self.save_message(group, message, &record)?;
         let (copies, members) = self.copies(group, &record)?;
         if copies >= members {
-            self.timeline(group)?.undelivered.remove(&message);
+            self.close_entry(channel, sequence)?;
         }
         self.message_changed(group, &record.id)
+    }
+
+    /// Every member holds what an entry carries, or it is there no more.
+    fn close_entry(&mut self, channel: u32, sequence: u64) -> Result<(), Error> {
+        if let Some(held) = self.channels.get_mut(&channel) {
+            held.log.open.remove(&sequence);
+        }
+        let key = table::of(channel, sequence);
+        let Some(mut entry) = self.get::<LogRecord>(table::LOG, &key)? else {
+            return Ok(());
+        };
+        entry.message = None;
+        self.put(table::LOG, &key, &entry)
     }
 
     /// How many members are known to hold a message, and how many there are to hold it.

@@ -102,6 +102,8 @@ pub(crate) struct CursorRecord {
     pub(crate) clock: u64,
     pub(crate) unread: u32,
     pub(crate) next_message: u64,
+    /// Messages from here on are in no page of the timeline yet.
+    pub(crate) indexed: u64,
     /// Messages sent in the state at the head.
     pub(crate) sent: u32,
 }
@@ -211,7 +213,7 @@ pub(crate) struct LogRecord {
     pub(crate) day: Day,
     /// Written by this device and not yet handed to anybody.
     pub(crate) unsent: bool,
-    /// The line of the timeline that it carries, for own ones.
+    /// The own message that it carries, until every member is known to hold it.
     pub(crate) message: Option<u64>,
 }
 

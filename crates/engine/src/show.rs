@@ -20,7 +20,7 @@ impl Engine {
         if view.kind == MessageKind::Notice {
             return Ok(view);
         }
-        for sequence in self.timeline(group)?.changes(&record.id) {
+        for sequence in self.changes(group, &record.id)? {
             let Some(change) = self.message_record(group, sequence)? else {
                 continue;
             };

@@ -4,6 +4,8 @@
 use sha2::{Digest, Sha256};
 use sori_store::Table;
 
+use crate::record::MessageIdBytes;
+
 /// One row: the account.
 pub(crate) const ACCOUNT: Table = Table(1);
 /// Contact number → contact.
@@ -24,7 +26,7 @@ pub(crate) const LOG: Table = Table(8);
 pub(crate) const SEALED: Table = Table(9);
 /// Channel, sequence → what an envelope waits for.
 pub(crate) const PENDING: Table = Table(10);
-/// Group, sequence → line of the timeline.
+/// Group, sequence → line of the timeline, or a change to one.
 pub(crate) const MESSAGE: Table = Table(11);
 /// Invite number → invite.
 pub(crate) const INVITE: Table = Table(12);
@@ -34,6 +36,10 @@ pub(crate) const JOIN: Table = Table(13);
 pub(crate) const KEY_PACKAGE: Table = Table(14);
 /// Channel, object, index → one chunk of a message that came in several frames.
 pub(crate) const CHUNK: Table = Table(15);
+/// Group → directory of the timeline; group, page → lines in their order.
+pub(crate) const ORDER: Table = Table(16);
+/// Group, message id → where the message is; group, id of a line, sequence → a change to it.
+pub(crate) const LINK: Table = Table(17);
 
 /// Key of one thing by its number.
 pub(crate) const fn one(number: u32) -> [u8; 4] {
@@ -71,6 +77,26 @@ pub(crate) fn chunk(channel: u32, object: [u8; 8], index: u16) -> Vec<u8> {
     let mut key = channel.to_be_bytes().to_vec();
     key.extend(object);
     key.extend(index.to_be_bytes());
+    key
+}
+
+/// Key of one page of a timeline.
+pub(crate) fn page(group: u32, page: u32) -> [u8; 8] {
+    snapshot(group, page)
+}
+
+/// Key under which a message is found by its id. Half of the id will do: who makes two messages of
+/// its own collide (2^64 attempts) loses the second, and nobody can hit somebody else's.
+pub(crate) fn link(group: u32, id: &MessageIdBytes) -> Vec<u8> {
+    let mut key = group.to_be_bytes().to_vec();
+    key.extend(id.iter().skip(16));
+    key
+}
+
+/// Key of a change to the line with an id.
+pub(crate) fn change(group: u32, line: &MessageIdBytes, sequence: u64) -> Vec<u8> {
+    let mut key = link(group, line);
+    key.extend(sequence.to_be_bytes());
     key
 }
 
