@@ -138,6 +138,7 @@ enum Step {
     Detach(Handle),
     Publish(RequestId, Handle, Bytes),
     Refuse(RequestId, Refusal),
+    Nothing,
 }
 
 impl Step {
@@ -152,6 +153,7 @@ impl Step {
                 Err(_) => Self::Refuse(request, Refusal::BadProof),
             },
             ClientMessage::Detach { handle } => Self::Detach(handle),
+            ClientMessage::Access { .. } => Self::Nothing,
             ClientMessage::Publish {
                 request,
                 handle,
@@ -168,6 +170,7 @@ impl Step {
                 switch.handle_publish(id, request, handle, &frame, now);
             }
             Self::Refuse(request, reason) => switch.handle_refused(id, request, reason),
+            Self::Nothing => {}
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Why a connection ends: the numbers in a QUIC CONNECTION_CLOSE.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 /// Reason for closing a connection, sent as the QUIC application error code (`protocol §2.7`).
 ///
-/// Over TLS on TCP there is no such number: the stream simply ends.
+/// TLS on TCP has no place for it; there it comes in
+/// [`RelayMessage::Closing`](crate::RelayMessage::Closing), before the stream ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CloseCode {
     /// The peer has finished; nothing went wrong.
@@ -21,11 +24,14 @@ pub enum CloseCode {
     Unattached,
     /// The relay holds as many connections as it may.
     Full,
+    /// The relay is private, and the peer did not show a good access key as the first thing it said,
+    /// or not within [`ACCESS_MS_MAX`](crate::limits::ACCESS_MS_MAX).
+    NoAccess,
 }
 
 impl CloseCode {
     /// Every code, in the order of the numbers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Done,
         Self::GoingAway,
         Self::Malformed,
@@ -33,6 +39,7 @@ impl CloseCode {
         Self::Stalled,
         Self::Unattached,
         Self::Full,
+        Self::NoAccess,
     ];
 
     /// The number on the wire.
@@ -46,6 +53,7 @@ impl CloseCode {
             Self::Stalled => 4,
             Self::Unattached => 5,
             Self::Full => 6,
+            Self::NoAccess => 7,
         }
     }
 
@@ -55,5 +63,18 @@ impl CloseCode {
         Self::ALL
             .into_iter()
             .find(|code| u64::from(code.number()) == number)
+    }
+}
+
+impl Serialize for CloseCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(self.number())
+    }
+}
+
+impl<'de> Deserialize<'de> for CloseCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u32::deserialize(deserializer)?;
+        Self::from_number(number.into()).ok_or_else(|| de::Error::custom("unknown close number"))
     }
 }

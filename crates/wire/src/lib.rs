@@ -7,6 +7,8 @@
 //!
 //! ```text
 //!  client                                   relay
+//!    │  Access { proof }                      │     only where the relay is private, and first of all
+//!    ├───────────────────────────────────────►│
 //!    │  Attach { request, topic, proof }      │     proof: topic key over this connection's exporter
 //!    ├───────────────────────────────────────►│
 //!    │  Attached { request, handle }          │     the handle stands for the topic from here on
@@ -62,7 +64,7 @@ pub use codec::{DecodeError, Decoder, DeliverHeader, Message};
 pub use frame::{Frame, FrameTooLong};
 pub use message::{ALPN, ClientMessage, Handle, Refusal, RelayMessage, RequestId};
 pub use relay_key::{InvalidRelayKey, RelayKey};
-pub use relay_url::{InvalidRelayUrl, RelayHost, RelayUrl};
+pub use relay_url::{InvalidRelayUrl, RelayHost, RelayIdentity, RelayUrl};
 pub use topic::{
     EXPORTER_CONTEXT, EXPORTER_LABEL, Exporter, ProofError, Topic, TopicProof, TopicSeed,
 };

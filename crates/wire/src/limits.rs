@@ -60,11 +60,17 @@ pub const HANDSHAKE_MS_MAX: u64 = 10_000;
 /// An idle connection costs the relay about 40 KiB; attaching costs the peer a signature.
 pub const UNATTACHED_MS_MAX: u64 = 120_000;
 
+/// Longest time in milliseconds that a client of a private relay may take to show its access key:
+/// 10 s.
+///
+/// Until then it may be anybody, and holds a connection.
+pub const ACCESS_MS_MAX: u64 = 10_000;
+
 /// Time in milliseconds without any packet after which either side gives the connection up: 60 s.
 pub const IDLE_MS_MAX: u64 = 60_000;
 
 /// Longest host in a relay URL, in bytes (RFC 1035 §2.3.4 in text form).
 pub const HOST_LEN_MAX: usize = 253;
 
-/// Longest relay URL in bytes: scheme, host with brackets, port, slash, `#` and key.
-pub const RELAY_URL_LEN_MAX: usize = 320;
+/// Longest relay URL in bytes: scheme, host with brackets, port, slash, access key, `#` and key.
+pub const RELAY_URL_LEN_MAX: usize = 384;

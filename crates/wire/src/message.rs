@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::access::AccessProof;
+use crate::close::CloseCode;
 use crate::frame::Frame;
 use crate::topic::{Topic, TopicProof};
 
@@ -48,6 +50,13 @@ pub enum ClientMessage {
         /// The bytes to forward.
         frame: Frame,
     },
+    /// Shows that the client belongs to a private relay; the first message on a connection or never.
+    /// Not answered: what follows it is, or the connection ends with [`CloseCode::NoAccess`]. An open
+    /// relay passes it over.
+    Access {
+        /// MAC under the access key that binds the proof to this connection.
+        proof: AccessProof,
+    },
 }
 
 /// From relay to client. The order of the variants is their number on the wire.
@@ -88,6 +97,12 @@ pub enum RelayMessage {
     },
     /// The relay is stopping and will close the connection. Requests not answered by now are lost.
     GoingAway,
+    /// The relay ends the session, and why. The last message on a carrier that has no place for a
+    /// number of its own, such as TLS over TCP.
+    Closing {
+        /// Why.
+        code: CloseCode,
+    },
 }
 
 /// Why the relay did not do what was asked (`protocol §2.6`).
@@ -102,6 +117,9 @@ pub enum Refusal {
     /// The relay cannot take more at the moment; trying again later may help.
     #[error("the relay is busy")]
     Busy,
+    /// The topic has as many attachments as it may.
+    #[error("the topic has as many attachments as it may")]
+    TopicFull,
     /// The connection has
     /// [`TOPICS_PER_CONNECTION_MAX`](crate::limits::TOPICS_PER_CONNECTION_MAX) attachments.
     #[error("this connection is attached to as many topics as it may")]
@@ -113,12 +131,13 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in the order of the numbers.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::BadProof,
         Self::TooManyTopics,
         Self::UnknownHandle,
         Self::AlreadyAttached,
         Self::Busy,
+        Self::TopicFull,
     ];
 
     /// The number on the wire.
@@ -130,6 +149,7 @@ impl Refusal {
             Self::UnknownHandle => 3,
             Self::AlreadyAttached => 4,
             Self::Busy => 5,
+            Self::TopicFull => 6,
         }
     }
 

@@ -1,4 +1,5 @@
-//! Where a relay is and how to know it: `relay://HOST:PORT/#KEY` (`protocol §1.3`).
+//! Where a relay is, how to know it, and what lets one in: `relay://HOST:PORT/#KEY` and its kin
+//! (`protocol §1.3`).
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -6,18 +7,30 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::access::{AccessKey, InvalidAccessKey};
 use crate::limits::{HOST_LEN_MAX, RELAY_URL_LEN_MAX};
 use crate::relay_key::{InvalidRelayKey, RelayKey};
 
-/// Address and pinned key of a relay, in text `relay://HOST:PORT/#KEY`.
+/// Address and identity of a relay, and its access key if it is private; in text
+/// `relay://HOST:PORT/#KEY`, `relay://HOST:PORT/#webpki`, and either with `?access=KEY` before `#`.
 ///
 /// Host names are kept in lower case and IP addresses in their shortest form, so equal relays have
-/// equal text.
+/// equal text. `Display` writes all of it, as invites need it; `Debug` leaves the access key out.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RelayUrl {
     host: RelayHost,
     port: u16,
-    key: RelayKey,
+    identity: RelayIdentity,
+    access: Option<AccessKey>,
+}
+
+/// How a client knows that it talks to the relay it means (`protocol §1.2`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RelayIdentity {
+    /// By this key and no other.
+    Key(RelayKey),
+    /// By a certificate for its host name from an authority that the client's system trusts.
+    WebPki,
 }
 
 /// The host of a relay: a name to look up or an address.
@@ -34,15 +47,21 @@ enum Host {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidRelayUrl {
+    /// What stands between `/` and `#` is not `?access=` and an access key.
+    #[error("the relay's access key is wrong: {0}")]
+    Access(#[from] InvalidAccessKey),
     /// The host is neither a DNS name, nor an IPv4 address, nor an IPv6 address in brackets.
     #[error("the relay's host is not a name, an IPv4 address or an IPv6 address in [brackets]")]
     Host,
     /// The key after `#` is malformed.
     #[error("the relay's key after '#' is wrong: {0}")]
     Key(#[from] InvalidRelayKey),
-    /// There is no `/#KEY`.
+    /// There is no `/#KEY` or `/#webpki`.
     #[error("the relay's key is missing: the form is relay://HOST:PORT/#KEY")]
     KeyMissing,
+    /// An address cannot be known by a certificate for a name.
+    #[error("a relay that is known by its certificate has a name, not an address")]
+    NameMissing,
     /// The port is not a number from 1 to 65535, or is missing.
     #[error("the relay's port is missing or not a number from 1 to 65535")]
     Port,
@@ -55,15 +74,38 @@ pub enum InvalidRelayUrl {
 }
 
 impl RelayUrl {
-    /// Puts a URL together. A port of 0 is refused with [`InvalidRelayUrl::Port`].
+    /// Puts the URL of an open relay together.
     ///
     /// # Errors
-    /// [`InvalidRelayUrl::Port`] for port 0.
-    pub fn new(host: RelayHost, port: u16, key: RelayKey) -> Result<Self, InvalidRelayUrl> {
+    /// [`InvalidRelayUrl::Port`] for port 0; [`InvalidRelayUrl::NameMissing`] for an address with
+    /// [`RelayIdentity::WebPki`].
+    pub fn new(
+        host: RelayHost,
+        port: u16,
+        identity: impl Into<RelayIdentity>,
+    ) -> Result<Self, InvalidRelayUrl> {
+        let identity = identity.into();
         if port == 0 {
             return Err(InvalidRelayUrl::Port);
         }
-        Ok(Self { host, port, key })
+        if identity == RelayIdentity::WebPki && host.address().is_some() {
+            return Err(InvalidRelayUrl::NameMissing);
+        }
+        Ok(Self {
+            host,
+            port,
+            identity,
+            access: None,
+        })
+    }
+
+    /// The same relay with the key that lets clients in.
+    #[must_use]
+    pub fn with_access(self, access: AccessKey) -> Self {
+        Self {
+            access: Some(access),
+            ..self
+        }
     }
 
     /// Where the relay is: a name or an address.
@@ -72,16 +114,22 @@ impl RelayUrl {
         &self.host
     }
 
-    /// The UDP port.
+    /// The port, of UDP and of TCP.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// The key by which the relay is recognised.
+    /// How the relay is recognised.
     #[must_use]
-    pub const fn key(&self) -> &RelayKey {
-        &self.key
+    pub const fn identity(&self) -> &RelayIdentity {
+        &self.identity
+    }
+
+    /// What lets clients in, if the relay is private.
+    #[must_use]
+    pub const fn access(&self) -> Option<&AccessKey> {
+        self.access.as_ref()
     }
 }
 
@@ -150,28 +198,67 @@ impl FromStr for RelayUrl {
         let rest = text
             .strip_prefix("relay://")
             .ok_or(InvalidRelayUrl::Scheme)?;
-        let (place, key) = rest.split_once("/#").ok_or(InvalidRelayUrl::KeyMissing)?;
+        let (rest, identity) = rest.split_once('#').ok_or(InvalidRelayUrl::KeyMissing)?;
+        let (place, query) = rest.split_once('/').ok_or(InvalidRelayUrl::KeyMissing)?;
         let (host, port) = place.rsplit_once(':').ok_or(InvalidRelayUrl::Port)?;
         if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(InvalidRelayUrl::Port);
         }
-        Self::new(
-            host.parse()?,
-            port.parse().map_err(|_| InvalidRelayUrl::Port)?,
-            key.parse()?,
-        )
+        let port = port.parse().map_err(|_| InvalidRelayUrl::Port)?;
+        let identity: RelayIdentity = identity.parse()?;
+        let url = Self::new(host.parse()?, port, identity)?;
+        if query.is_empty() {
+            return Ok(url);
+        }
+        let access = query.strip_prefix(ACCESS).ok_or(InvalidAccessKey)?;
+        Ok(url.with_access(access.parse()?))
+    }
+}
+
+impl From<RelayKey> for RelayIdentity {
+    fn from(key: RelayKey) -> Self {
+        Self::Key(key)
+    }
+}
+
+impl FromStr for RelayIdentity {
+    type Err = InvalidRelayKey;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRelayKey> {
+        match text {
+            WEB_PKI => Ok(Self::WebPki),
+            key => Ok(Self::Key(key.parse()?)),
+        }
+    }
+}
+
+impl fmt::Display for RelayIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => key.fmt(f),
+            Self::WebPki => f.write_str(WEB_PKI),
+        }
     }
 }
 
 impl fmt::Display for RelayUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "relay://{}:{}/#{}", self.host, self.port, self.key)
+        write!(f, "relay://{}:{}/", self.host, self.port)?;
+        if let Some(access) = &self.access {
+            write!(f, "{ACCESS}{}", access.to_text().as_str())?;
+        }
+        write!(f, "#{}", self.identity)
     }
 }
 
 impl fmt::Debug for RelayUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RelayUrl({self})")
+        let access = self.access.as_ref().map_or("", |_| "?access=(redacted)");
+        write!(
+            f,
+            "RelayUrl(relay://{}:{}/{access}#{})",
+            self.host, self.port, self.identity
+        )
     }
 }
 
@@ -216,3 +303,10 @@ fn is_name(text: &str) -> bool {
         .is_some_and(|label| label.bytes().all(|byte| byte.is_ascii_digit()));
     text.len() <= HOST_LEN_MAX && text.split('.').all(label_is_good) && !last_is_number
 }
+
+/// What stands for a key in the URL of a relay that is known by its certificate. It is no key: those
+/// are longer. It has to be there, so that a URL that lost its key on the way is never taken for one.
+const WEB_PKI: &str = "webpki";
+
+/// What stands before the access key.
+const ACCESS: &str = "?access=";

@@ -5,8 +5,8 @@
 use proptest::prelude::*;
 use sori_wire::limits::{FRAME_LEN_MAX, MESSAGE_LEN_MAX};
 use sori_wire::{
-    ClientMessage, CloseCode, DecodeError, Decoder, DeliverHeader, Frame, FrameTooLong, Handle,
-    Message, Refusal, RelayMessage, RequestId, Topic, TopicProof,
+    AccessProof, ClientMessage, CloseCode, DecodeError, Decoder, DeliverHeader, Frame,
+    FrameTooLong, Handle, Message, Refusal, RelayMessage, RequestId, Topic, TopicProof,
 };
 
 fn frames() -> impl Strategy<Value = Frame> {
@@ -37,6 +37,9 @@ fn client_messages() -> impl Strategy<Value = ClientMessage> {
                 frame,
             }
         }),
+        any::<[u8; 32]>().prop_map(|proof| ClientMessage::Access {
+            proof: AccessProof::from_bytes(proof)
+        }),
     ]
 }
 
@@ -64,6 +67,7 @@ fn relay_messages() -> impl Strategy<Value = RelayMessage> {
             handle: Handle(handle)
         }),
         Just(RelayMessage::GoingAway),
+        proptest::sample::select(&CloseCode::ALL).prop_map(|code| RelayMessage::Closing { code }),
     ]
 }
 
@@ -232,12 +236,12 @@ fn numbers_are_those_of_the_protocol_document() {
         assert_eq!(Refusal::from_number(refusal.number()), Some(refusal));
     }
     assert_eq!(Refusal::from_number(0), None);
-    assert_eq!(Refusal::from_number(6), None);
+    assert_eq!(Refusal::from_number(7), None);
     for code in CloseCode::ALL {
         row(code.number(), &format!("{code:?}"));
         assert_eq!(CloseCode::from_number(code.number().into()), Some(code));
     }
-    assert_eq!(CloseCode::from_number(7), None);
+    assert_eq!(CloseCode::from_number(8), None);
 
     let first_body_byte = |bytes: Vec<u8>| u32::from(bytes[4]);
     let (request, handle) = (RequestId(0), Handle(0));
@@ -258,6 +262,11 @@ fn numbers_are_those_of_the_protocol_document() {
         "Detach",
     );
     row(first_body_byte(publish.encode()), "Publish");
+    let proof = AccessProof::from_bytes([0; 32]);
+    row(
+        first_body_byte(ClientMessage::Access { proof }.encode()),
+        "Access",
+    );
     for (message, name) in [
         (RelayMessage::Attached { request, handle }, "Attached"),
         (
@@ -277,6 +286,12 @@ fn numbers_are_those_of_the_protocol_document() {
         (RelayMessage::Deliver { handle, frame }, "Deliver"),
         (RelayMessage::Gap { handle }, "Gap"),
         (RelayMessage::GoingAway, "GoingAway"),
+        (
+            RelayMessage::Closing {
+                code: CloseCode::Full,
+            },
+            "Closing",
+        ),
     ] {
         row(first_body_byte(message.encode()), name);
     }
@@ -309,6 +324,10 @@ fn encodings_are_those_of_the_protocol_document() {
         }
         .encode(),
         RelayMessage::GoingAway.encode(),
+        RelayMessage::Closing {
+            code: CloseCode::NoAccess,
+        }
+        .encode(),
     ];
     for example in examples {
         let example = format!("`{}`", hex(example));

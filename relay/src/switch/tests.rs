@@ -343,7 +343,9 @@ proptest! {
                             RelayMessage::Deliver { handle, .. } | RelayMessage::Gap { handle } => {
                                 prop_assert!(live.entry(id).or_default().contains(&handle));
                             }
-                            RelayMessage::GoingAway => prop_assert!(false, "nobody stopped"),
+                            RelayMessage::GoingAway | RelayMessage::Closing { .. } => {
+                                prop_assert!(false, "nobody stopped");
+                            }
                             RelayMessage::Published { .. } | RelayMessage::Refused { .. } => {}
                         }
                     }

@@ -18,7 +18,7 @@ use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, Uni
 use rustls::{DigitallySignedStruct, Error, NamedGroup, SignatureScheme, version};
 use sori_wire::{
     ALPN, ClientMessage, Decoder, EXPORTER_CONTEXT, EXPORTER_LABEL, Exporter, Frame, Handle,
-    Refusal, RelayKey, RelayMessage, RelayUrl, RequestId, TopicSeed,
+    Refusal, RelayIdentity, RelayKey, RelayMessage, RelayUrl, RequestId, TopicSeed,
 };
 
 use super::within;
@@ -82,7 +82,7 @@ impl Client {
     ) -> Result<Self, quinn::ConnectionError> {
         let address = SocketAddr::new(url.host().address().unwrap(), url.port());
         let mut endpoint = Endpoint::client(SocketAddr::new(config.from, 0)).unwrap();
-        endpoint.set_default_client_config(client_config(config, *url.key()));
+        endpoint.set_default_client_config(client_config(config, *url.identity()));
         let connecting = endpoint.connect(address, "relay.invalid").unwrap();
         let connection = within(connecting).await?;
         let (send, receive) = connection.open_bi().await?;
@@ -205,13 +205,13 @@ impl Client {
     }
 }
 
-fn client_config(config: Config, key: RelayKey) -> ClientConfig {
+fn client_config(config: Config, identity: RelayIdentity) -> ClientConfig {
     let provider = Arc::new(CryptoProvider {
         kx_groups: config.groups,
         ..aws_lc_rs::default_provider()
     });
     let verifier = Pinned {
-        key: config.key.unwrap_or(key),
+        key: config.key.unwrap_or_else(|| pinned(identity)),
         algorithms: provider.signature_verification_algorithms,
     };
     let mut tls = rustls::ClientConfig::builder_with_provider(provider)
@@ -231,6 +231,13 @@ fn client_config(config: Config, key: RelayKey) -> ClientConfig {
     client.transport_config(Arc::new(transport));
     client.token_store(config.recorder);
     client
+}
+
+fn pinned(identity: RelayIdentity) -> RelayKey {
+    match identity {
+        RelayIdentity::Key(key) => key,
+        RelayIdentity::WebPki => panic!("this client knows keys only"),
+    }
 }
 
 /// Accepts the relay whose key stands in its URL, and no other.

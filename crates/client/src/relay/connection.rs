@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quinn::{Connection, RecvStream, SendStream, VarInt};
-use sori_wire::{CloseCode, Decoder, Exporter, RelayMessage, RelayUrl};
+use sori_wire::{AccessKey, CloseCode, Decoder, Exporter, RelayMessage, RelayUrl};
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -79,7 +79,7 @@ async fn run(relay: RelayUrl, id: ConnectionId, mut commands: queue::Receiver, r
         () = closed(&mut commands) => return,
     };
     let trouble = match dialled {
-        Ok(dialled) => converse(dialled, id, commands, &reporter).await,
+        Ok(dialled) => converse(dialled, relay.access(), id, commands, &reporter).await,
         Err(trouble) => trouble,
     };
     // If the driver is gone there is nobody to tell.
@@ -95,6 +95,7 @@ async fn closed(commands: &mut queue::Receiver) {
 /// Runs an open session to its end.
 async fn converse(
     dialled: Dialled,
+    access: Option<&AccessKey>,
     id: ConnectionId,
     commands: queue::Receiver,
     reporter: &Reporter,
@@ -108,6 +109,9 @@ async fn converse(
     } = dialled;
     let (replies, reply_queue) = mpsc::unbounded_channel();
     let talk = Talk::new(exporter, connection.clone(), id, reporter, replies);
+    if let Some(key) = access {
+        talk.show(key);
+    }
     if talk.report(Report::Connected).await.is_err() {
         return Trouble::Closed;
     }
@@ -156,6 +160,16 @@ impl<'a> Talk<'a> {
         }
     }
 
+    /// Puts the proof of an access key in front of everything that will be said.
+    fn show(&self, key: &AccessKey) {
+        let message = self.session().access(key);
+        let _ending = self.replies.send(message.encode().into());
+    }
+
+    fn session(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn report(&self, report: Report) -> Result<(), DriverGone> {
         self.reporter
             .send((self.id, report))
@@ -165,8 +179,7 @@ impl<'a> Talk<'a> {
 
     /// Applies something to the session and notes whether answers are due.
     fn step(&self, apply: impl FnOnce(&mut Session) -> Step) -> Step {
-        let mut session: MutexGuard<'_, Session> =
-            self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut session = self.session();
         let step = apply(&mut session);
         let is_waiting = session.is_waiting();
         self.waiting
@@ -208,7 +221,8 @@ impl<'a> Talk<'a> {
                     // The writer is gone only when this session is at its end.
                     let _ending = self.replies.send(message.encode().into());
                 }
-                Step::Over => return Err(Trouble::Closed),
+                Step::Over(CloseCode::NoAccess) => return Err(Trouble::NoAccess),
+                Step::Over(_other) => return Err(Trouble::Closed),
             }
         }
         Ok(())
@@ -224,6 +238,8 @@ impl<'a> Talk<'a> {
         loop {
             let mut batch = Vec::new();
             tokio::select! {
+                // Replies first: the proof of an access key is nothing if it is not the first thing.
+                biased;
                 reply = replies.recv() => batch.extend(reply),
                 command = commands.next() => match command {
                     Some(command) => batch.extend(self.command(command).await),
@@ -252,7 +268,7 @@ impl<'a> Talk<'a> {
                 let _gone = self.report(Report::Notice(notice)).await;
                 None
             }
-            Step::Nothing | Step::Over => None,
+            Step::Nothing | Step::Over(_) => None,
         }
     }
 

@@ -11,7 +11,7 @@ use quinn::{
     TransportConfig, VarInt,
 };
 use serde::Serialize;
-use sori_wire::{EXPORTER_CONTEXT, EXPORTER_LABEL, Exporter, RelayUrl};
+use sori_wire::{CloseCode, EXPORTER_CONTEXT, EXPORTER_LABEL, Exporter, RelayUrl};
 use thiserror::Error;
 
 use super::tls;
@@ -34,10 +34,16 @@ pub enum Trouble {
     /// Whoever answers does not speak this version of the relay protocol.
     #[error("what answers at the relay's address does not speak this version of Sori")]
     Protocol,
+    /// The relay is private, and the access key in its URL is missing or no longer good.
+    #[error(
+        "the relay is private and does not take the access key in its URL; ask for a new invite"
+    )]
+    NoAccess,
     /// Nobody answers.
     #[error("nobody answers at the relay's address")]
     Unreachable,
-    /// Whoever answers does not hold the key that stands in the relay URL.
+    /// Whoever answers does not hold the key that stands in the relay URL, or no certificate for its
+    /// name.
     #[error(
         "what answers at the relay's address has another key than the relay URL says; somebody may be in between, or the relay has a new key"
     )]
@@ -62,7 +68,7 @@ pub(super) async fn dial(relay: &RelayUrl) -> Result<Dialled, Trouble> {
     let config = client_config(relay)?;
     let mut last = Trouble::Lookup;
     for address in addresses(relay).await? {
-        match dial_address(address, config.clone()).await {
+        match dial_address(address, relay, config.clone()).await {
             Ok(dialled) => return Ok(dialled),
             Err(Trouble::WrongKey) => return Err(Trouble::WrongKey),
             Err(trouble) => last = trouble,
@@ -87,16 +93,20 @@ async fn addresses(relay: &RelayUrl) -> Result<Vec<SocketAddr>, Trouble> {
     Ok(addresses.take(ADDRESSES_MAX).collect())
 }
 
-async fn dial_address(address: SocketAddr, config: ClientConfig) -> Result<Dialled, Trouble> {
+async fn dial_address(
+    address: SocketAddr,
+    relay: &RelayUrl,
+    config: ClientConfig,
+) -> Result<Dialled, Trouble> {
     let local = match address.ip() {
         IpAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
         IpAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
     };
     // One socket for each connection, so that two connections share no port either.
     let endpoint = Endpoint::client(local).map_err(|_error| Trouble::Machine)?;
-    // The name is not sent (see tls.rs); rustls only wants to have one.
+    // The name is not sent (see tls.rs); it is what a certificate is compared with.
     let connecting = endpoint
-        .connect_with(config, address, "relay.invalid")
+        .connect_with(config, address, &relay.host().to_lookup())
         .map_err(|_error| Trouble::Machine)?;
     let connection = match tokio::time::timeout(HANDSHAKE_WAIT, connecting).await {
         Ok(Ok(connection)) => connection,
@@ -122,7 +132,7 @@ async fn dial_address(address: SocketAddr, config: ClientConfig) -> Result<Diall
 }
 
 fn client_config(relay: &RelayUrl) -> Result<ClientConfig, Trouble> {
-    let tls = tls::config(relay.key()).map_err(|_error| Trouble::Machine)?;
+    let tls = tls::config(relay.identity()).map_err(|_error| Trouble::Machine)?;
     let quic = QuicClientConfig::try_from(tls).map_err(|_error| Trouble::Machine)?;
     let mut config = ClientConfig::new(Arc::new(quic));
     config.transport_config(Arc::new(transport()));
@@ -157,6 +167,12 @@ pub(super) fn trouble(error: &ConnectionError) -> Trouble {
             Trouble::WrongKey
         }
         ConnectionError::TransportError(_) | ConnectionError::VersionMismatch => Trouble::Protocol,
+        ConnectionError::ApplicationClosed(close)
+            if CloseCode::from_number(close.error_code.into_inner())
+                == Some(CloseCode::NoAccess) =>
+        {
+            Trouble::NoAccess
+        }
         ConnectionError::ConnectionClosed(_)
         | ConnectionError::ApplicationClosed(_)
         | ConnectionError::LocallyClosed => Trouble::Closed,

@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sori_wire::{
-    ClientMessage, Exporter, Frame, Handle, Refusal, RelayMessage, RequestId, Topic, TopicSeed,
+    AccessKey, ClientMessage, CloseCode, Exporter, Frame, Handle, Refusal, RelayMessage, RequestId,
+    Topic, TopicSeed,
 };
 
 /// What the driver wants from a connection.
@@ -61,8 +62,8 @@ pub(super) enum Step {
     Tell(Notice),
     /// Tell the relay.
     Send(ClientMessage),
-    /// The relay is about to go; the connection is over.
-    Over,
+    /// The relay is about to go; the connection is over, for this reason.
+    Over(CloseCode),
 }
 
 /// The state of one connection.
@@ -97,6 +98,13 @@ impl Session {
         }
     }
 
+    /// The first message, which shows that we belong to a private relay.
+    pub(super) fn access(&self, key: &AccessKey) -> ClientMessage {
+        ClientMessage::Access {
+            proof: key.prove(&self.exporter),
+        }
+    }
+
     /// Carries out a command: the message to send, or the notice that is due at once.
     pub(super) fn command(&mut self, command: Command) -> Step {
         match command {
@@ -124,7 +132,8 @@ impl Session {
                 .handles
                 .get(&handle)
                 .map_or(Step::Nothing, |topic| Step::Tell(Notice::Gap(*topic))),
-            RelayMessage::GoingAway => Step::Over,
+            RelayMessage::GoingAway => Step::Over(CloseCode::GoingAway),
+            RelayMessage::Closing { code } => Step::Over(code),
             RelayMessage::Published { request, receivers } => match self.asked.remove(&request) {
                 Some(Asked::Publish(token)) => Step::Tell(Notice::Published(token, receivers)),
                 Some(Asked::Attach(_)) | None => Step::Nothing,
@@ -367,7 +376,7 @@ mod tests {
         assert!(matches!(step, Step::Nothing));
         assert!(matches!(
             session.message(RelayMessage::GoingAway),
-            Step::Over
+            Step::Over(CloseCode::GoingAway)
         ));
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command as Process, Stdio};
 use std::time::Duration;
 
-use sori_wire::{Frame, RelayKey, RelayUrl, Topic, TopicSeed};
+use sori_wire::{Frame, RelayIdentity, RelayKey, RelayUrl, Topic, TopicSeed};
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::mpsc;
 
@@ -144,7 +144,7 @@ async fn another_key_than_the_pinned_one_is_refused() {
     let url = RelayUrl::new(
         relay.url.host().clone(),
         relay.url.port(),
-        RelayKey::from_bytes([9; 32]),
+        RelayIdentity::Key(RelayKey::from_bytes([9; 32])),
     )
     .unwrap();
     let mut peer = Peer::open(&url);
@@ -189,7 +189,12 @@ async fn closing_sends_what_was_queued() {
 #[tokio::test]
 async fn a_name_that_leads_nowhere_is_told_as_such() {
     let host = "relay.invalid".parse().unwrap();
-    let url = RelayUrl::new(host, 4433, RelayKey::from_bytes([9; 32])).unwrap();
+    let url = RelayUrl::new(
+        host,
+        4433,
+        RelayIdentity::Key(RelayKey::from_bytes([9; 32])),
+    )
+    .unwrap();
     let mut peer = Peer::open(&url);
     let Report::Ended(trouble) = peer.next().await else {
         panic!("no connection")
