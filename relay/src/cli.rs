@@ -131,6 +131,10 @@ struct InviteArguments {
     #[arg(long)]
     with_access_key: bool,
 
+    /// Let clients know the relay by its certificate instead of its key
+    #[arg(long)]
+    by_certificate: bool,
+
     /// Print the URL alone, without the QR code
     #[arg(long)]
     url_only: bool,

@@ -5,7 +5,7 @@
 //!
 //! - [`machine`] asks what is there and installs what is not; [`shell`] runs commands, [`step`] says what is going on;
 //! - [`program`] holds a started process and ends it with all its children; [`relay`] is one of those;
-//! - [`run`], [`demo`], [`check`] and [`mod@test`] are the commands.
+//! - [`run`], [`demo`], [`check`], [`deb`] and [`mod@test`] are the commands.
 
 #![expect(
     clippy::print_stdout,
@@ -14,6 +14,7 @@
 )]
 
 mod check;
+mod deb;
 mod demo;
 mod error;
 mod front_end;
@@ -53,6 +54,8 @@ enum Task {
     Test,
     /// Formatting, lints (warnings denied), documentation, front end.
     Check,
+    /// Build the Debian package of the relay (needs cargo-deb).
+    Deb,
 }
 
 /// How to open Sori.
@@ -104,6 +107,7 @@ async fn work(task: Task) -> Result<(), Error> {
     let workspace = Workspace::find()?;
     match task {
         Task::Check => check::check(&workspace).await,
+        Task::Deb => deb::deb(&workspace).await,
         Task::Run(run) if run.demo => demo::demo(&workspace).await,
         Task::Run(run) if run.terminal => run::on_terminal(&workspace, run.people).await,
         Task::Run(run) => run::run(&workspace, run.people).await,

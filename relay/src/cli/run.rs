@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use sori_relay::{Server, Settings, hardening};
-use sori_wire::RelayUrl;
+use sori_wire::{RelayIdentity, RelayUrl};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::log::{Event, Log};
@@ -64,7 +64,7 @@ fn announce(server: &Server, options: &Options, log: Log) -> Result<(), Failure>
     let port = public
         .and_then(|public| public.port)
         .unwrap_or_else(|| local.port());
-    let url = RelayUrl::new(host, port, server.key())?;
+    let url = RelayUrl::new(host, port, RelayIdentity::Key(server.key()))?;
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "ready {url}").map_err(Failure::Output)?;
     stdout.flush().map_err(Failure::Output)
