@@ -6,40 +6,47 @@ use sori_store::Table;
 
 use crate::record::MessageIdBytes;
 
+/// Pages of 256 things in a row: keys made by [`of`] without their last byte.
+const SEQUENCE_PAGE: usize = 11;
+/// Pages of 256 chunks of one object: keys made by [`chunk`] without their last byte.
+const CHUNK_PAGE: usize = 13;
+/// One page for all that belongs to a group.
+const GROUP_PAGE: usize = 4;
+
 /// One row: the account.
-pub(crate) const ACCOUNT: Table = Table(1);
+pub(crate) const ACCOUNT: Table = Table::own(1);
 /// Contact number → contact.
-pub(crate) const CONTACT: Table = Table(2);
+pub(crate) const CONTACT: Table = Table::own(2);
 /// Group number → group.
-pub(crate) const GROUP: Table = Table(3);
+pub(crate) const GROUP: Table = Table::own(3);
 /// Group number → what changes with each message.
-pub(crate) const CURSOR: Table = Table(4);
+pub(crate) const CURSOR: Table = Table::own(4);
 /// Group, snapshot, hash of the OpenMLS row key → row.
-pub(crate) const SNAPSHOT: Table = Table(5);
+pub(crate) const SNAPSHOT: Table = Table::own(5);
 /// Group, commit number → commit.
-pub(crate) const COMMIT: Table = Table(6);
+pub(crate) const COMMIT: Table = Table::log(6, SEQUENCE_PAGE);
 /// Channel number → channel.
-pub(crate) const CHANNEL: Table = Table(7);
+pub(crate) const CHANNEL: Table = Table::own(7);
 /// Channel, sequence → entry of the channel log, without its bytes.
-pub(crate) const LOG: Table = Table(8);
+pub(crate) const LOG: Table = Table::log(8, SEQUENCE_PAGE);
 /// Channel, sequence → the sealed bytes of the entry.
-pub(crate) const SEALED: Table = Table(9);
+pub(crate) const SEALED: Table = Table::log(9, SEQUENCE_PAGE);
 /// Channel, sequence → what an envelope waits for.
-pub(crate) const PENDING: Table = Table(10);
+pub(crate) const PENDING: Table = Table::log(10, SEQUENCE_PAGE);
 /// Group, sequence → line of the timeline, or a change to one.
-pub(crate) const MESSAGE: Table = Table(11);
+pub(crate) const MESSAGE: Table = Table::paged(11, SEQUENCE_PAGE);
 /// Invite number → invite.
-pub(crate) const INVITE: Table = Table(12);
+pub(crate) const INVITE: Table = Table::own(12);
 /// Join number → join.
-pub(crate) const JOIN: Table = Table(13);
+pub(crate) const JOIN: Table = Table::own(13);
 /// Number → private half of an own KeyPackage.
-pub(crate) const KEY_PACKAGE: Table = Table(14);
+pub(crate) const KEY_PACKAGE: Table = Table::own(14);
 /// Channel, object, index → one chunk of a message that came in several frames.
-pub(crate) const CHUNK: Table = Table(15);
+pub(crate) const CHUNK: Table = Table::log(15, CHUNK_PAGE);
 /// Group → directory of the timeline; group, page → lines in their order.
-pub(crate) const ORDER: Table = Table(16);
+pub(crate) const ORDER: Table = Table::own(16);
 /// Group, message id → where the message is; group, id of a line, sequence → a change to it.
-pub(crate) const LINK: Table = Table(17);
+pub(crate) const LINK: Table = Table::log(17, GROUP_PAGE);
 
 /// Key of one thing by its number.
 pub(crate) const fn one(number: u32) -> [u8; 4] {

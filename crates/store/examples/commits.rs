@@ -10,6 +10,10 @@ use std::time::Instant;
 use sori_store::{Error, Store, Table, Unlock, VALUE_LEN_MAX};
 use zeroize::Zeroizing;
 
+/// Records by number, 256 to a page.
+const RECORDS: Table = Table::paged(1, 7);
+const LARGE: Table = Table::own(2);
+
 fn main() -> Result<(), Error> {
     let folder = std::env::args().nth(1);
     let folder = folder.map_or_else(std::env::temp_dir, Into::into);
@@ -31,7 +35,7 @@ fn measure(dir: &Path) -> Result<(), Error> {
             for _ in 0..count {
                 for _ in 0..records {
                     counter += 1;
-                    store.put(Table(1), &counter.to_be_bytes(), &[7; 300])?;
+                    store.put(RECORDS, &counter.to_be_bytes(), &[7; 300])?;
                 }
                 store.commit()?;
             }
@@ -40,25 +44,25 @@ fn measure(dir: &Path) -> Result<(), Error> {
     }
     timed("read of one", 20_000, || {
         for key in 1..=20_000_u64 {
-            store.get(Table(1), &key.to_be_bytes())?;
+            store.get(RECORDS, &key.to_be_bytes())?;
         }
         Ok(())
     })?;
     timed("range of 256", 1, || {
-        store.range(Table(1), &[0, 0, 0, 0, 0, 0, 1]).map(drop)
+        store.range(RECORDS, &[0, 0, 0, 0, 0, 0, 1]).map(drop)
     })?;
     timed("count everything", 1, || store.verify().map(drop))?;
     let largest = vec![7; VALUE_LEN_MAX];
     timed("commit of 16 MiB", 1, || {
-        store.put(Table(2), b"largest", &largest)?;
+        store.put(LARGE, b"largest", &largest)?;
         store.commit()
     })?;
     timed("commit of 16 MiB over 16 MiB", 1, || {
-        store.put(Table(2), b"largest", &largest)?;
+        store.put(LARGE, b"largest", &largest)?;
         store.commit()
     })?;
     timed("read of 16 MiB", 1, || {
-        store.get(Table(2), b"largest").map(drop)
+        store.get(LARGE, b"largest").map(drop)
     })?;
     timed("close", 1, || {
         drop(store);

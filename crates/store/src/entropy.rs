@@ -7,10 +7,10 @@ use zeroize::Zeroizing;
 ///
 /// The store takes no randomness from the system, so that a simulation can replay it. The seed must be
 /// fresh and unpredictable in a real program. As a second line against a seed used twice, the
-/// distinguisher (the number of commits so far) makes the stream differ once something was written.
+/// distinguisher (the numbers of commits and openings so far) makes the stream differ at each opening.
 pub(crate) struct Entropy {
     seed: Zeroizing<[u8; 32]>,
-    distinguisher: u64,
+    distinguisher: [u64; 2],
     counter: u64,
 }
 
@@ -18,23 +18,25 @@ impl Entropy {
     pub(crate) fn new(seed: [u8; 32]) -> Self {
         Self {
             seed: Zeroizing::new(seed),
-            distinguisher: 0,
+            distinguisher: [0; 2],
             counter: 0,
         }
     }
 
-    /// Continues the same seed on a stream of its own for a profile that made `commits` commits.
-    pub(crate) const fn distinguish(&mut self, commits: u64) {
-        self.distinguisher = commits;
+    /// Continues the same seed on a stream of its own for a profile with so many commits and openings.
+    pub(crate) const fn distinguish(&mut self, commits: u64, openings: u64) {
+        self.distinguisher = [commits, openings];
     }
 
     /// The next 32 bytes.
     pub(crate) fn bytes32(&mut self) -> Zeroizing<[u8; 32]> {
         self.counter = self.counter.wrapping_add(1);
+        let [commits, openings] = self.distinguisher;
         let digest = Sha256::new()
-            .chain_update(b"sori store entropy 1")
+            .chain_update(b"sori store entropy 2")
             .chain_update(self.seed.as_slice())
-            .chain_update(self.distinguisher.to_be_bytes())
+            .chain_update(commits.to_be_bytes())
+            .chain_update(openings.to_be_bytes())
             .chain_update(self.counter.to_be_bytes())
             .finalize();
         Zeroizing::new(digest.into())
@@ -73,8 +75,10 @@ mod tests {
     #[test]
     fn seed_used_again_after_a_commit_gives_another_stream() {
         let (mut a, mut b) = (Entropy::new([1; 32]), Entropy::new([1; 32]));
-        a.distinguish(1);
-        b.distinguish(2);
+        a.distinguish(1, 1);
+        b.distinguish(2, 1);
+        assert_ne!(*a.bytes32(), *b.bytes32());
+        a.distinguish(2, 2);
         assert_ne!(*a.bytes32(), *b.bytes32());
     }
 }

@@ -46,6 +46,12 @@ pub enum Error {
     /// There is no profile in this folder.
     #[error("There is no profile in this folder. Create one first, or choose another folder.")]
     NotFound,
+    /// The profile was written by an early version of Sori, before it could forget.
+    #[error(
+        "The profile was made by an early version of Sori that this one cannot read. Open it with that \
+         version, or make a new profile."
+    )]
+    OlderVersion,
     /// An earlier commit or read failed, so memory and disk may differ.
     #[error("An earlier write to the profile failed. Close the profile and open it again.")]
     Poisoned,

@@ -8,18 +8,19 @@
 //!               │        (overlay)
 //!               ▼
 //!             sealing    values split into rows, rows sealed, keys masked
-//!               │        (rows, seal, mask, ledger)
+//!               │    │   (step, rows, seal, mask, ledger)
+//!               │    └──► key slots: small keys, overwritten in place to forget (slots)
 //!               ▼
 //!              Kv        get, range, commit, maintain: sees sealed bytes only
 //!           ╱   │   ╲
 //!        sled  redb  memory
 //! ```
 //!
-//! Start from [`Store`], [`Unlock`] and [`Error`]. `docs/store.md` describes the files byte by byte.
+//! Start from [`Store`], [`Table`], [`Unlock`] and [`Error`]. `docs/store.md` describes the files byte by byte.
 //!
 //! What it does not do: it does not interpret records, knows no clock, starts no network connection
-//! and takes no randomness from the operating system (the caller passes a seed). It cannot yet make
-//! deleted records unreadable to somebody who has both the master key and an old disk image.
+//! and takes no randomness from the operating system (the caller passes a seed). So it cannot forget by
+//! itself: the caller calls [`Store::forget`] soon after each commit.
 //!
 //! Invariants:
 //!
@@ -29,11 +30,13 @@
 //!    builds on a state that may not be on disk.
 //! 3. No file holds a key, a table number or a value of the caller in clear.
 //! 4. An error at opening leaves every committed record where it was.
+//! 5. After [`Store::forget`] nobody can open what was deleted or overwritten before, as its [`Table`] says,
+//!    not even with the master key and every byte that is on the disk by then.
 //!
 //! ```
 //! use sori_store::{MemoryDisk, Store, Table};
 //!
-//! const CONTACTS: Table = Table(1);
+//! const CONTACTS: Table = Table::own(1);
 //! let disk = MemoryDisk::new();
 //! let mut store = Store::open_memory(&disk, [7; 32])?;
 //! store.put(CONTACTS, b"id-1", b"hello")?;
@@ -73,12 +76,16 @@ mod profile;
 mod rows;
 mod seal;
 pub mod search;
+mod slots;
+mod step;
 mod store;
+mod table;
 mod unlock;
 
 pub use error::Error;
 pub use kv::memory::MemoryDisk;
 pub use kv::{Backend, Stats};
 pub use overlay::Savepoint;
-pub use store::{KEY_LEN_MAX, Options, Store, Table, VALUE_LEN_MAX};
+pub use store::{Options, Store};
+pub use table::{Class, KEY_LEN_MAX, Table, VALUE_LEN_MAX};
 pub use unlock::{Cost, Unlock, UnlockMethod};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 use crate::kv::prefix_end;
-use crate::store::Table;
+use crate::table::{Class, Table};
 
 /// A value in memory, wiped when dropped.
 pub(crate) type Value = Zeroizing<Vec<u8>>;
@@ -23,18 +23,84 @@ pub struct Savepoint {
     len: usize,
 }
 
-/// What will be written by the next commit; `None` deletes. Every change can be undone.
+/// What becomes of the version that a staged write replaces; a later one counts for more.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Former {
+    /// As the table keeps overwritten records.
+    Replaced,
+    /// As the table keeps deleted records.
+    Deleted,
+    /// Not to be opened any more, whatever the table.
+    Forgotten,
+}
+
+/// A staged write.
+#[derive(Clone)]
+pub(crate) enum Staged {
+    Delete,
+    Put {
+        value: Value,
+        /// `None` leaves a record in the class it has.
+        class: Option<Class>,
+        former: Former,
+    },
+}
+
+impl Staged {
+    /// The value to be written.
+    pub(crate) const fn value(&self) -> Option<&Value> {
+        match self {
+            Self::Delete => None,
+            Self::Put { value, .. } => Some(value),
+        }
+    }
+
+    /// This write, coming after `before` in the same step.
+    fn after(self, before: &Self) -> Self {
+        let Self::Put {
+            value,
+            class,
+            former,
+        } = self
+        else {
+            return Self::Delete;
+        };
+        match before {
+            // As if the record were new, and the old one deleted.
+            Self::Delete => Self::Put {
+                value,
+                class: class.or(Some(Class::NONE)),
+                former: former.max(Former::Deleted),
+            },
+            Self::Put {
+                class: earlier,
+                former: of_earlier,
+                ..
+            } => Self::Put {
+                value,
+                class: class.or(*earlier),
+                former: former.max(*of_earlier),
+            },
+        }
+    }
+}
+
+/// What will be written by the next commit. Every change can be undone.
 #[derive(Default)]
 pub(crate) struct Overlay {
-    staged: BTreeMap<Address, Option<Value>>,
-    undo: Vec<(Address, Option<Option<Value>>)>,
+    staged: BTreeMap<Address, Staged>,
+    undo: Vec<(Address, Option<Staged>)>,
     step: u64,
 }
 
 impl Overlay {
     /// Stages a put or a delete.
-    pub(crate) fn stage(&mut self, address: Address, value: Option<Value>) {
-        let before = self.staged.insert(address.clone(), value);
+    pub(crate) fn stage(&mut self, address: Address, write: Staged) {
+        let write = match self.staged.get(&address) {
+            Some(before) => write.after(before),
+            None => write,
+        };
+        let before = self.staged.insert(address.clone(), write);
         self.undo.push((address, before));
     }
 
@@ -65,7 +131,7 @@ impl Overlay {
     }
 
     /// Takes everything staged and starts afresh.
-    pub(crate) fn take(&mut self) -> BTreeMap<Address, Option<Value>> {
+    pub(crate) fn take(&mut self) -> BTreeMap<Address, Staged> {
         self.undo.clear();
         self.step = self.step.wrapping_add(1);
         std::mem::take(&mut self.staged)
@@ -73,7 +139,7 @@ impl Overlay {
 
     /// What is staged at this address, if anything.
     pub(crate) fn get(&self, address: &Address) -> Option<Option<&Value>> {
-        self.staged.get(address).map(Option::as_ref)
+        self.staged.get(address).map(Staged::value)
     }
 
     /// What is staged in `table` under `prefix`, ascending.
@@ -88,7 +154,7 @@ impl Overlay {
             .take_while(move |((at, key), _)| {
                 *at == table && end.as_ref().is_none_or(|end| key < end)
             })
-            .map(|((_, key), value)| (key, value.as_ref()))
+            .map(|((_, key), write)| (key, write.value()))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

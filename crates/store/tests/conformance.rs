@@ -6,8 +6,8 @@
 
 mod common;
 
-use common::{Disk, TABLE, noise};
-use sori_store::{Error, KEY_LEN_MAX, MemoryDisk, Store, Table, VALUE_LEN_MAX};
+use common::{Disk, LOG as OTHER, TABLE, noise};
+use sori_store::{Error, KEY_LEN_MAX, MemoryDisk, Store, VALUE_LEN_MAX};
 
 fn value(store: &Store, key: &[u8]) -> Option<Vec<u8>> {
     store.get(TABLE, key).unwrap().map(|value| value.to_vec())
@@ -67,7 +67,7 @@ fn range_is_ascending_within_table_and_prefix_and_sees_staged_writes() {
         let all: [&[u8]; 8] = [b"", b"a", b"a\0", b"ab", b"abc", b"b", b"\xff", b"\xff\xff"];
         for key in all.iter().rev() {
             store.put(TABLE, key, key).unwrap();
-            store.put(Table(4), key, b"other table").unwrap();
+            store.put(OTHER, key, b"other table").unwrap();
         }
         store.commit().unwrap();
         store.delete(TABLE, b"ab").unwrap();
@@ -217,10 +217,12 @@ fn commit_that_was_written_but_reported_failed_is_found_at_reopening() {
 fn commit_without_staged_writes_touches_nothing() {
     let disk = MemoryDisk::new();
     let mut store = Store::open_memory(&disk, [1; 32]).unwrap();
+    let (commits, syncs) = (disk.commits(), disk.slot_syncs());
     store.commit().unwrap();
     store.delete(TABLE, b"never there").unwrap();
     store.commit().unwrap();
-    assert_eq!(disk.commits(), 0);
+    store.forget().unwrap();
+    assert_eq!((disk.commits(), disk.slot_syncs()), (commits, syncs));
 }
 
 #[test]

@@ -12,6 +12,9 @@ use common::{Disk, noise};
 use proptest::prelude::*;
 use sori_store::{Savepoint, Store, Table};
 
+/// One of each kind.
+const TABLES: [Table; 3] = [Table::own(0), Table::paged(1, 2), Table::log(2, 1)];
+
 type Model = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
 
 #[derive(Clone, Debug)]
@@ -77,13 +80,15 @@ impl Pair {
                 self.reopen();
             }
             Step::Delete(table, key) => {
-                self.store().delete(Table(table), &key).unwrap();
-                self.staged.remove(&(Table(table), key));
+                let table = TABLES[usize::from(table)];
+                self.store().delete(table, &key).unwrap();
+                self.staged.remove(&(table, key));
             }
             Step::Put(table, key, len) => {
                 let value = noise(self.count, len);
-                self.store().put(Table(table), &key, &value).unwrap();
-                self.staged.insert((Table(table), key), value);
+                let table = TABLES[usize::from(table)];
+                self.store().put(table, &key, &value).unwrap();
+                self.staged.insert((table, key), value);
             }
             Step::Reopen => self.reopen(),
             Step::RollBack(to) => {
@@ -109,7 +114,7 @@ impl Pair {
 
     fn check(&mut self) {
         let staged = self.staged.clone();
-        for table in (0..3).map(Table) {
+        for table in TABLES {
             for prefix in [&[][..], &[0], &[255, 255], &[1, 0]] {
                 let found = self.store().range(table, prefix).unwrap();
                 let expected = staged

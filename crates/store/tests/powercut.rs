@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{Disk, TABLE, files_below, noise, passphrase};
-use sori_store::{Store, Table};
+use common::{Disk, LOG, OWN, TABLE, files_below, noise, passphrase};
+use sori_store::Store;
 
 const SECTOR_LEN: usize = 512;
 /// Images for each step looked at; more with SORI_STORE_CUTS=n.
@@ -23,10 +23,8 @@ type Image = BTreeMap<PathBuf, Vec<u8>>;
 /// Step `n` leaves a record of its own, changes one of seven, and says how far things are.
 fn stage(store: &mut Store, n: u64) {
     store.put(TABLE, &n.to_be_bytes(), &value(n)).unwrap();
-    store
-        .put(Table(8), &[n as u8 % 7], &noise(n, 5000))
-        .unwrap();
-    store.put(Table(9), b"head", &n.to_be_bytes()).unwrap();
+    store.put(LOG, &[n as u8 % 7], &noise(n, 5000)).unwrap();
+    store.put(OWN, b"head", &n.to_be_bytes()).unwrap();
 }
 
 fn value(n: u64) -> Vec<u8> {
@@ -34,7 +32,7 @@ fn value(n: u64) -> Vec<u8> {
 }
 
 fn check(store: &Store) -> u64 {
-    let head = store.get(Table(9), b"head").unwrap().unwrap();
+    let head = store.get(OWN, b"head").unwrap().unwrap();
     let head = u64::from_be_bytes(head.as_slice().try_into().unwrap());
     store.verify().unwrap();
     let records = store.range(TABLE, b"").unwrap();

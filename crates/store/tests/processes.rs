@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use common::{Disk, TABLE, files_below, noise, passphrase};
-use sori_store::{Error, Store, Table};
+use common::{Disk, LOG, OWN, TABLE, files_below, noise, passphrase};
+use sori_store::{Error, Store};
 
 const ROLE: &str = "SORI_STORE_TEST_ROLE";
 const FOLDER: &str = "SORI_STORE_TEST_FOLDER";
@@ -68,12 +68,12 @@ fn stage(store: &mut Store, n: u64) -> Result<(), Error> {
     if n >= 3 && (n - 3) % 2 == 1 {
         store.delete(TABLE, &(n - 3).to_be_bytes())?;
     }
-    store.put(Table(9), b"head", &n.to_be_bytes())?;
-    store.put(Table(8), &[n as u8 % 5], &n.to_be_bytes())
+    store.put(OWN, b"head", &n.to_be_bytes())?;
+    store.put(LOG, &[n as u8 % 5], &n.to_be_bytes())
 }
 
 fn head(store: &Store) -> u64 {
-    let head = store.get(Table(9), b"head").unwrap();
+    let head = store.get(OWN, b"head").unwrap();
     head.map_or(0, |head| {
         u64::from_be_bytes(head.as_slice().try_into().unwrap())
     })
@@ -95,7 +95,7 @@ fn fill(dir: &Path) -> Result<(), Error> {
     let mut store = Store::open(dir, &passphrase(), [4; 32])?;
     for n in head(&store) + 1..100_000 {
         store.put(TABLE, &n.to_be_bytes(), &noise(n, 3000))?;
-        store.put(Table(9), b"head", &n.to_be_bytes())?;
+        store.put(OWN, b"head", &n.to_be_bytes())?;
         store.commit()?;
         say(&format!("ack {n}"));
     }

@@ -126,7 +126,7 @@ fn standard_cost_is_what_create_uses_and_the_header_says_so() {
     let dir = profile(&dir);
     drop(Store::create(&dir, &passphrase(), [1; 32]).unwrap());
     let header = fs::read(dir.join("store/header-a")).unwrap();
-    assert_eq!(header[19..31], [0, 1, 0, 0, 0, 0, 0, 3, 0, 0, 0, 1]);
+    assert_eq!(header[27..39], [0, 1, 0, 0, 0, 0, 0, 3, 0, 0, 0, 1]);
     assert_eq!(Cost::new(64 * 1024, 3, 1).unwrap(), Cost::STANDARD);
     assert!(Store::open(&dir, &passphrase(), [2; 32]).is_ok());
 }
@@ -189,7 +189,7 @@ fn profile_of_a_newer_version_is_refused_unchanged() {
         let path = disk.path().join(name);
         let mut header = fs::read(&path).unwrap();
         header.truncate(480);
-        header[9] = 2;
+        header[9] = 3;
         let digest = Sha256::digest(&header);
         header.extend_from_slice(&digest);
         fs::write(&path, header).unwrap();

@@ -10,7 +10,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::error::BackupError;
 use super::header::{HEADER_LEN, Header};
 use super::{BackupRecord, END, RECORD, SEGMENT_LEN, TAG_LEN};
-use crate::store::{KEY_LEN_MAX, VALUE_LEN_MAX};
+use crate::table::{KEY_LEN_MAX, VALUE_LEN_MAX};
 
 /// A backup being read. Only when [`BackupReader::next_record`] answers `None` is it known to be complete:
 /// keep what came before apart until then.

@@ -11,7 +11,7 @@ use super::error::BackupError;
 use super::header::{HEADER_LEN, Header};
 use super::{END, RECORD, SEGMENT_LEN};
 use crate::entropy::Entropy;
-use crate::store::{KEY_LEN_MAX, VALUE_LEN_MAX};
+use crate::table::{KEY_LEN_MAX, VALUE_LEN_MAX};
 use crate::unlock::Cost;
 
 /// A backup in the making. It is complete only after [`BackupWriter::finish`]; what was written before is

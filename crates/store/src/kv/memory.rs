@@ -8,6 +8,8 @@ use zeroize::Zeroizing;
 
 use super::{Kv, Op, Row, Stats};
 use crate::error::Error;
+use crate::slots::Left;
+use crate::slots::device::{Device, Part};
 
 /// A disk that lives in memory. Clones are handles to the same disk, and it outlives the stores opened
 /// on it, so a test can drop a store (a crash) and open the disk again.
@@ -19,9 +21,15 @@ pub struct MemoryDisk {
 #[derive(Default)]
 struct Inner {
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
+    slots: Vec<u8>,
     master: Option<Zeroizing<[u8; 32]>>,
     failure: Option<Failure>,
+    /// Bytes that the slot file still takes before the power goes.
+    slot_bytes_left: Option<usize>,
+    is_dead: bool,
     commits: u64,
+    slot_syncs: u64,
+    was_left_in_order: bool,
     open: bool,
 }
 
@@ -56,9 +64,64 @@ impl MemoryDisk {
         self.lock().commits
     }
 
-    /// The master key of this disk, made from `fresh` at the first opening.
-    pub(crate) fn master(&self, fresh: Zeroizing<[u8; 32]>) -> Zeroizing<[u8; 32]> {
-        self.lock().master.get_or_insert(fresh).clone()
+    /// How often a store has waited for this disk to take what it wrote to the slot file.
+    #[must_use]
+    pub fn slot_syncs(&self) -> u64 {
+        self.lock().slot_syncs
+    }
+
+    /// Lets the power go after `len` more bytes were written to the slot file: they are there, what follows is
+    /// not, and until the disk is opened again every write fails.
+    pub fn cut_power_after_slot_bytes(&self, len: usize) {
+        self.lock().slot_bytes_left = Some(len);
+    }
+
+    /// A disk of its own that holds what this one holds now: what a crash at this moment leaves. Dropping a
+    /// store, by contrast, closes it in order.
+    #[must_use]
+    pub fn image(&self) -> Self {
+        let inner = self.lock();
+        let copy = Inner {
+            rows: inner.rows.clone(),
+            slots: inner.slots.clone(),
+            master: inner.master.clone(),
+            was_left_in_order: inner.was_left_in_order && !inner.open,
+            ..Inner::default()
+        };
+        Self {
+            inner: Arc::new(Mutex::new(copy)),
+        }
+    }
+
+    /// The master key of this disk, if it has been used.
+    pub(crate) fn master(&self) -> Option<Zeroizing<[u8; 32]>> {
+        self.lock().master.clone()
+    }
+
+    /// Gives the disk another master key and the slot file that belongs to it, at once.
+    pub(crate) fn replace_slots(&self, master: Zeroizing<[u8; 32]>, slots: Vec<u8>) {
+        let mut inner = self.lock();
+        inner.master = Some(master);
+        inner.slots = slots;
+    }
+
+    /// The slot file.
+    pub(crate) fn slot_file(&self) -> MemoryDevice {
+        MemoryDevice(self.clone())
+    }
+
+    /// How the last user left the disk.
+    pub(crate) fn left(&self) -> Left {
+        if self.lock().was_left_in_order {
+            Left::InOrder
+        } else {
+            Left::Anyhow
+        }
+    }
+
+    /// Notes that everything is in order, until the disk is opened again.
+    pub(crate) fn leave_in_order(&self) {
+        self.lock().was_left_in_order = true;
     }
 
     /// Opens the disk for one user at a time.
@@ -68,6 +131,8 @@ impl MemoryDisk {
             return Err(Error::InUse);
         }
         inner.open = true;
+        inner.is_dead = false;
+        inner.slot_bytes_left = None;
         drop(inner);
         Ok(MemoryKv { disk: self.clone() })
     }
@@ -98,6 +163,52 @@ impl MemoryKv {
     }
 }
 
+/// The slot file of a disk in memory.
+#[derive(Debug)]
+pub(crate) struct MemoryDevice(MemoryDisk);
+
+impl Device for MemoryDevice {
+    fn read(&self) -> Result<Vec<u8>, Error> {
+        Ok(self.0.lock().slots.clone())
+    }
+
+    fn overwrite(&self, parts: Vec<Part>) -> Result<(), Error> {
+        let mut inner = self.0.lock();
+        inner.was_left_in_order = false;
+        for (offset, mut bytes) in parts {
+            if inner.is_dead {
+                return Err(FAILED);
+            }
+            if let Some(left) = inner.slot_bytes_left {
+                inner.is_dead = bytes.len() > left;
+                bytes.truncate(left);
+                inner.slot_bytes_left = Some(left.saturating_sub(bytes.len()));
+            }
+            write_at(&mut inner.slots, offset, &bytes);
+        }
+        if inner.is_dead {
+            return Err(FAILED);
+        }
+        inner.slot_syncs = inner.slot_syncs.saturating_add(1);
+        Ok(())
+    }
+}
+
+const FAILED: Error = Error::Io {
+    kind: std::io::ErrorKind::Other,
+};
+
+fn write_at(file: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
+    let from = usize::try_from(offset).unwrap_or(usize::MAX);
+    let to = from.saturating_add(bytes.len());
+    if file.len() < to {
+        file.resize(to, 0);
+    }
+    if let Some(place) = file.get_mut(from..to) {
+        place.copy_from_slice(bytes);
+    }
+}
+
 impl Kv for MemoryKv {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         Ok(self.disk.lock().rows.get(key).cloned())
@@ -121,12 +232,10 @@ impl Kv for MemoryKv {
     fn commit(&self, ops: Vec<Op>) -> Result<(), Error> {
         let mut inner = self.disk.lock();
         let failure = inner.failure.take();
-        let failed = Error::Io {
-            kind: std::io::ErrorKind::Other,
-        };
-        if matches!(failure, Some(Failure::NotApplied)) {
-            return Err(failed);
+        if inner.is_dead || matches!(failure, Some(Failure::NotApplied)) {
+            return Err(FAILED);
         }
+        inner.was_left_in_order = false;
         for op in ops {
             match op.value {
                 Some(value) => inner.rows.insert(op.key, value),
@@ -135,7 +244,7 @@ impl Kv for MemoryKv {
         }
         inner.commits = inner.commits.saturating_add(1);
         if matches!(failure, Some(Failure::Applied)) {
-            return Err(failed);
+            return Err(FAILED);
         }
         Ok(())
     }

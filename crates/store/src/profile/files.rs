@@ -24,6 +24,15 @@ pub(crate) fn open_private(path: &Path) -> Result<File, Error> {
     Ok(options.open(path)?)
 }
 
+/// Opens a file for reading and writing; `None` if there is no such file.
+pub(crate) fn open_existing(path: &Path) -> Result<Option<File>, Error> {
+    match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Takes the file's lock for as long as the returned handle lives.
 pub(crate) fn lock(path: &Path) -> Result<File, Error> {
     let file = open_private(path)?;

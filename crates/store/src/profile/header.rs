@@ -1,8 +1,9 @@
 //! The header: how to get from a passphrase or a keychain key to the master key.
 //!
 //! 512 bytes, in two files that hold the same, integers big-endian:
-//! `magic 8 | version u16 | method u8 | sequence u64 | memory KiB u32 | passes u32 | lanes u32 | salt 16 |
-//! nonce 24 | wrapped master key 32 + 16 | zeros | SHA-256 of everything before`.
+//! `magic 8 | version u16 | method u8 | sequence u64 | rotation u64 | memory KiB u32 | passes u32 | lanes u32 |
+//! salt 16 | nonce 24 | wrapped master key 32 + 16 | zeros | SHA-256 of everything before`. The rotation says
+//! which slot file belongs to this master key.
 //! The wrapping is XChaCha20-Poly1305 with everything before the nonce as associated data. Magic,
 //! version and digest keep their places in every later version. The digest tells damage from a wrong
 //! passphrase; it needs no secret, so it protects from accidents only: against tampering stands the seal.
@@ -20,7 +21,7 @@ use crate::unlock::{Cost, Unlock, UnlockMethod, wrapping_key};
 pub(crate) const HEADER_LEN: usize = 512;
 
 const MAGIC: &[u8; 8] = b"SORISTOR";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const DIGEST_LEN: usize = 32;
 const WRAPPED_LEN: usize = 32 + 16;
 
@@ -29,6 +30,7 @@ const WRAPPED_LEN: usize = 32 + 16;
 pub(crate) struct Header {
     method: UnlockMethod,
     sequence: u64,
+    rotation: u64,
     cost: Cost,
     salt: [u8; 16],
     nonce: [u8; 24],
@@ -42,6 +44,8 @@ pub(crate) enum Unreadable {
     Damaged,
     /// Whole, but of a later version.
     Newer,
+    /// Whole, but of an earlier version, before there were key slots.
+    Older,
 }
 
 impl Header {
@@ -50,12 +54,13 @@ impl Header {
         master: &[u8; 32],
         unlock: &Unlock,
         cost: Cost,
-        sequence: u64,
+        (sequence, rotation): (u64, u64),
         entropy: &mut Entropy,
     ) -> Result<Self, Error> {
         let mut header = Self {
             method: unlock.method(),
             sequence,
+            rotation,
             cost,
             salt: entropy.bytes(),
             nonce: entropy.bytes(),
@@ -119,6 +124,11 @@ impl Header {
         self.sequence
     }
 
+    /// How often the master key was replaced, hence which slot file it opens.
+    pub(crate) const fn rotation(&self) -> u64 {
+        self.rotation
+    }
+
     /// What a guess costs.
     pub(crate) const fn cost(&self) -> Cost {
         self.cost
@@ -143,8 +153,8 @@ impl Header {
         if version > VERSION {
             return Err(Unreadable::Newer);
         }
-        if version != VERSION {
-            return Err(Unreadable::Damaged);
+        if version < VERSION {
+            return Err(Unreadable::Older);
         }
         Self::decode_fields(rest).ok_or(Unreadable::Damaged)
     }
@@ -157,6 +167,7 @@ impl Header {
             _ => return None,
         };
         let (sequence, rest) = rest.split_first_chunk::<8>()?;
+        let (rotation, rest) = rest.split_first_chunk::<8>()?;
         let (memory_kib, rest) = rest.split_first_chunk::<4>()?;
         let (passes, rest) = rest.split_first_chunk::<4>()?;
         let (lanes, rest) = rest.split_first_chunk::<4>()?;
@@ -168,6 +179,7 @@ impl Header {
         Some(Self {
             method,
             sequence: u64::from_be_bytes(*sequence),
+            rotation: u64::from_be_bytes(*rotation),
             cost: Cost::from_header(memory_kib, passes, lanes)?,
             salt: *salt,
             nonce: *nonce,
@@ -184,6 +196,7 @@ impl Header {
             UnlockMethod::Keychain => 2,
         });
         bytes.extend_from_slice(&self.sequence.to_be_bytes());
+        bytes.extend_from_slice(&self.rotation.to_be_bytes());
         for part in self.cost.parts() {
             bytes.extend_from_slice(&part.to_be_bytes());
         }
@@ -211,7 +224,7 @@ mod tests {
 
     fn wrapped(unlock: &Unlock) -> Header {
         let mut entropy = Entropy::new([4; 32]);
-        Header::wrap(&[7; 32], unlock, Cost::WEAK, 3, &mut entropy).unwrap()
+        Header::wrap(&[7; 32], unlock, Cost::WEAK, (3, 5), &mut entropy).unwrap()
     }
 
     #[test]
@@ -260,13 +273,15 @@ mod tests {
     }
 
     #[test]
-    fn whole_header_of_a_later_version_is_recognised() {
-        let mut bytes = wrapped(&passphrase("one")).encode();
-        bytes.truncate(HEADER_LEN - DIGEST_LEN);
-        bytes[9] = 2;
-        let digest = Sha256::digest(&bytes);
-        bytes.extend_from_slice(&digest);
-        assert_eq!(Header::decode(&bytes), Err(Unreadable::Newer));
+    fn whole_header_of_another_version_is_recognised() {
+        for (version, expected) in [(1, Unreadable::Older), (3, Unreadable::Newer)] {
+            let mut bytes = wrapped(&passphrase("one")).encode();
+            bytes.truncate(HEADER_LEN - DIGEST_LEN);
+            bytes[9] = version;
+            let digest = Sha256::digest(&bytes);
+            bytes.extend_from_slice(&digest);
+            assert_eq!(Header::decode(&bytes), Err(expected));
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //!   store/        made as store.new/ and renamed when complete
 //!     header-a    how to get to the master key ...
 //!     header-b    ... twice
+//!     slots.<n>   the keys that everything else is sealed under; n counts the master keys
 //!     witness     how far the database had come
 //!     ballast     space to give back when the disk is full, so that opening succeeds
 //!     db/         the rows, kept by sled or redb
@@ -28,6 +29,8 @@ use crate::error::Error;
 use crate::kv::{Backend, Care, Kv};
 use crate::ledger::{DATABASE, Ledger};
 use crate::seal::Keys;
+use crate::slots::device::FileDevice;
+use crate::slots::{Left, SLOTS, Slots};
 use crate::store::Options;
 use crate::unlock::{Unlock, UnlockMethod};
 use header::{HEADER_LEN, Header, Unreadable};
@@ -70,8 +73,10 @@ pub(crate) enum Suspicion {
 pub(crate) struct Opened {
     pub(crate) kv: Box<dyn Kv>,
     pub(crate) profile: Profile,
+    pub(crate) slots: Slots,
     pub(crate) keys: Keys,
     pub(crate) suspicion: Suspicion,
+    pub(crate) left: Left,
     pub(crate) commits_acknowledged: u64,
 }
 
@@ -105,10 +110,9 @@ impl Profile {
             return Err(Error::AlreadyExists);
         }
         let master = entropy.bytes32();
-        let header = Header::wrap(&master, unlock, options.cost, 1, entropy)?;
+        let header = Header::wrap(&master, unlock, options.cost, (1, 0), entropy)?;
         let building = dir.join("store.new");
-        let keys = Keys::new(&master)?;
-        let built = build(&building, options.backend, &header, &keys, entropy);
+        let built = build(&building, options.backend, (&header, &master), entropy);
         if let Err(error) = built.and_then(|()| move_into_place(&building, dir)) {
             // What was built was never acknowledged; leaving it would only take space.
             let _ = files::remove_dir_if_there(&building);
@@ -135,8 +139,9 @@ impl Profile {
         master: Zeroizing<[u8; 32]>,
         header: Header,
     ) -> Result<Opened, Error> {
-        let keys = Keys::new(&master)?;
-        let witness = Witness::open(&root.join("witness"), keys.witness())?;
+        let slots = open_slots(&root, &header, &master)?;
+        let keys = Keys::new(&*slots.root()?)?;
+        let witness = Witness::open(&root.join("witness"), &keys.witness())?;
         rescue::resume(&root)?;
         let mut profile = Self {
             backend: Backend::of(&root.join("db")),
@@ -149,6 +154,10 @@ impl Profile {
         };
         let before = profile.witness.last();
         let suspicion = profile.examine_log()?;
+        let left = match (before.ending, suspicion) {
+            (Ending::Closed, Suspicion::Weak) => Left::InOrder,
+            (Ending::Closed | Ending::Open, _) => Left::Anyhow,
+        };
         profile.witness.record(Testimony {
             ending: Ending::Open,
             ..before
@@ -171,8 +180,10 @@ impl Profile {
         Ok(Opened {
             kv,
             profile,
+            slots,
             keys,
             suspicion,
+            left,
             commits_acknowledged: before.commits,
         })
     }
@@ -242,7 +253,8 @@ impl Profile {
         let sequence = self.header.sequence().wrapping_add(1);
         // A profile that moves from the keychain to a passphrase gets the cost it was made with.
         let cost = self.header.cost();
-        self.header = Header::wrap(&self.master, new, cost, sequence, entropy)?;
+        let numbers = (sequence, self.header.rotation());
+        self.header = Header::wrap(&self.master, new, cost, numbers, entropy)?;
         write_headers(&self.root, &self.header)
     }
 
@@ -285,8 +297,7 @@ fn root(dir: &Path) -> PathBuf {
 fn build(
     building: &Path,
     backend: Backend,
-    header: &Header,
-    keys: &Keys,
+    (header, master): (&Header, &[u8; 32]),
     entropy: &mut Entropy,
 ) -> Result<(), Error> {
     files::remove_dir_if_there(building)?;
@@ -298,13 +309,17 @@ fn build(
             &header.encode(),
         )?;
     }
+    let device = files::open_private(&building.join(slots_name(header)))?;
+    let root = entropy.bytes32();
+    let keys = Keys::new(&root)?;
+    Slots::create(Box::new(FileDevice(device)), master, root, entropy)?;
     ballast::fill(building)?;
     let db = building.join("db");
     let kv = backend.open(&db, Care::Usual)?;
-    kv.commit(vec![Ledger::default().to_op(keys, entropy)?])?;
+    kv.commit(vec![Ledger::default().to_op(&keys, entropy)?])?;
     drop(kv);
     let log_len = backend.settle(&db)?.ok_or(Error::InUse)?;
-    let mut witness = Witness::open(&building.join("witness"), keys.witness())?;
+    let mut witness = Witness::open(&building.join("witness"), &keys.witness())?;
     witness.record(Testimony {
         commits: 0,
         log_len,
@@ -325,6 +340,17 @@ fn move_into_place(building: &Path, dir: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Reads the slot file that belongs to this header.
+fn open_slots(root: &Path, header: &Header, master: &[u8; 32]) -> Result<Slots, Error> {
+    let file = files::open_existing(&root.join(slots_name(header)))?;
+    let file = file.ok_or(Error::Corrupt { file: SLOTS })?;
+    Slots::load(Box::new(FileDevice(file)), master)
+}
+
+fn slots_name(header: &Header) -> String {
+    format!("slots.{}", header.rotation())
+}
+
 /// The readable header copies, latest first; at least one.
 fn read_headers(root: &Path) -> Result<Vec<Header>, Error> {
     let len_max = u64::try_from(HEADER_LEN)
@@ -337,6 +363,7 @@ fn read_headers(root: &Path) -> Result<Vec<Header>, Error> {
             Ok(header) => headers.push(header),
             Err(Unreadable::Damaged) => {}
             Err(Unreadable::Newer) => return Err(Error::NewerVersion),
+            Err(Unreadable::Older) => return Err(Error::OlderVersion),
         }
     }
     if headers.is_empty() {

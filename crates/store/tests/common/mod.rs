@@ -10,7 +10,12 @@ use std::path::{Path, PathBuf};
 use sori_store::{Backend, Error, MemoryDisk, Options, Store, Table, Unlock};
 use zeroize::Zeroizing;
 
-pub const TABLE: Table = Table(3);
+/// Pages of the records whose keys, often a number of eight bytes, differ in the last byte only.
+pub const TABLE: Table = Table::paged(3, 7);
+/// Records with slots of their own.
+pub const OWN: Table = Table::own(9);
+/// One log for all.
+pub const LOG: Table = Table::log(8, 0);
 
 /// A disk that can be opened again and again.
 pub enum Disk {
