@@ -43,6 +43,17 @@ pub enum Error {
     /// The profile was written by a later version of Sori.
     #[error("The profile was written by a newer version of Sori. Update Sori, then open it again.")]
     NewerVersion,
+    /// A copy of the database would not fit on the disk. Nothing was changed.
+    #[error(
+        "The profile needs {} MiB of free disk space to be rebuilt or moved, and there are {}. Free some \
+         space and try again: nothing was changed.", mebibytes_up(*.needed), .free / MEBIBYTE
+    )]
+    NoRoom {
+        /// Bytes that must be free.
+        needed: u64,
+        /// Bytes that are.
+        free: u64,
+    },
     /// There is no profile in this folder.
     #[error("There is no profile in this folder. Create one first, or choose another folder.")]
     NotFound,
@@ -104,6 +115,12 @@ impl From<ErrorKind> for Error {
         }
         Self::Io { kind }
     }
+}
+
+const MEBIBYTE: u64 = 1024 * 1024;
+
+const fn mebibytes_up(len: u64) -> u64 {
+    len.div_ceil(MEBIBYTE)
 }
 
 const fn method_words(method: UnlockMethod) -> &'static str {

@@ -83,6 +83,7 @@ mod table;
 mod unlock;
 
 pub use error::Error;
+pub use kv::copy::Progress;
 pub use kv::memory::MemoryDisk;
 pub use kv::{Backend, Stats};
 pub use overlay::Savepoint;

@@ -1,5 +1,7 @@
 //! The store as its callers see it.
 
+mod moving;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -7,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::entropy::Entropy;
 use crate::error::Error;
+use crate::kv::copy::Census;
 use crate::kv::memory::MemoryDisk;
 use crate::kv::{Backend, Kv, Stats};
 use crate::ledger::{DATABASE, LEDGER_KEY, Ledger};
@@ -22,7 +25,7 @@ use crate::unlock::{Cost, Unlock, UnlockMethod};
 /// How a new profile is made.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Options {
-    /// The storage engine.
+    /// The storage engine; [`Store::move_to`] changes it later.
     pub backend: Backend,
     /// What a guess at the passphrase costs.
     pub cost: Cost,
@@ -66,6 +69,7 @@ pub struct Store {
     entropy: Entropy,
     ledger: Ledger,
     overlay: Overlay,
+    census: Census,
     health: Health,
 }
 
@@ -209,6 +213,7 @@ impl Store {
             entropy,
             ledger,
             overlay: Overlay::default(),
+            census: Census::default(),
             health: Health::Good,
         })
     }
@@ -406,13 +411,27 @@ impl Store {
         self.overlay.savepoint()
     }
 
-    /// Looks after the files and tells how they are. Cheap; meant for idle moments.
+    /// Looks after the files and tells how they are. Cheap, a few milliseconds; meant for idle moments. In a
+    /// large profile each call counts on, and once everything is counted and found to be mostly dead,
+    /// [`Store::rebuild_is_due`] says so.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Corrupt`], [`Error::Poisoned`].
     pub fn maintain(&mut self) -> Result<Stats, Error> {
         self.check(&[])?;
-        self.kv.maintain()
+        let mut stats = self.kv.maintain()?;
+        let Backing::Folder(profile) = &self.backing else {
+            return Ok(stats);
+        };
+        stats.opening = profile.opening();
+        if stats.is_large() {
+            let count = self.census.advance(self.kv.as_ref())?;
+            stats.live_len = count.map(|count| count.len);
+        }
+        if stats.is_bloated() {
+            profile.note_due()?;
+        }
+        Ok(stats)
     }
 
     /// Reads every committed record and compares what is there with what was acknowledged; answers how

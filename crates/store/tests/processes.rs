@@ -15,12 +15,12 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use common::{Disk, LOG, OWN, TABLE, files_below, noise, passphrase};
-use sori_store::{Error, Store};
+use sori_store::{Backend, Error, Store};
 
 const ROLE: &str = "SORI_STORE_TEST_ROLE";
 const FOLDER: &str = "SORI_STORE_TEST_FOLDER";
 /// Kill rounds of the quick form; more with SORI_STORE_KILL_ROUNDS=n.
-const ROUNDS: u64 = 10;
+const ROUNDS: u64 = 8;
 
 /// The child's entry; nothing to do in an ordinary run of the tests.
 #[test]
@@ -34,6 +34,8 @@ fn child() {
         "create" => Store::create_with_weak_cost_for_tests(&dir, &passphrase(), [4; 32]).map(drop),
         "fill" => fill(&dir),
         "hold" => hold(&dir),
+        "rebuild" => Store::open(&dir, &passphrase(), [4; 32])
+            .and_then(|mut store| store.rebuild(&mut |_| ())),
         "open" => Store::open(&dir, &passphrase(), [4; 32]).map(drop),
         "write" => write_for_ever(&dir),
         other => panic!("no role {other}"),
@@ -167,11 +169,17 @@ fn check_history(store: &Store) -> u64 {
 #[test]
 fn killed_writer_loses_no_acknowledged_step_and_leaves_no_half_one() {
     let rounds = std::env::var("SORI_STORE_KILL_ROUNDS").map_or(ROUNDS, |n| n.parse().unwrap());
-    let mut disk = Disk::folder();
+    for backend in Backend::ALL {
+        kill_writers(backend, rounds);
+    }
+}
+
+fn kill_writers(backend: Backend, rounds: u64) {
+    let mut disk = Disk::folder_on(backend);
     let mut acknowledged = 0;
     for round in 0..rounds {
         if acknowledged > 50 {
-            (disk, acknowledged) = (Disk::folder(), 0);
+            (disk, acknowledged) = (Disk::folder_on(backend), 0);
         }
         let (mut child, mut lines) = spawn(this_program(), "write", &disk.path());
         let chance = u64::from(noise(round + 1, 1)[0]);
@@ -193,7 +201,7 @@ fn killed_writer_loses_no_acknowledged_step_and_leaves_no_half_one() {
         let found = check_history(&disk.open());
         assert!(
             (acknowledged..=acknowledged + 1).contains(&found),
-            "round {round}: {found}, {acknowledged}"
+            "{backend}, round {round}: {found}, {acknowledged}"
         );
         acknowledged = found;
     }
@@ -228,7 +236,13 @@ fn run_in_shell(setup: &str, role: &str, dir: &Path) -> (Option<u64>, String) {
 
 #[test]
 fn limit_on_file_size_is_a_clear_error_and_loses_nothing_acknowledged() {
-    let disk = Disk::folder();
+    for disk in Disk::folders() {
+        fill_up_to_a_limit(&disk);
+    }
+}
+
+/// Fills the profile until its files may not grow.
+fn fill_up_to_a_limit(disk: &Disk) {
     // In units of 512 bytes or 1 KiB, as the shell pleases; above the ballast either way.
     let limit = "trap '' XFSZ; ulimit -f 12000";
     let (acknowledged, last) = run_in_shell(limit, "fill", &disk.path());
@@ -252,7 +266,15 @@ fn creation_without_room_is_a_clear_error_and_leaves_no_profile() {
 
 #[test]
 fn full_disk_is_a_clear_error_loses_nothing_acknowledged_and_still_opens() {
-    let disk = Disk::folder();
+    for disk in Disk::folders() {
+        if !fill_a_disk(&disk) {
+            println!("skipped: this system allows no mount namespace");
+        }
+    }
+}
+
+/// Fills the profile on a disk of 12 MiB, then opens it there; answers whether this system allows that.
+fn fill_a_disk(disk: &Disk) -> bool {
     let mounted = disk.path().with_extension("small");
     std::fs::create_dir(&mounted).unwrap();
     let quoted = |path: &Path| format!("'{}'", path.display());
@@ -265,7 +287,8 @@ fn full_disk_is_a_clear_error_loses_nothing_acknowledged_and_still_opens() {
     );
     let script = format!(
         "mount -t tmpfs -o size=12m tmpfs {small} && cp -r {profile}/. {small} && export {FOLDER}={small} && \
-         {ROLE}=fill {program}; {ROLE}=open {program}; cp -r {small}/. {profile}"
+         {ROLE}=fill {program}; {ROLE}=open {program}; \
+         {ROLE}=rebuild {program}; cp -r {small}/. {profile}"
     );
     let output = Command::new("unshare")
         .args(["-rm", "sh", "-c", &script])
@@ -274,18 +297,23 @@ fn full_disk_is_a_clear_error_loses_nothing_acknowledged_and_still_opens() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let said = |word: &str| text.lines().filter(|line| line.starts_with(word)).count();
     if said("start") == 0 {
-        println!("skipped: this system allows no mount namespace");
-        return;
+        return false;
     }
     assert_eq!(
-        (said("error Full"), said("done"), said("error")),
-        (1, 1, 1),
+        (
+            said("error Full"),
+            said("done"),
+            said("error NoRoom"),
+            said("error")
+        ),
+        (1, 1, 1, 2),
         "{text}"
     );
     let acknowledged = last_ack(text.lines().map(|line| Ok(line.to_owned()))).unwrap();
     let store = disk.open();
     assert!(head(&store) >= acknowledged);
     assert_eq!(store.verify().unwrap(), head(&store) + 1);
+    true
 }
 
 #[test]
@@ -306,29 +334,60 @@ fn folder_without_write_permission_is_a_clear_error_that_changes_nothing() {
         }
     }
 
-    let disk = Disk::folder();
-    let before = files_below(&disk.path());
-    // Permissions do not bind root: the child must be somebody else.
-    let parent = disk.path().parent().unwrap().to_path_buf();
-    let is_root = chown(&parent, Some(NOBODY), None).is_ok();
-    let owner = is_root.then_some(NOBODY);
-    set(&disk.path(), 0o500, 0o400, owner);
-    let mut command = Command::new("/proc/self/exe");
-    if cfg!(not(target_os = "linux")) || !is_root {
-        command = Command::new(std::env::current_exe().unwrap());
+    for disk in Disk::folders() {
+        let before = files_below(&disk.path());
+        // Permissions do not bind root: the child must be somebody else.
+        let parent = disk.path().parent().unwrap().to_path_buf();
+        let is_root = chown(&parent, Some(NOBODY), None).is_ok();
+        let owner = is_root.then_some(NOBODY);
+        set(&disk.path(), 0o500, 0o400, owner);
+        let mut command = Command::new("/proc/self/exe");
+        if cfg!(not(target_os = "linux")) || !is_root {
+            command = Command::new(std::env::current_exe().unwrap());
+        }
+        command.args(arguments());
+        owner.inspect(|owner| {
+            command.uid(*owner);
+        });
+        let (mut child, lines) = spawn(command, "open", &disk.path());
+        let lines: Vec<String> = lines.map_while(Result::ok).collect();
+        child.wait().unwrap();
+        set(&disk.path(), 0o700, 0o600, owner);
+        assert!(
+            lines.iter().any(|line| line == "error ReadOnly"),
+            "{lines:?}"
+        );
+        assert!(files_below(&disk.path()) == before);
+        assert!(disk.try_open().is_ok());
     }
-    command.args(arguments());
-    owner.inspect(|owner| {
-        command.uid(*owner);
-    });
-    let (mut child, lines) = spawn(command, "open", &disk.path());
-    let lines: Vec<String> = lines.map_while(Result::ok).collect();
-    child.wait().unwrap();
-    set(&disk.path(), 0o700, 0o600, owner);
-    assert!(
-        lines.iter().any(|line| line == "error ReadOnly"),
-        "{lines:?}"
-    );
-    assert!(files_below(&disk.path()) == before);
-    assert!(disk.try_open().is_ok());
+}
+
+#[test]
+fn disk_mounted_read_only_is_a_clear_error_that_changes_nothing() {
+    for disk in Disk::folders() {
+        let before = files_below(&disk.path());
+        let folder = format!("'{}'", disk.path().display());
+        let program = format!(
+            "'{}' {}",
+            std::env::current_exe().unwrap().display(),
+            arguments().join(" ")
+        );
+        // A mount namespace of its own: nobody else sees the folder become read-only.
+        let script = format!(
+            "mount --bind {folder} {folder} && mount -o remount,ro,bind {folder} && \
+             {FOLDER}={folder} {ROLE}=open {program}"
+        );
+        let output = Command::new("unshare")
+            .args(["-rm", "sh", "-c", &script])
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !text.contains("start") {
+            println!("skipped: this system allows no mount namespace");
+            return;
+        }
+        assert!(text.lines().any(|line| line == "error ReadOnly"), "{text}");
+        assert!(files_below(&disk.path()) == before);
+        assert!(disk.try_open().is_ok());
+    }
 }

@@ -258,7 +258,7 @@ impl Kv for MemoryKv {
         let sum = lens.fold(0_usize, usize::saturating_add);
         Ok(Stats {
             len_on_disk: u64::try_from(sum).unwrap_or(u64::MAX),
-            stray_files: 0,
+            ..Stats::default()
         })
     }
 }

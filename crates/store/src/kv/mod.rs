@@ -3,9 +3,12 @@
 mod backend;
 #[cfg(test)]
 mod conformance;
+pub(crate) mod copy;
 pub(crate) mod memory;
 mod redb;
 mod sled;
+
+use std::time::Duration;
 
 use crate::error::Error;
 pub use backend::Backend;
@@ -33,8 +36,37 @@ pub(crate) type Row = (Vec<u8>, Vec<u8>);
 pub struct Stats {
     /// Bytes on disk, whole files counted.
     pub len_on_disk: u64,
+    /// Bytes of all rows that count, keys and values; `None` until they have been counted, which does not
+    /// happen in a small database.
+    pub live_len: Option<u64>,
+    /// How long the engine took to open what had been closed in order; zero otherwise.
+    pub opening: Duration,
     /// Files that the backend keeps outside its log; anything but zero is a broken invariant.
     pub stray_files: u64,
+}
+
+impl Stats {
+    /// Below this nothing is gained by a rebuild: 64 MiB.
+    const FLOOR_LEN: u64 = 64 * 1024 * 1024;
+    /// Opening in good order is slow above this.
+    const SLOW_OPENING: Duration = Duration::from_secs(3);
+
+    /// Whether the files are large enough for a rebuild to be considered.
+    pub(crate) const fn is_large(&self) -> bool {
+        self.len_on_disk > Self::FLOOR_LEN
+    }
+
+    /// Whether a rebuild is worth its time: more than three bytes on disk for each that counts, or more than
+    /// two where opening is slow. (A fresh database has about 1.8.)
+    #[must_use]
+    pub fn is_bloated(&self) -> bool {
+        let is_slow = self.opening > Self::SLOW_OPENING;
+        let factor = if is_slow { 2 } else { 3 };
+        self.is_large()
+            && self
+                .live_len
+                .is_some_and(|live_len| self.len_on_disk > live_len.saturating_mul(factor))
+    }
 }
 
 /// A storage engine: ordered rows, atomic durable batches. One writer at a time; readers may go on
@@ -55,6 +87,28 @@ pub(crate) trait Kv: Send + Sync + std::fmt::Debug {
     fn maintain(&self) -> Result<Stats, Error>;
 }
 
+/// Stands where a database was closed: answers nothing.
+#[derive(Debug)]
+pub(crate) struct Closed;
+
+impl Kv for Closed {
+    fn get(&self, _: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Err(Error::Poisoned)
+    }
+
+    fn range(&self, _: &[u8], _: Option<&[u8]>, _: usize) -> Result<Vec<Row>, Error> {
+        Err(Error::Poisoned)
+    }
+
+    fn commit(&self, _: Vec<Op>) -> Result<(), Error> {
+        Err(Error::Poisoned)
+    }
+
+    fn maintain(&self) -> Result<Stats, Error> {
+        Err(Error::Poisoned)
+    }
+}
+
 /// The first key that no longer starts with `prefix`, or `None` if there is none.
 pub(crate) fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
     let mut end = prefix.to_vec();
@@ -69,7 +123,33 @@ pub(crate) fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::prefix_end;
+    use std::time::Duration;
+
+    use super::{Stats, prefix_end};
+
+    #[test]
+    fn rebuild_is_worth_while_when_large_and_mostly_dead() {
+        const MIB: u64 = 1024 * 1024;
+        let is_bloated = |on_disk, live: Option<u64>, seconds| {
+            let stats = Stats {
+                len_on_disk: on_disk * MIB,
+                live_len: live.map(|live| live * MIB),
+                opening: Duration::from_secs(seconds),
+                stray_files: 0,
+            };
+            stats.is_bloated()
+        };
+        assert!(is_bloated(301, Some(100), 0));
+        assert!(!is_bloated(300, Some(100), 0));
+        assert!(!is_bloated(64, Some(1), 9), "too small to matter");
+        assert!(is_bloated(65, Some(0), 0));
+        assert!(!is_bloated(301, None, 9), "not counted yet");
+        assert!(is_bloated(201, Some(100), 4));
+        assert!(
+            !is_bloated(200, Some(100), 4),
+            "slow, but a rebuild would not help"
+        );
+    }
 
     #[test]
     fn prefix_end_is_the_next_key_of_that_length_or_none() {

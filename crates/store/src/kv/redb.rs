@@ -114,6 +114,7 @@ impl Kv for RedbKv {
         Ok(Stats {
             len_on_disk: Backend::Redb.log_len(&self.dir),
             stray_files: u64::try_from(files.len().saturating_sub(1)).unwrap_or(u64::MAX),
+            ..Stats::default()
         })
     }
 }
@@ -134,8 +135,11 @@ fn fenced<T>(call: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, Error> 
 
 fn translate(error: &redb::Error) -> Error {
     if let redb::Error::Io(error) = error {
-        // The file is shorter than its pages say.
-        if error.kind() == ErrorKind::UnexpectedEof {
+        // The file is shorter than its pages say, or does not begin as redb's files do.
+        if matches!(
+            error.kind(),
+            ErrorKind::InvalidData | ErrorKind::UnexpectedEof
+        ) {
             return Error::Corrupt { file: DATABASE };
         }
         return Error::from(error.kind());

@@ -1,4 +1,5 @@
-//! Space kept in reserve: sled needs some to open a database at all.
+//! Space kept in reserve. Opening takes some: sled needs it to open a database at all, and every opening
+//! commits that it happened.
 
 use std::path::Path;
 
@@ -9,13 +10,20 @@ use crate::error::Error;
 const BALLAST_LEN: usize = 4 * 1024 * 1024;
 /// Not zero: some file systems store zeros as nothing.
 const FILLING: u8 = 0xA5;
+/// Free space below which the reserve is given back before opening: a commit may fill this much.
+const LOW_LEN: u64 = 1024 * 1024;
+/// Free space above which it is taken again: twice its size, so that as much is left.
+const AMPLE_LEN: u64 = 8 * 1024 * 1024;
 
-/// Runs `open`; on a full disk gives the reserve back and tries once more. Refills it where it was
+/// Runs `open`; on a full disk gives the reserve back, before or once it shows. Refills it where it was
 /// given back earlier and there is room again.
 pub(crate) fn open_with_room<T>(
     root: &Path,
     open: impl Fn() -> Result<T, Error>,
 ) -> Result<T, Error> {
+    if files::free_len(root).is_some_and(|free| free < LOW_LEN) {
+        release(root)?;
+    }
     match open() {
         Err(Error::Full) => {
             release(root)?;
@@ -23,7 +31,8 @@ pub(crate) fn open_with_room<T>(
         }
         Err(error) => Err(error),
         Ok(opened) => {
-            if !is_full(root) && fill(root).is_err() {
+            let is_ample = files::free_len(root).is_none_or(|free| free > AMPLE_LEN);
+            if is_ample && !is_full(root) && fill(root).is_err() {
                 release(root)?;
             }
             Ok(opened)

@@ -113,6 +113,19 @@ pub(crate) fn make_private(dir: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Bytes that may still be written to the disk under `dir`, where the system says.
+pub(crate) fn free_len(dir: &Path) -> Option<u64> {
+    #[cfg(unix)]
+    return rustix::fs::statvfs(dir)
+        .ok()
+        .map(|status| status.f_bavail.saturating_mul(status.f_frsize));
+    #[cfg(not(unix))]
+    {
+        let _ = dir;
+        None
+    }
+}
+
 /// What lies directly in `dir`, ascending by name; nothing if there is no such directory.
 pub(crate) fn entries(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let list = match fs::read_dir(dir) {

@@ -11,16 +11,20 @@
 //!     ballast     space to give back when the disk is full, so that opening succeeds
 //!     db/         the rows, kept by sled or redb
 //!     db.before-repair/   only while a doubtful opening is under way
+//!     db.moving/, db.moved/   only while a rebuild or a move is under way
+//!     rebuild-due the database has grown out of proportion
 //! ```
 
 mod ballast;
 pub(crate) mod files;
 mod header;
+mod moving;
 mod rescue;
 mod witness;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
@@ -46,6 +50,8 @@ pub(crate) struct Profile {
     header: Header,
     witness: Witness,
     backend: Backend,
+    /// How long the engine took to open what had been closed in order.
+    opening: Duration,
     trust: Trust,
     /// Last, so that it is let go after everything else.
     _lock: File,
@@ -92,6 +98,13 @@ impl Profile {
         let headers = read_headers(&root(dir))?;
         let latest = headers.first().ok_or(Error::Corrupt { file: HEADER })?;
         Ok(latest.method())
+    }
+
+    pub(crate) fn backend_of(dir: &Path) -> Result<Backend, Error> {
+        if !Self::exists(dir) {
+            return Err(Error::NotFound);
+        }
+        Ok(Backend::of(&rescue::current(&root(dir))))
     }
 
     /// Builds a profile beside its place, moves it there, and opens it.
@@ -149,6 +162,7 @@ impl Profile {
             master,
             header,
             witness,
+            opening: Duration::ZERO,
             trust: Trust::Doubted,
             _lock: lock,
         };
@@ -170,6 +184,7 @@ impl Profile {
             Suspicion::Strong => Care::Checked,
             Suspicion::Weak => Care::Usual,
         };
+        let begin = Instant::now();
         let (kv, suspicion) = match open(care) {
             Err(Error::Corrupt { .. }) => {
                 rescue::keep(&profile.root)?;
@@ -177,6 +192,9 @@ impl Profile {
             }
             result => (result?, suspicion),
         };
+        if before.ending == Ending::Closed && suspicion == Suspicion::Weak {
+            profile.opening = begin.elapsed();
+        }
         Ok(Opened {
             kv,
             profile,
@@ -230,6 +248,11 @@ impl Profile {
     /// Something failed: leave the files as they are and let the next opening judge.
     pub(crate) const fn distrust(&mut self) {
         self.trust = Trust::Doubted;
+    }
+
+    /// How long the engine took to open, zero where it had more to do than open.
+    pub(crate) const fn opening(&self) -> Duration {
+        self.opening
     }
 
     /// Notes an acknowledged commit.

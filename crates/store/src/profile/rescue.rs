@@ -31,14 +31,26 @@ pub(crate) fn digest(log: &Path, len: u64) -> Result<[u8; 32], Error> {
     Ok(Sha256::digest(bytes).into())
 }
 
-/// Puts back what an interrupted attempt left, so that every attempt starts from the same files.
+/// Finishes or undoes what was interrupted, so that every attempt starts from the same files: a copy goes
+/// back, a database that was moved takes its place, and what was incomplete goes away.
 pub(crate) fn resume(root: &Path) -> Result<(), Error> {
     files::remove_dir_if_there(&unfinished(root))?;
+    files::remove_dir_if_there(&moving(root))?;
     files::remove_dir_if_there(&discarded(root))?;
-    if !copy(root).is_dir() {
-        return Ok(());
+    // Never both: a copy is made at an opening, after this, and gone before anything can be moved.
+    for successor in [copy(root), moved(root)] {
+        if successor.is_dir() {
+            put_in_place(root, &successor)?;
+        }
     }
-    put_back(root)
+    Ok(())
+}
+
+/// The database that the next opening will use.
+pub(crate) fn current(root: &Path) -> PathBuf {
+    let successors = [copy(root), moved(root)];
+    let successor = successors.into_iter().find(|path| path.is_dir());
+    successor.unwrap_or_else(|| database(root))
 }
 
 /// Copies the database aside, whole or not at all; an earlier copy is kept rather.
@@ -73,14 +85,15 @@ pub(crate) fn restore(root: &Path) -> Result<(), Error> {
     if !copy(root).is_dir() || Backend::of(&database).settle(&database)?.is_none() {
         return Ok(());
     }
-    put_back(root)
+    put_in_place(root, &copy(root))
 }
 
-fn put_back(root: &Path) -> Result<(), Error> {
+/// Lets `successor` be the database. Interrupted, the next opening does the rest, for it finds it still.
+fn put_in_place(root: &Path, successor: &Path) -> Result<(), Error> {
     if database(root).is_dir() {
         fs::rename(database(root), discarded(root))?;
     }
-    fs::rename(copy(root), database(root))?;
+    fs::rename(successor, database(root))?;
     files::sync_dir(root)?;
     files::remove_dir_if_there(&discarded(root))
 }
@@ -95,6 +108,16 @@ fn copy(root: &Path) -> PathBuf {
 
 fn unfinished(root: &Path) -> PathBuf {
     root.join("db.copying")
+}
+
+/// A database that is being filled.
+pub(super) fn moving(root: &Path) -> PathBuf {
+    root.join("db.moving")
+}
+
+/// A complete database that is to take the place of the other.
+pub(super) fn moved(root: &Path) -> PathBuf {
+    root.join("db.moved")
 }
 
 fn discarded(root: &Path) -> PathBuf {

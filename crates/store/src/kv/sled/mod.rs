@@ -174,6 +174,7 @@ impl Kv for SledKv {
         Ok(Stats {
             len_on_disk: fenced(|| self.db.size_on_disk())?,
             stray_files: self.stray_files()?,
+            ..Stats::default()
         })
     }
 }
