@@ -85,6 +85,8 @@ mod unlock;
 pub use error::Error;
 pub use kv::copy::Progress;
 pub use kv::memory::MemoryDisk;
+#[doc(hidden)]
+pub use kv::unsealed::Unsealed;
 pub use kv::{Backend, Stats};
 pub use overlay::Savepoint;
 pub use store::{Options, Store};

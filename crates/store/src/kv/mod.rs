@@ -7,6 +7,7 @@ pub(crate) mod copy;
 pub(crate) mod memory;
 mod redb;
 mod sled;
+pub(crate) mod unsealed;
 
 use std::time::Duration;
 
