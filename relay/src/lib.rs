@@ -5,14 +5,17 @@
 //! bytes and in time. The protocol is `docs/protocol.md`, sections 1 and 2.
 //!
 //! ```text
-//!   QUIC ── transport, tls ── server ── session ─┐
-//!                                                ├── hub (one lock) ── switch (no I/O, no clock)
-//!   QUIC ── transport, tls ── server ── session ─┘
+//!   shard (a thread)                                            shard
+//!   UDP ─ server ─ carrier ─┐                                     │
+//!                           ├─ session ─ hub ── switch ─ directory ┤ (shared by all shards)
+//!   TCP ─ server ─ carrier ─┘             └───── mailboxes ────────┘
 //! ```
 //!
-//! - [`switch::Switch`]: who is attached to what, and what waits for whom. A plain value.
-//! - [`session`]: the byte session of one connection over any pair of ordered byte streams.
-//! - [`Server`]: the QUIC endpoint that feeds sessions.
+//! - [`switch::Switch`]: who is attached to what, and what waits for whom. A plain value, no I/O, no
+//!   clock; one for each shard.
+//! - [`Hub`]: a switch and the ways out of its connections.
+//! - [`session`]: the byte session of one connection over any [`carrier`].
+//! - [`Server`]: threads, sockets and admission.
 //!
 //! Invariants: a publisher never waits for a reader; what is queued for one attachment stays under
 //! [`ATTACHMENT_QUEUE_BYTES_MAX`](sori_wire::limits::ATTACHMENT_QUEUE_BYTES_MAX) and
@@ -28,20 +31,33 @@
     clippy::wildcard_enum_match_arm,
     clippy::iter_over_hash_type
 )]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        clippy::wildcard_enum_match_arm,
+        reason = "tests may panic"
+    )
+)]
 
+mod bucket;
+pub mod carrier;
+mod certificate;
+mod gate;
 pub mod hardening;
 mod hub;
 mod key;
 mod server;
 pub mod session;
 mod settings;
-pub mod stream;
 pub mod switch;
+mod time;
 mod tls;
 mod totals;
 mod transport;
 
-pub use hub::Hub;
+pub use certificate::CertificateError;
+pub use hub::{Hub, Policy};
 pub use key::{KeyError, RelaySecret};
 pub use server::{Server, StartError};
 pub use settings::{CertificateFiles, Limits, Rate, Settings, Tcp};

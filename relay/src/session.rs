@@ -1,198 +1,335 @@
 //! The byte session of one connection: messages in, messages out (`protocol §2`).
 //!
-//! It does not know what carries it. The same function will serve TLS over TCP.
+//! It does not know what carries it.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use sori_wire::limits::{UNATTACHED_MS_MAX, WRITE_STALL_MS_MAX};
+use sori_wire::limits::{ATTACH_WORK, MESSAGE_WORK};
 use sori_wire::{
-    ClientMessage, CloseCode, DecodeError, Decoder, Exporter, Handle, Refusal, RequestId,
+    ClientMessageRef, CloseCode, DecodeError, Exporter, Handle, Intake, Refusal, RequestId,
 };
-use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{Sleep, sleep};
 
+use crate::bucket::Bucket;
+use crate::carrier::{Broken, Inlet, Outlet, Taken};
 use crate::hub::{Hub, Membership};
-use crate::stream::{Broken, ByteReader, ByteWriter};
-use crate::switch::{ConnectionId, ProvenTopic, Switch, Time, Transmit};
+use crate::settings::Rate;
+use crate::switch::{Draft, ProvenTopic, Publication};
+use crate::totals::Counters;
 
 /// Serves one connection until it ends, and says with which code to close it.
 ///
-/// `exporter` is the connection's TLS exporter value, which topic proofs are bound to. Dropping the
-/// future ends the session and forgets everything about it.
+/// `exporter` is the connection's TLS exporter value, which proofs are bound to. Dropping the future
+/// ends the session and forgets everything about it.
 pub async fn serve(
     hub: &Hub,
-    exporter: &Exporter,
-    reader: impl ByteReader,
-    writer: impl ByteWriter,
+    exporter: Exporter,
+    inlet: impl Inlet,
+    outlet: impl Outlet + 'static,
 ) -> CloseCode {
-    let Some(member) = hub.join() else {
+    let Some(member) = hub.join(Box::new(outlet)) else {
         return CloseCode::GoingAway;
     };
-    let written = Notify::new();
-    tokio::select! {
-        code = read_all(&member, exporter, reader, &written) => code,
-        code = write_all(&member, writer, &written) => code,
-        code = watch_unattached(&member) => code,
+    let rate = member.work_rate();
+    let session = Session {
+        work: Bucket::full(rate, hub.now()),
+        rate,
+        exporter,
+        inlet,
+        intake: Intake::new(),
+        stage: Stage::First,
+        rest: None,
+        member: &member,
+    };
+    let code = session.await;
+    let counters = hub.counters();
+    match code {
+        CloseCode::Malformed | CloseCode::MessageTooLong => counters.malformed.add(1),
+        CloseCode::NoAccess => counters.access_denied.add(1),
+        CloseCode::Stalled => counters.stalled.add(1),
+        CloseCode::Unattached => counters.unattached.add(1),
+        CloseCode::Done | CloseCode::Full | CloseCode::GoingAway => {}
+    }
+    member.say_farewell(code).await;
+    code
+}
+
+/// The reading half. Writing is done by whoever has something to say, in the hub.
+struct Session<'a, I> {
+    member: &'a Membership,
+    exporter: Exporter,
+    inlet: I,
+    intake: Intake,
+    stage: Stage,
+    work: Bucket,
+    rate: Rate,
+    /// Nothing is read before this is over: the connection asked for too much.
+    rest: Option<Pin<Box<Sleep>>>,
+}
+
+/// Whether the client has said anything yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    First,
+    Later,
+}
+
+impl<I: Inlet> Future for Session<'_, I> {
+    type Output = CloseCode;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseCode> {
+        if let Poll::Ready(code) = self.member.poll_verdict(cx) {
+            return Poll::Ready(code);
+        }
+        for _ in 0..TAKES_IN_A_ROW {
+            if let Some(rest) = &mut self.rest {
+                if rest.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                self.rest = None;
+            }
+            // A peer that asks and does not read waits for itself, nobody else. Its transport wakes
+            // this task when it takes more.
+            if self.member.is_congested() {
+                return Poll::Pending;
+            }
+            match self.take(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(code)) => return Poll::Ready(code),
+            }
+        }
+        // Others have a turn first.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
-async fn read_all(
-    member: &Membership,
-    exporter: &Exporter,
-    mut reader: impl ByteReader,
-    written: &Notify,
-) -> CloseCode {
-    let mut decoder = Decoder::new();
-    loop {
-        match reader.read().await {
-            Ok(Some(bytes)) => decoder.push(&bytes),
-            Ok(None) if decoder.is_between_messages() => return CloseCode::Done,
-            Ok(None) => return CloseCode::Malformed,
-            Err(Broken) => return CloseCode::Done,
-        }
-        let steps = match decode_steps(&mut decoder, exporter) {
-            Ok(steps) => steps,
-            Err(DecodeError::TooLong) => return CloseCode::MessageTooLong,
-            Err(_) => return CloseCode::Malformed,
+impl<I: Inlet> Session<'_, I> {
+    /// Reads what has arrived and does what it asks for.
+    fn take(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseCode>> {
+        let mut steps = Steps::default();
+        let mut outcome = Ok(());
+        let (intake, stage, member) = (&mut self.intake, &mut self.stage, self.member);
+        let exporter = &self.exporter;
+        let taken = self.inlet.poll_take(cx, &mut |bytes| {
+            if outcome.is_ok() {
+                outcome = read(intake, bytes, |message| {
+                    let stage = std::mem::replace(stage, Stage::Later);
+                    admit(member, exporter, stage, &message)?;
+                    steps.add(message, exporter);
+                    Ok(())
+                });
+            }
+        });
+        let taken = match taken {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(taken) => taken,
         };
-        if steps
-            .iter()
-            .any(|step| matches!(step, Step::Attach(..) | Step::Refuse(..)))
-        {
+        if steps.verified {
             wipe_stack();
         }
-        member.with(|switch, id, now| {
+        // What came before something malformed was said before it, and is done.
+        self.carry_out(steps);
+        Poll::Ready(match (taken, outcome) {
+            (_, Err(code)) => Err(code),
+            (Err(Broken), _) => Err(CloseCode::Done),
+            (Ok(Taken::Bytes), Ok(())) => Ok(()),
+            (Ok(Taken::End), Ok(())) if self.intake.is_between_messages() => Err(CloseCode::Done),
+            (Ok(Taken::End), Ok(())) => Err(CloseCode::Malformed),
+        })
+    }
+
+    fn carry_out(&mut self, steps: Steps) {
+        let member = self.member;
+        let counters = member.hub().counters();
+        let steps = steps.finish();
+        if steps.is_empty() {
+            return;
+        }
+        let (work, now) = member.with(|switch, id, now| {
+            let mut work = 0_u64;
             for step in steps {
-                step.apply(switch, id, now);
+                let receivers = match &step {
+                    Step::Access => {
+                        switch.handle_access(id);
+                        0
+                    }
+                    Step::Attach(request, proven) => {
+                        let before = switch.attachment_count();
+                        switch.handle_attach(id, *request, proven);
+                        if switch.attachment_count() > before {
+                            counters.attached.add(1);
+                        } else {
+                            counters.attach_refused.add(1);
+                        }
+                        0
+                    }
+                    Step::Detach(handle) => {
+                        switch.handle_detach(id, *handle, now);
+                        0
+                    }
+                    Step::Publish(publication) => {
+                        let receivers = switch.handle_publish(id, publication, now);
+                        if let Some(receivers) = receivers {
+                            member.post(switch, publication.delivery());
+                            count(counters, publication, receivers);
+                        }
+                        receivers.unwrap_or(0)
+                    }
+                    Step::Refuse(request, reason) => {
+                        counters.attach_refused.add(1);
+                        switch.handle_refused(id, *request, *reason);
+                        0
+                    }
+                };
+                work = work.saturating_add(step.work(receivers));
             }
+            (work, now)
         });
-        // A peer that asks and does not read waits for itself, nobody else.
-        while member.with(|switch, id, _| switch.is_congested(id)) {
-            written.notified().await;
-        }
-        tokio::task::coop::consume_budget().await;
-    }
-}
-
-async fn write_all(
-    member: &Membership,
-    mut writer: impl ByteWriter,
-    written: &Notify,
-) -> CloseCode {
-    loop {
-        match member.with(Switch::poll_transmit) {
-            Transmit::Nothing => member.woken().await,
-            Transmit::Finish => {
-                writer.finish().await;
-                return CloseCode::GoingAway;
-            }
-            Transmit::Bytes(pieces) => {
-                written.notify_one();
-                if let Err(code) = write_in_time(member, &mut writer, pieces).await {
-                    return code;
-                }
-            }
+        let rest_ms = self.work.charge(work, self.rate, now);
+        if rest_ms > 0 {
+            counters.throttled.add(1);
+            self.rest = Some(Box::pin(sleep(Duration::from_millis(rest_ms))));
         }
     }
 }
 
-/// Writes one batch. While the transport takes nothing, lets what waits behind it grow old.
-async fn write_in_time(
-    member: &Membership,
-    writer: &mut impl ByteWriter,
-    pieces: Vec<Bytes>,
+fn count(counters: &Counters, publication: &Publication, receivers: usize) {
+    let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let delivery = publication.delivery();
+    let (frames, bytes) = (number(delivery.frames()), number(delivery.frame_bytes()));
+    counters.frames_in.add(frames);
+    counters.bytes_in.add(bytes);
+    let receivers = number(receivers);
+    counters.frames_out.add(frames.saturating_mul(receivers));
+    counters.bytes_out.add(bytes.saturating_mul(receivers));
+}
+
+/// Gives every whole message in `bytes` to `each`.
+fn read(
+    intake: &mut Intake,
+    bytes: &[u8],
+    mut each: impl FnMut(ClientMessageRef<'_>) -> Result<(), CloseCode>,
 ) -> Result<(), CloseCode> {
-    let mut write = std::pin::pin!(writer.write(pieces));
-    let mut stalled_ms = 0;
-    while stalled_ms < WRITE_STALL_MS_MAX {
-        tokio::select! {
-            outcome = &mut write => return outcome.map_err(|Broken| CloseCode::Done),
-            () = sleep(Duration::from_millis(EXPIRY_TICK_MS)) => {
-                member.with(|switch, id, now| switch.handle_timeout(id, now));
-                stalled_ms = stalled_ms.saturating_add(EXPIRY_TICK_MS);
-            }
-        }
-    }
-    Err(CloseCode::Stalled)
-}
-
-/// Returns once the connection has been without an attachment for too long.
-async fn watch_unattached(member: &Membership) -> CloseCode {
+    let mut received = intake.receive(bytes);
     loop {
-        let idle_ms = member.with(|switch, id, now| {
-            let since = switch.unattached_since(id);
-            since.map_or(0, |since| now.millis_since(since))
-        });
-        let left_ms = UNATTACHED_MS_MAX.saturating_sub(idle_ms);
-        if left_ms == 0 {
-            return CloseCode::Unattached;
+        match received.next() {
+            Ok(Some(message)) => each(message)?,
+            Ok(None) => return Ok(()),
+            Err(DecodeError::TooLong) => return Err(CloseCode::MessageTooLong),
+            Err(_) => return Err(CloseCode::Malformed),
         }
-        sleep(Duration::from_millis(left_ms)).await;
     }
 }
 
-/// A decoded request, ready for the switch: what needs computing has been computed outside the lock.
+/// Whether a message may stand where it stands (`protocol §2.9`).
+fn admit(
+    member: &Membership,
+    exporter: &Exporter,
+    stage: Stage,
+    message: &ClientMessageRef<'_>,
+) -> Result<(), CloseCode> {
+    match (stage, message) {
+        (Stage::First, ClientMessageRef::Access { proof }) => {
+            let lets_in = member.lets_in(proof, exporter);
+            lets_in.then_some(()).ok_or(CloseCode::NoAccess)
+        }
+        (Stage::Later, ClientMessageRef::Access { .. }) => Err(CloseCode::Malformed),
+        (Stage::First, _) if member.is_private() => Err(CloseCode::NoAccess),
+        (Stage::First | Stage::Later, _) => Ok(()),
+    }
+}
+
+/// Requests, ready for the switch: what needs computing has been computed outside of its lock.
+#[derive(Default)]
+struct Steps {
+    done: Vec<Step>,
+    draft: Option<Draft>,
+    verified: bool,
+}
+
 enum Step {
+    Access,
     Attach(RequestId, ProvenTopic),
     Detach(Handle),
-    Publish(RequestId, Handle, Bytes),
+    Publish(Publication),
     Refuse(RequestId, Refusal),
-    Nothing,
 }
 
-impl Step {
-    fn new(message: ClientMessage, exporter: &Exporter) -> Self {
+impl Steps {
+    /// Never inlined, so that its stack lies where [`wipe_stack`] wipes.
+    #[inline(never)]
+    fn add(&mut self, message: ClientMessageRef<'_>, exporter: &Exporter) {
         match message {
-            ClientMessage::Attach {
-                request,
-                topic,
-                proof,
-            } => match ProvenTopic::verify(&topic, &proof, exporter) {
-                Ok(proven) => Self::Attach(request, proven),
-                Err(_) => Self::Refuse(request, Refusal::BadProof),
-            },
-            ClientMessage::Detach { handle } => Self::Detach(handle),
-            ClientMessage::Access { .. } => Self::Nothing,
-            ClientMessage::Publish {
+            ClientMessageRef::Publish {
                 request,
                 handle,
                 frame,
-            } => Self::Publish(request, handle, Bytes::from(frame.into_bytes())),
+            } => {
+                let draft = self.draft.as_mut();
+                if !draft.is_some_and(|draft| draft.takes(handle, request, frame)) {
+                    self.close_draft();
+                    self.draft = Some(Draft::new(handle, request, frame));
+                }
+            }
+            ClientMessageRef::Attach {
+                request,
+                topic,
+                proof,
+            } => {
+                self.verified = true;
+                self.push(match ProvenTopic::verify(&topic, &proof, exporter) {
+                    Ok(proven) => Step::Attach(request, proven),
+                    Err(_) => Step::Refuse(request, Refusal::BadProof),
+                });
+            }
+            ClientMessageRef::Detach { handle } => self.push(Step::Detach(handle)),
+            ClientMessageRef::Access { .. } => self.push(Step::Access),
         }
     }
 
-    fn apply(self, switch: &mut Switch, id: ConnectionId, now: Time) {
-        match self {
-            Self::Attach(request, proven) => switch.handle_attach(id, request, &proven),
-            Self::Detach(handle) => switch.handle_detach(id, handle, now),
-            Self::Publish(request, handle, frame) => {
-                switch.handle_publish(id, request, handle, &frame, now);
-            }
-            Self::Refuse(request, reason) => switch.handle_refused(id, request, reason),
-            Self::Nothing => {}
-        }
+    fn push(&mut self, step: Step) {
+        self.close_draft();
+        self.done.push(step);
+    }
+
+    fn close_draft(&mut self) {
+        let publication = self.draft.take().map(Draft::finish);
+        self.done.extend(publication.map(Step::Publish));
+    }
+
+    fn finish(mut self) -> Vec<Step> {
+        self.close_draft();
+        self.done
     }
 }
 
-/// Everything that is complete in the decoder: bounded by what one read brought. Never inlined, so
-/// that its stack lies where [`wipe_stack`] wipes.
-#[inline(never)]
-fn decode_steps(
-    decoder: &mut Decoder<ClientMessage>,
-    exporter: &Exporter,
-) -> Result<Vec<Step>, DecodeError> {
-    let mut steps = Vec::new();
-    while let Some(message) = decoder.next()? {
-        steps.push(Step::new(message, exporter));
+impl Step {
+    /// What it costs the relay, in bytes (`protocol §2.5.4`).
+    fn work(&self, receivers: usize) -> u64 {
+        let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        match self {
+            Self::Attach(..) | Self::Refuse(..) => ATTACH_WORK,
+            Self::Access | Self::Detach(_) => MESSAGE_WORK,
+            Self::Publish(publication) => {
+                let delivery = publication.delivery();
+                number(delivery.frames())
+                    .saturating_mul(MESSAGE_WORK)
+                    .saturating_add(number(delivery.frame_bytes()))
+                    .saturating_mul(number(receivers).saturating_add(1))
+            }
+        }
     }
-    Ok(steps)
 }
 
 /// Overwrites the stack below the caller: verifying a proof leaves copies of the topic there, and the
-/// stack of a worker thread lives as long as the relay. To be called from where the work was.
+/// stack of a thread lives as long as the relay. To be called from where the work was.
 #[inline(never)]
-fn wipe_stack() {
+pub(crate) fn wipe_stack() {
     let stack = [0_u8; STACK_WIPED_LEN];
     std::hint::black_box(&stack); // Somebody might look at it, so it has to be there.
 }
@@ -200,5 +337,5 @@ fn wipe_stack() {
 /// More than decoding and verifying use, also without optimisation.
 const STACK_WIPED_LEN: usize = 65_536;
 
-/// How often a blocked writer looks for frames that have waited too long.
-const EXPIRY_TICK_MS: u64 = 500;
+/// How often one connection is read from before others have their turn.
+const TAKES_IN_A_ROW: usize = 2;

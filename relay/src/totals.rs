@@ -105,8 +105,33 @@ impl Counter {
         self.0.fetch_sub(n, Ordering::Relaxed);
     }
 
+    /// Changes a sum to which this caller contributes `from` so that it contributes `to`.
+    pub(crate) fn change(&self, from: u64, to: u64) {
+        if to > from {
+            self.add(to.saturating_sub(from));
+        } else if from > to {
+            self.subtract(from.saturating_sub(to));
+        }
+    }
+
+    /// Counts one more until what is returned is dropped.
+    pub(crate) fn hold(&self) -> Held<'_> {
+        self.add(1);
+        Held(self)
+    }
+
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One of a level.
+#[derive(Debug)]
+pub(crate) struct Held<'a>(&'a Counter);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.subtract(1);
     }
 }
 

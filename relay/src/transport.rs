@@ -1,32 +1,28 @@
 //! QUIC as the relay speaks it: settings that bound memory and give observers nothing to link.
 
-use std::io;
-use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, Mac};
+use quinn::crypto::rustls::QuicServerConfig;
 use quinn::crypto::{CryptoError, HmacKey};
 use quinn::{
-    ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, IdleTimeout, ServerConfig,
-    TokioRuntime, TransportConfig, ValidationTokenConfig, VarInt,
+    AckFrequencyConfig, ConnectionId, ConnectionIdGenerator, EndpointConfig, IdleTimeout,
+    ServerConfig, TransportConfig, ValidationTokenConfig, VarInt,
 };
-use rustix::net::sockopt;
 use sha2::Sha256;
 use sori_wire::limits::IDLE_MS_MAX;
 use zeroize::Zeroizing;
 
 use crate::key::RelaySecret;
-use crate::tls;
 
-/// Opens the endpoint. Must be called inside a tokio runtime.
-pub(crate) fn endpoint(listen: SocketAddr, secret: &RelaySecret) -> io::Result<Endpoint> {
-    let tls = tls::server_config(secret).ok_or_else(|| io::Error::other("TLS set-up failed"))?;
-    let socket = UdpSocket::bind(listen)?;
-    // One socket serves everyone, so bursts need room. The kernel may grant less; that is no error.
-    let _granted = sockopt::set_socket_recv_buffer_size(&socket, SOCKET_BUFFER_LEN);
-    let _granted = sockopt::set_socket_send_buffer_size(&socket, SOCKET_BUFFER_LEN);
-
+/// How connections are accepted. All shards use the same one: an address that has shown itself to one
+/// has shown itself to all.
+///
+/// # Errors
+/// If TLS cannot be used for QUIC, which a test rules out.
+pub(crate) fn server_config(tls: rustls::ServerConfig) -> Result<ServerConfig, NoInitialSuite> {
+    let tls = QuicServerConfig::try_from(tls).map_err(|_| NoInitialSuite)?;
     let mut server = ServerConfig::with_crypto(Arc::new(tls));
     let mut no_tokens = ValidationTokenConfig::default();
     no_tokens.sent(0);
@@ -36,14 +32,13 @@ pub(crate) fn endpoint(listen: SocketAddr, secret: &RelaySecret) -> io::Result<E
         .max_incoming(INCOMING_MAX)
         .incoming_buffer_size(INCOMING_BUFFER_LEN)
         .incoming_buffer_size_total(INCOMING_BUFFER_LEN_TOTAL);
-
-    Endpoint::new(
-        endpoint_config(secret),
-        Some(server),
-        socket,
-        Arc::new(TokioRuntime),
-    )
+    Ok(server)
 }
+
+/// The TLS library lacks what QUIC begins with.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("this build of TLS cannot begin QUIC connections")]
+pub(crate) struct NoInitialSuite;
 
 fn transport_config() -> TransportConfig {
     let mut transport = TransportConfig::default();
@@ -55,8 +50,18 @@ fn transport_config() -> TransportConfig {
         .receive_window(VarInt::from_u32(STREAM_WINDOW_LEN))
         .send_window(SEND_WINDOW_LEN)
         .max_idle_timeout(Some(IdleTimeout::from(idle_timeout())))
+        .ack_frequency_config(Some(ack_frequency()))
         .allow_spin(false);
     transport
+}
+
+/// Asks readers to acknowledge less often: each acknowledgement costs the relay as much as half a
+/// frame. Their loss is noticed later by no more than the delay.
+fn ack_frequency() -> AckFrequencyConfig {
+    let mut acks = AckFrequencyConfig::default();
+    acks.ack_eliciting_threshold(VarInt::from_u32(ACK_PACKETS))
+        .max_ack_delay(Some(Duration::from_millis(ACK_MS)));
+    acks
 }
 
 fn idle_timeout() -> VarInt {
@@ -66,7 +71,7 @@ fn idle_timeout() -> VarInt {
 /// Reset tokens come from the relay's key: a relay that was killed and started again can tell its
 /// old clients at once that their connections are gone (RFC 9000 §10.3.2), so that they return in
 /// moments and not after an idle timeout.
-fn endpoint_config(secret: &RelaySecret) -> EndpointConfig {
+pub(crate) fn endpoint_config(secret: &RelaySecret) -> EndpointConfig {
     let key = ResetKey(secret.derive(b"sori-relay stateless reset"));
     let mut config = EndpointConfig::new(Arc::new(key));
     config
@@ -127,25 +132,26 @@ impl HmacKey for ResetKey {
     }
 }
 
+/// Packets that a reader may leave without an acknowledgement, and for how long.
+const ACK_PACKETS: u32 = 10;
+const ACK_MS: u64 = 25;
+
 /// Length of our connection ids: enough that nobody hits another connection's by guessing.
 const CONNECTION_ID_LEN: usize = 8;
 
 /// Bytes that a client may have in flight to us. It has one stream, so both windows are this.
-const STREAM_WINDOW_LEN: u32 = 131_072;
+pub(crate) const STREAM_WINDOW_LEN: u32 = 131_072;
 
 /// Bytes that QUIC may hold for a client until they are acknowledged: with the queue of the
 /// attachment this is what one slow reader can pin.
-const SEND_WINDOW_LEN: u64 = 262_144;
+pub(crate) const SEND_WINDOW_LEN: u64 = 262_144;
 
 /// Connections whose first packet waits to be looked at.
-const INCOMING_MAX: usize = 4096;
+pub(crate) const INCOMING_MAX: usize = 1024;
 
 /// Bytes kept for one and for all of them.
-const INCOMING_BUFFER_LEN: u64 = 16_384;
-const INCOMING_BUFFER_LEN_TOTAL: u64 = 8 << 20;
-
-/// Wanted size of the kernel's socket buffers.
-const SOCKET_BUFFER_LEN: usize = 4 << 20;
+pub(crate) const INCOMING_BUFFER_LEN: u64 = 16_384;
+pub(crate) const INCOMING_BUFFER_LEN_TOTAL: u64 = 8 << 20;
 
 /// Shortest time between two stateless resets, so that they cannot be used for a flood.
 const RESET_INTERVAL_MS: u64 = 2;

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::path::Path;
+
 use sori_wire::limits::{MESSAGE_LEN_MAX, TOPICS_PER_CONNECTION_MAX};
 use sori_wire::{ClientMessage, CloseCode, Frame, Handle, Refusal, RelayMessage, RequestId};
 use support::{Client, Config, RelayProcess, seed, within};
@@ -69,7 +71,7 @@ async fn publishing_to_nobody_is_answered_with_zero_and_kept_for_nobody() {
 
 /// protocol §2.3.2, §2.3.3, §2.3.4
 #[tokio::test]
-async fn detached_connection_gets_no_more_and_its_handle_is_not_used_again() {
+async fn detached_connection_gets_no_more_and_its_handle_opens_nothing() {
     let relay = RelayProcess::start();
     let mut alice = Client::connect(&relay.url).await;
     let mut bob = Client::connect(&relay.url).await;
@@ -78,8 +80,12 @@ async fn detached_connection_gets_no_more_and_its_handle_is_not_used_again() {
     bob.say(&ClientMessage::Detach { handle: b }).await;
     assert_eq!(bob.publish(b, b"x").await, Err(Refusal::UnknownHandle));
     assert_eq!(alice.publish(a, b"gone?").await, Ok(0));
+    // A handle stands for one topic, and only for who is attached to it.
+    let other = bob.attach(&seed(2)).await;
+    assert_ne!(other, a);
+    assert_eq!(bob.publish(a, b"x").await, Err(Refusal::UnknownHandle));
     let again = bob.attach(&seed(1)).await;
-    assert_ne!(again, b);
+    assert_ne!(again, other);
     bob.hears_nothing().await;
 }
 
@@ -209,7 +215,9 @@ async fn frame_over_the_limit_and_garbage_close_only_the_connection_they_come_fr
 /// protocol §2.4.6, §2.4.7
 #[tokio::test]
 async fn slow_reader_gets_a_gap_and_slows_nobody() {
-    let relay = RelayProcess::start();
+    // One thread, so that the publisher is told of every frame that was not queued.
+    let arguments = ["--listen", "127.0.0.1:0", "--threads", "1"];
+    let relay = RelayProcess::start_with(&arguments, Path::new("/"));
     let mut alice = Client::connect(&relay.url).await;
     let mut bob = Client::connect(&relay.url).await;
     let narrow = Config {

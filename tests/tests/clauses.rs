@@ -23,10 +23,6 @@ const CITATION: &str = "protocol \u{a7}";
 /// Clauses that say MUST and that no test cites, and why.
 const UNCITED: &[(&str, &str)] = &[
     (
-        "1.1.2",
-        "QUIC version 1 has no older TLS than 1.3 to offer or to accept",
-    ),
-    (
         "1.1.7",
         "needs ten seconds of a handshake that stands still",
     ),

@@ -4,8 +4,8 @@
 use std::marker::PhantomData;
 
 use postcard::ser_flavors::Size;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 use crate::limits::{FRAME_LEN_MAX, MESSAGE_LEN_MAX, MESSAGE_PREFIX_LEN};
@@ -165,21 +165,32 @@ impl<M: Message> Decoder<M> {
     }
 
     fn try_next(&mut self) -> Result<Option<M>, DecodeError> {
-        let Some((prefix, rest)) = self.buffer.waiting().split_first_chunk() else {
+        let waiting = self.buffer.waiting();
+        let Some(body) = body_len(waiting)?.and_then(|len| body(waiting, len)) else {
             return Ok(None);
         };
-        let body_len = usize::try_from(u32::from_be_bytes(*prefix)).unwrap_or(usize::MAX);
-        if body_len > MESSAGE_LEN_MAX {
-            return Err(DecodeError::TooLong);
-        }
-        let Some(body) = rest.get(..body_len) else {
-            return Ok(None);
-        };
+        let used = body.len().saturating_add(MESSAGE_PREFIX_LEN);
         let message = decode_body(body)?;
-        self.buffer
-            .consume(body_len.saturating_add(MESSAGE_PREFIX_LEN));
+        self.buffer.consume(used);
         Ok(Some(message))
     }
+}
+
+/// The length that the first message of `bytes` announces; `None` if its prefix is not all there.
+pub(crate) fn body_len(bytes: &[u8]) -> Result<Option<usize>, DecodeError> {
+    let Some(prefix) = bytes.first_chunk() else {
+        return Ok(None);
+    };
+    let len = usize::try_from(u32::from_be_bytes(*prefix)).unwrap_or(usize::MAX);
+    if len > MESSAGE_LEN_MAX {
+        return Err(DecodeError::TooLong);
+    }
+    Ok(Some(len))
+}
+
+/// The body of `len` bytes behind the prefix, if it is all there.
+pub(crate) fn body(bytes: &[u8], len: usize) -> Option<&[u8]> {
+    bytes.get(MESSAGE_PREFIX_LEN..len.saturating_add(MESSAGE_PREFIX_LEN))
 }
 
 impl<M: Message> Default for Decoder<M> {
@@ -189,20 +200,20 @@ impl<M: Message> Default for Decoder<M> {
 }
 
 /// Bytes that wait for the rest of their message, wiped as they are used.
-struct Buffer {
+pub(crate) struct Buffer {
     bytes: Vec<u8>,
     start: usize,
 }
 
 impl Buffer {
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             bytes: Vec::new(),
             start: 0,
         }
     }
 
-    fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         let needed = self.waiting().len().saturating_add(bytes.len());
         if self.start > 0 || needed > self.bytes.capacity() {
             // A plain `extend` could move the bytes and leave an unwiped copy behind.
@@ -215,7 +226,7 @@ impl Buffer {
         self.bytes.extend_from_slice(bytes);
     }
 
-    fn waiting(&self) -> &[u8] {
+    pub(crate) fn waiting(&self) -> &[u8] {
         self.bytes.get(self.start..).unwrap_or_default()
     }
 
@@ -230,7 +241,7 @@ impl Buffer {
         }
     }
 
-    fn wipe(&mut self) {
+    pub(crate) fn wipe(&mut self) {
         self.bytes.zeroize();
         self.bytes = Vec::new();
         self.start = 0;
@@ -252,7 +263,9 @@ impl std::fmt::Debug for Buffer {
 /// A body decodes only if writing it again gives the same bytes. Postcard reads integers in longer
 /// forms than it writes; as the shortest form is unique, comparing lengths finds every such case
 /// and every surplus byte without writing anything.
-fn decode_body<M: Message>(body: &[u8]) -> Result<M, DecodeError> {
+pub(crate) fn decode_body<'a, M: Serialize + Deserialize<'a>>(
+    body: &'a [u8],
+) -> Result<M, DecodeError> {
     let (message, rest) =
         postcard::take_from_bytes::<M>(body).map_err(|_| DecodeError::Malformed)?;
     let canonical_len = postcard::serialize_with_flavor(&message, Size::default())

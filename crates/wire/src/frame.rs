@@ -76,6 +76,40 @@ impl<'de> Deserialize<'de> for Frame {
     }
 }
 
+/// A frame where it was received: the same bound, no copy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct FrameRef<'a>(&'a [u8]);
+
+impl<'a> FrameRef<'a> {
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+}
+
+impl fmt::Debug for FrameRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FrameRef({} bytes)", self.0.len())
+    }
+}
+
+impl Serialize for FrameRef<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for FrameRef<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = <&'a [u8]>::deserialize(deserializer)?;
+        if bytes.len() > FRAME_LEN_MAX {
+            return Err(de::Error::invalid_length(bytes.len(), &FrameVisitor));
+        }
+        Ok(Self(bytes))
+    }
+}
+
 struct FrameVisitor;
 
 impl Visitor<'_> for FrameVisitor {

@@ -66,6 +66,22 @@ pub const UNATTACHED_MS_MAX: u64 = 120_000;
 /// Until then it may be anybody, and holds a connection.
 pub const ACCESS_MS_MAX: u64 = 10_000;
 
+/// Work of an attach, in bytes: a signature is verified, which takes as long as forwarding so much.
+pub const ATTACH_WORK: u64 = 65_536;
+
+/// Work of any other message, and of every delivery of a frame, in bytes beside those of the frame.
+///
+/// Small messages cost by their number. Without it a peer could ask for a million deliveries a second
+/// with frames of one byte.
+pub const MESSAGE_WORK: u64 = 1024;
+
+/// How often a relay looks for what has waited too long, in milliseconds: limits of time are kept to
+/// within this.
+pub const TICK_MS: u64 = 500;
+
+/// Longest time in milliseconds to tell a peer why its session ends: 1 s.
+pub const CLOSING_MS_MAX: u64 = 1000;
+
 /// Time in milliseconds without any packet after which either side gives the connection up: 60 s.
 pub const IDLE_MS_MAX: u64 = 60_000;
 

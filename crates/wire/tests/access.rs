@@ -24,7 +24,7 @@ fn proof_is_that_of_the_protocol_document() {
     assert!(document.contains(&hex), "not in protocol.md: {hex}");
 }
 
-/// protocol §2.9.1, §2.9.2, §2.9.3
+/// protocol §2.9.1, §2.9.2, §2.9.5
 #[test]
 fn every_key_of_several_lets_in_and_another_does_not() {
     let exporter = Exporter::from_bytes([2; 32]);

@@ -5,8 +5,9 @@
 use proptest::prelude::*;
 use sori_wire::limits::{FRAME_LEN_MAX, MESSAGE_LEN_MAX};
 use sori_wire::{
-    AccessProof, ClientMessage, CloseCode, DecodeError, Decoder, DeliverHeader, Frame,
-    FrameTooLong, Handle, Message, Refusal, RelayMessage, RequestId, Topic, TopicProof,
+    AccessProof, ClientMessage, ClientMessageRef, CloseCode, DecodeError, Decoder, DeliverHeader,
+    Frame, FrameTooLong, Handle, Intake, Message, Refusal, RelayMessage, RequestId, Topic,
+    TopicProof,
 };
 
 fn frames() -> impl Strategy<Value = Frame> {
@@ -91,6 +92,55 @@ fn decode_in_pieces<M: Message>(bytes: &[u8], lens: &[usize]) -> Result<Vec<M>, 
     Ok(messages)
 }
 
+/// A message as the relay reads it, as the owned one that it must be equal to.
+fn owned(message: ClientMessageRef<'_>) -> ClientMessage {
+    match message {
+        ClientMessageRef::Access { proof } => ClientMessage::Access { proof },
+        ClientMessageRef::Attach {
+            request,
+            topic,
+            proof,
+        } => ClientMessage::Attach {
+            request,
+            topic,
+            proof,
+        },
+        ClientMessageRef::Detach { handle } => ClientMessage::Detach { handle },
+        ClientMessageRef::Publish {
+            request,
+            handle,
+            frame,
+        } => ClientMessage::Publish {
+            request,
+            handle,
+            frame: Frame::new(frame.as_bytes().to_vec()).unwrap(),
+        },
+    }
+}
+
+/// The same bytes through the other way of reading: messages, and how it ended.
+fn take_in(bytes: &[u8], lens: &[usize]) -> (Vec<ClientMessage>, Result<bool, DecodeError>) {
+    let mut intake = Intake::new();
+    let mut messages = Vec::new();
+    let mut rest = bytes;
+    for len in lens.iter().cycle() {
+        if rest.is_empty() {
+            break;
+        }
+        let (piece, after) = rest.split_at((*len).min(rest.len()));
+        rest = after;
+        let mut received = intake.receive(piece);
+        loop {
+            match received.next() {
+                Ok(Some(message)) => messages.push(owned(message)),
+                Ok(None) => break,
+                Err(error) => return (messages, Err(error)),
+            }
+        }
+    }
+    (messages, Ok(intake.is_between_messages()))
+}
+
 fn decode_one(bytes: &[u8]) -> Result<Option<ClientMessage>, DecodeError> {
     let mut decoder = Decoder::new();
     decoder.push(bytes);
@@ -111,7 +161,33 @@ proptest! {
         lens in proptest::collection::vec(1_usize..70_000, 1..4),
     ) {
         let bytes: Vec<u8> = messages.iter().flat_map(ClientMessage::encode).collect();
+        prop_assert_eq!(take_in(&bytes, &lens), (messages.clone(), Ok(true)));
         prop_assert_eq!(decode_in_pieces(&bytes, &lens), Ok(messages));
+    }
+
+    /// Both ways of reading agree on bytes that somebody changed, cut anywhere.
+    #[test]
+    fn changed_bytes_are_refused_alike(
+        messages in proptest::collection::vec(client_messages(), 1..4),
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+        lens in proptest::collection::vec(1_usize..3000, 1..4),
+    ) {
+        let mut bytes: Vec<u8> = messages.iter().flat_map(ClientMessage::encode).collect();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len().min(200));
+            bytes[at] = byte;
+        }
+        let mut decoder = Decoder::<ClientMessage>::new();
+        decoder.push(&bytes);
+        let mut expected = Vec::new();
+        let end = loop {
+            match decoder.next() {
+                Ok(Some(message)) => expected.push(message),
+                Ok(None) => break Ok(decoder.is_between_messages()),
+                Err(error) => break Err(error),
+            }
+        };
+        prop_assert_eq!(take_in(&bytes, &lens), (expected, end));
     }
 
     /// protocol §2.1.1, §2.1.3

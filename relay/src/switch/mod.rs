@@ -1,58 +1,95 @@
 //! Who is attached to what, and what waits for whom: the relay's core, without I/O or clock.
 //!
-//! The caller verifies proofs (they cost CPU and need no state), passes `now` in, and asks with
-//! [`Switch::poll_transmit`] for the bytes of a connection after [`Switch::poll_wake`] named it.
-//! No call ever waits: a reader that is too slow loses frames and gets a notice, a publisher
-//! notices nothing (`protocol §2.4`).
+//! A relay has one switch for each shard; they share a [`Directory`]. The caller verifies proofs
+//! (they cost CPU and need no state), passes `now` in, asks with [`Switch::poll_transmit`] for the
+//! bytes of a connection after [`Switch::poll_wake`] named it, and carries what a shard published to
+//! the others. No call ever waits: a reader that is too slow loses frames and gets a notice, a
+//! publisher notices nothing (`protocol §2.4`).
 
+mod delivery;
+mod directory;
 mod outbox;
 mod proven;
-mod time;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sori_wire::limits::{CONTROL_QUEUE_BYTES_MAX, TOPICS_PER_CONNECTION_MAX};
-use sori_wire::{Handle, Refusal, RelayMessage, RequestId, Topic};
+use slab::Slab;
+use sori_wire::limits::{
+    ACCESS_MS_MAX, CONTROL_QUEUE_BYTES_MAX, TOPICS_PER_CONNECTION_MAX, UNATTACHED_MS_MAX,
+};
+use sori_wire::{CloseCode, Handle, Refusal, RelayMessage, RequestId};
 
+pub use crate::time::Time;
+pub(crate) use delivery::Draft;
+pub use delivery::{Delivery, Publication};
+pub use directory::Directory;
+use directory::Entry;
 use outbox::{Outbox, Push, Room};
 pub use proven::ProvenTopic;
-pub use time::Time;
 
-/// Names one connection for as long as the process runs. Never used twice, never shown to anyone.
+/// Names one connection of a shard while it lasts. Never shown to anyone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ConnectionId(u64);
+pub struct ConnectionId(usize);
+
+impl ConnectionId {
+    /// Small numbers that come again when a connection has gone.
+    pub(crate) const fn index(self) -> usize {
+        self.0
+    }
+}
 
 /// What to do for a connection now.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transmit {
-    /// Write these bytes, in order.
-    Bytes(Vec<Bytes>),
+    /// Write the pieces, in order.
+    Bytes,
     /// Everything was said, the relay is stopping: end the stream.
     Finish,
     /// Nothing waits; [`Switch::poll_wake`] will name the connection when something does.
     Nothing,
 }
 
-/// Attachments and queues of all connections.
+/// Whether a connection has to show an access key before it does anything (`protocol §2.9`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// No, or it has done so.
+    Free,
+    /// Yes, and it has not yet.
+    Required,
+}
+
+/// Attachments and queues of the connections of one shard.
 #[derive(Debug)]
 pub struct Switch {
-    connections: BTreeMap<ConnectionId, Connection>,
-    topics: BTreeMap<Arc<Topic>, BTreeMap<ConnectionId, Handle>>,
-    connections_opened: u64,
+    connections: Slab<Connection>,
+    topics: BTreeMap<Handle, Local>,
+    directory: Directory,
+    shard: usize,
     queued_bytes: usize,
     queued_bytes_max: usize,
+    attachments: usize,
+    gaps: u64,
     woken: Vec<ConnectionId>,
+    closing: Vec<(ConnectionId, CloseCode)>,
     phase: Phase,
 }
 
 #[derive(Debug)]
 struct Connection {
-    topics: BTreeMap<Handle, Arc<Topic>>,
+    /// Sorted.
+    handles: Vec<Handle>,
     outbox: Outbox,
-    handles_given: u32,
     unattached_since: Option<Time>,
+    access: Access,
+}
+
+/// A topic with attachments in this shard.
+#[derive(Debug)]
+struct Local {
+    entry: Arc<Entry>,
+    members: Vec<ConnectionId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,57 +99,65 @@ enum Phase {
 }
 
 impl Switch {
-    /// A switch that holds at most `queued_bytes_max` bytes of waiting frames over all connections
-    /// (a frame that waits for several readers counts several times).
+    /// The switch of the shard with this number, which holds at most `queued_bytes_max` bytes of
+    /// waiting frames over all its connections (a frame that waits for several readers counts several
+    /// times).
     #[must_use]
-    pub const fn new(queued_bytes_max: usize) -> Self {
+    pub const fn new(directory: Directory, shard: usize, queued_bytes_max: usize) -> Self {
         Self {
-            connections: BTreeMap::new(),
+            connections: Slab::new(),
             topics: BTreeMap::new(),
-            connections_opened: 0,
+            directory,
+            shard,
             queued_bytes: 0,
             queued_bytes_max,
+            attachments: 0,
+            gaps: 0,
             woken: Vec::new(),
+            closing: Vec::new(),
             phase: Phase::Serving,
         }
     }
 
     /// A connection opened its stream. `None` once the relay is stopping.
-    pub fn handle_connect(&mut self, now: Time) -> Option<ConnectionId> {
+    pub fn handle_connect(&mut self, access: Access, now: Time) -> Option<ConnectionId> {
         if self.phase == Phase::Stopping {
             return None;
         }
-        let id = ConnectionId(self.connections_opened);
-        self.connections_opened = self.connections_opened.saturating_add(1);
         let connection = Connection {
-            topics: BTreeMap::new(),
+            handles: Vec::new(),
             outbox: Outbox::default(),
-            handles_given: 0,
             unattached_since: Some(now),
+            access,
         };
-        self.connections.insert(id, connection);
-        Some(id)
+        Some(ConnectionId(self.connections.insert(connection)))
     }
 
     /// A connection is gone: everything about it is dropped.
     pub fn handle_disconnect(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.remove(&id) else {
+        let Some(connection) = self.connections.try_remove(id.0) else {
             return;
         };
-        self.queued_bytes = self
-            .queued_bytes
-            .saturating_sub(connection.outbox.queued_bytes());
-        for topic in connection.topics.values() {
-            self.leave(topic, id);
+        let waiting = connection.outbox.queued_bytes();
+        self.queued_bytes = self.queued_bytes.saturating_sub(waiting);
+        for handle in connection.handles {
+            self.leave(handle, id);
+        }
+    }
+
+    /// A connection showed a good access key.
+    pub fn handle_access(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id.0) {
+            connection.access = Access::Free;
         }
     }
 
     /// A connection asks to attach to a topic whose proof was verified (`protocol §2.2`).
     pub fn handle_attach(&mut self, id: ConnectionId, request: RequestId, proven: &ProvenTopic) {
-        let outcome = self.attach(id, proven.topic());
+        let outcome = self.attach(id, proven);
         self.answer(
             id,
-            match outcome {
+            &match outcome {
                 Ok(handle) => RelayMessage::Attached { request, handle },
                 Err(reason) => RelayMessage::Refused { request, reason },
             },
@@ -121,44 +166,75 @@ impl Switch {
 
     /// A request was found wrong before it got here, for example by its proof.
     pub fn handle_refused(&mut self, id: ConnectionId, request: RequestId, reason: Refusal) {
-        self.answer(id, RelayMessage::Refused { request, reason });
+        self.answer(id, &RelayMessage::Refused { request, reason });
     }
 
     /// A connection ends an attachment. An unknown handle is ignored.
     pub fn handle_detach(&mut self, id: ConnectionId, handle: Handle, now: Time) {
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let Some(connection) = self.connections.get_mut(id.0) else {
             return;
         };
-        let Some(topic) = connection.topics.remove(&handle) else {
+        let Ok(at) = connection.handles.binary_search(&handle) else {
             return;
         };
-        let freed = connection.outbox.forget(handle);
-        self.queued_bytes = self.queued_bytes.saturating_sub(freed);
-        if connection.topics.is_empty() {
+        connection.handles.remove(at);
+        if connection.handles.is_empty() {
             connection.unattached_since = Some(now);
         }
-        self.leave(&topic, id);
+        self.on_outbox(id, |outbox| outbox.forget(handle));
+        self.leave(handle, id);
     }
 
-    /// A connection publishes a frame through one of its attachments (`protocol §2.4`).
+    /// A connection publishes frames through one of its attachments (`protocol §2.4`). Returns for
+    /// how many others they are; `None` if it is not attached there. What
+    /// [`Self::other_shards`] then names has to get the same delivery.
     pub fn handle_publish(
         &mut self,
         id: ConnectionId,
-        request: RequestId,
-        handle: Handle,
-        frame: &Bytes,
+        publication: &Publication,
         now: Time,
-    ) {
-        let topic = self
+    ) -> Option<usize> {
+        let delivery = publication.delivery();
+        let handle = delivery.handle();
+        let is_attached = self
             .connections
-            .get(&id)
-            .and_then(|connection| connection.topics.get(&handle))
-            .cloned();
-        let Some(topic) = topic else {
-            return self.handle_refused(id, request, Refusal::UnknownHandle);
+            .get(id.0)
+            .is_some_and(|connection| connection.handles.binary_search(&handle).is_ok());
+        if !is_attached {
+            for request in publication.requests() {
+                self.handle_refused(id, *request, Refusal::UnknownHandle);
+            }
+            return None;
+        }
+        let here = self.fan_out(delivery, Some(id), now);
+        let elsewhere: usize = self.other_shards(handle).map(|(_, count)| count).sum();
+        let receivers = here.saturating_add(elsewhere);
+        for request in publication.requests() {
+            let message = RelayMessage::Published {
+                request: *request,
+                receivers: u32::try_from(receivers).unwrap_or(u32::MAX),
+            };
+            self.answer(id, &message);
+        }
+        Some(receivers)
+    }
+
+    /// Frames that were published in another shard.
+    pub fn handle_delivery(&mut self, delivery: &Delivery, now: Time) {
+        self.fan_out(delivery, None, now);
+    }
+
+    /// Frames of another shard were lost on the way here.
+    pub fn handle_loss(&mut self, handle: Handle) {
+        let Some(local) = self.topics.remove(&handle) else {
+            return;
         };
-        let receivers = self.fan_out(&topic, id, frame, now);
-        self.answer(id, RelayMessage::Published { request, receivers });
+        for id in &local.members {
+            if self.on_outbox(*id, |outbox| outbox.push_gap(handle)) == Some(true) {
+                self.gaps = self.gaps.saturating_add(1);
+            }
+        }
+        self.topics.insert(handle, local);
     }
 
     /// The relay is stopping: everyone is told, nobody new is let in.
@@ -167,18 +243,26 @@ impl Switch {
             return;
         }
         self.phase = Phase::Stopping;
-        let everyone: Vec<ConnectionId> = self.connections.keys().copied().collect();
-        for id in everyone {
-            self.answer(id, RelayMessage::GoingAway);
+        for id in self.ids() {
+            self.answer(id, &RelayMessage::GoingAway);
         }
     }
 
-    /// Drops what has waited too long for a connection. To be called while its transport takes
-    /// nothing; [`Self::poll_transmit`] does it by itself.
-    pub fn handle_timeout(&mut self, id: ConnectionId, now: Time) {
-        if let Some(connection) = self.connections.get_mut(&id) {
-            let freed = connection.outbox.expire(now);
-            self.queued_bytes = self.queued_bytes.saturating_sub(freed);
+    /// Drops what has waited too long and finds out who has to go. To be called twice a second or so.
+    pub fn handle_timeout(&mut self, now: Time) {
+        for id in self.ids() {
+            self.expire(id, now);
+            let Some(connection) = self.connections.get(id.0) else {
+                continue;
+            };
+            let alone_ms = connection
+                .unattached_since
+                .map_or(0, |since| now.millis_since(since));
+            if connection.access == Access::Required && alone_ms >= ACCESS_MS_MAX {
+                self.closing.push((id, CloseCode::NoAccess));
+            } else if alone_ms >= UNATTACHED_MS_MAX {
+                self.closing.push((id, CloseCode::Unattached));
+            }
         }
     }
 
@@ -187,86 +271,108 @@ impl Switch {
         self.woken.pop()
     }
 
-    /// What to do for a connection now. Bytes that are returned are no longer held here.
-    pub fn poll_transmit(&mut self, id: ConnectionId, now: Time) -> Transmit {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return Transmit::Finish;
-        };
-        let before = connection.outbox.queued_bytes();
-        connection.outbox.expire(now);
-        let chunks = connection.outbox.take_batch();
-        let freed = before.saturating_sub(connection.outbox.queued_bytes());
-        self.queued_bytes = self.queued_bytes.saturating_sub(freed);
-        if !chunks.is_empty() {
-            return Transmit::Bytes(chunks);
-        }
-        match self.phase {
-            Phase::Serving => Transmit::Nothing,
-            Phase::Stopping => Transmit::Finish,
+    /// The next connection to close, and why.
+    pub fn poll_close(&mut self) -> Option<(ConnectionId, CloseCode)> {
+        self.closing.pop()
+    }
+
+    /// What to do for a connection now. Bytes that are moved to `pieces` are no longer held here.
+    pub fn poll_transmit(
+        &mut self,
+        id: ConnectionId,
+        now: Time,
+        pieces: &mut Vec<Bytes>,
+    ) -> Transmit {
+        self.expire(id, now);
+        let taken = self.on_outbox(id, |outbox| {
+            let before = pieces.len();
+            outbox.take_batch(pieces);
+            pieces.len() > before
+        });
+        match (taken, self.phase) {
+            (None, _) | (Some(false), Phase::Stopping) => Transmit::Finish,
+            (Some(true), _) => Transmit::Bytes,
+            (Some(false), Phase::Serving) => Transmit::Nothing,
         }
     }
 
-    /// Since when a connection has had no attachment; `None` while it has one.
-    #[must_use]
-    pub fn unattached_since(&self, id: ConnectionId) -> Option<Time> {
-        self.connections.get(&id)?.unattached_since
+    /// Other shards with attachments of this topic, and how many.
+    pub fn other_shards(&self, handle: Handle) -> impl Iterator<Item = (usize, usize)> {
+        let entry = self.topics.get(&handle).map(|local| &local.entry);
+        entry
+            .into_iter()
+            .flat_map(|entry| entry.in_shards())
+            .filter(|(shard, count)| *shard != self.shard && *count > 0)
     }
 
     /// Whether so many answers wait for a connection that nothing more should be read from it.
     #[must_use]
     pub fn is_congested(&self, id: ConnectionId) -> bool {
         self.connections
-            .get(&id)
+            .get(id.0)
             .is_some_and(|connection| connection.outbox.control_bytes() > CONTROL_QUEUE_BYTES_MAX)
     }
 
-    /// Bytes of frames that wait, over all connections.
+    /// Bytes of frames that wait, over all connections of this shard.
     #[must_use]
     pub const fn queued_bytes(&self) -> usize {
         self.queued_bytes
     }
 
-    /// Number of topics with at least one attachment.
+    /// Number of topics with at least one attachment in this shard.
     #[must_use]
     pub fn topic_count(&self) -> usize {
         self.topics.len()
     }
 
-    fn attach(&mut self, id: ConnectionId, topic: &Arc<Topic>) -> Result<Handle, Refusal> {
+    /// Number of attachments in this shard.
+    #[must_use]
+    pub const fn attachment_count(&self) -> usize {
+        self.attachments
+    }
+
+    /// How often somebody lost frames and is told so, since the start.
+    #[must_use]
+    pub const fn gap_count(&self) -> u64 {
+        self.gaps
+    }
+
+    fn attach(&mut self, id: ConnectionId, proven: &ProvenTopic) -> Result<Handle, Refusal> {
         if self.phase == Phase::Stopping {
             return Err(Refusal::Busy);
         }
-        let connection = self.connections.get_mut(&id).ok_or(Refusal::Busy)?;
-        if connection.topics.len() >= TOPICS_PER_CONNECTION_MAX {
+        let connection = self.connections.get_mut(id.0).ok_or(Refusal::Busy)?;
+        if connection.handles.len() >= TOPICS_PER_CONNECTION_MAX {
             return Err(Refusal::TooManyTopics);
         }
-        if self
-            .topics
-            .get(topic)
-            .is_some_and(|attachments| attachments.contains_key(&id))
-        {
+        let entry = self.directory.enter(proven.topic(), self.shard)?;
+        let handle = entry.handle();
+        let Err(at) = connection.handles.binary_search(&handle) else {
+            self.directory.leave(&entry, self.shard);
             return Err(Refusal::AlreadyAttached);
-        }
-        let handle = Handle(connection.handles_given);
-        connection.handles_given = connection
-            .handles_given
-            .checked_add(1)
-            .ok_or(Refusal::Busy)?;
-        connection.topics.insert(handle, Arc::clone(topic));
+        };
+        connection.handles.insert(at, handle);
         connection.unattached_since = None;
-        let attachments = self.topics.entry(Arc::clone(topic)).or_default();
-        attachments.insert(id, handle);
+        let local = self.topics.entry(handle).or_insert_with(|| Local {
+            entry,
+            members: Vec::new(),
+        });
+        local.members.push(id);
+        self.attachments = self.attachments.saturating_add(1);
         Ok(handle)
     }
 
-    /// Queues one shared frame for everyone else and counts for whom there was room.
-    fn fan_out(&mut self, topic: &Topic, from: ConnectionId, frame: &Bytes, now: Time) -> u32 {
-        let Some(attachments) = self.topics.get(topic) else {
+    /// Queues shared frames for everyone else and counts for whom there was room.
+    fn fan_out(&mut self, delivery: &Delivery, from: Option<ConnectionId>, now: Time) -> usize {
+        let Some(local) = self.topics.get(&delivery.handle()) else {
             return 0;
         };
-        let mut receivers = 0_u32;
-        for (id, handle) in attachments {
-            let Some(connection) = self.connections.get_mut(id).filter(|_| *id != from) else {
+        let mut receivers = 0_usize;
+        for id in &local.members {
+            if Some(*id) == from {
+                continue;
+            }
+            let Some(connection) = self.connections.get_mut(id.0) else {
                 continue;
             };
             let outbox = &mut connection.outbox;
@@ -277,8 +383,10 @@ impl Switch {
             } else {
                 Room::Scarce
             };
-            if outbox.push_frame(*handle, frame, now, room) == Push::Queued {
-                receivers = receivers.saturating_add(1);
+            match outbox.push_frames(delivery.handle(), delivery, now, room) {
+                Push::Queued => receivers = receivers.saturating_add(1),
+                Push::Gap => self.gaps = self.gaps.saturating_add(1),
+                Push::Dropped => {}
             }
             self.queued_bytes = self
                 .queued_bytes
@@ -291,22 +399,52 @@ impl Switch {
         receivers
     }
 
-    fn answer(&mut self, id: ConnectionId, message: RelayMessage) {
-        if let Some(connection) = self.connections.get_mut(&id) {
-            if connection.outbox.is_empty() {
-                self.woken.push(id);
-            }
-            connection.outbox.push_control(&message);
+    fn expire(&mut self, id: ConnectionId, now: Time) {
+        let gaps = self.on_outbox(id, |outbox| outbox.expire(now)).unwrap_or(0);
+        let gaps = u64::try_from(gaps).unwrap_or(u64::MAX);
+        self.gaps = self.gaps.saturating_add(gaps);
+    }
+
+    fn answer(&mut self, id: ConnectionId, message: &RelayMessage) {
+        self.on_outbox(id, |outbox| outbox.push_control(message));
+    }
+
+    /// Does something to a queue, keeps the sum, and notes if something waits now where nothing did.
+    fn on_outbox<R>(
+        &mut self,
+        id: ConnectionId,
+        change: impl FnOnce(&mut Outbox) -> R,
+    ) -> Option<R> {
+        let outbox = &mut self.connections.get_mut(id.0)?.outbox;
+        let (was_empty, before) = (outbox.is_empty(), outbox.queued_bytes());
+        let result = change(outbox);
+        if was_empty && !outbox.is_empty() {
+            self.woken.push(id);
+        }
+        self.queued_bytes = self
+            .queued_bytes
+            .saturating_sub(before)
+            .saturating_add(outbox.queued_bytes());
+        Some(result)
+    }
+
+    fn leave(&mut self, handle: Handle, id: ConnectionId) {
+        let Some(local) = self.topics.get_mut(&handle) else {
+            return;
+        };
+        if let Some(at) = local.members.iter().position(|member| *member == id) {
+            local.members.swap_remove(at);
+        }
+        self.attachments = self.attachments.saturating_sub(1);
+        self.directory.leave(&local.entry, self.shard);
+        if local.members.is_empty() {
+            self.topics.remove(&handle);
         }
     }
 
-    fn leave(&mut self, topic: &Topic, id: ConnectionId) {
-        if let Some(attachments) = self.topics.get_mut(topic) {
-            attachments.remove(&id);
-            if attachments.is_empty() {
-                self.topics.remove(topic);
-            }
-        }
+    fn ids(&self) -> Vec<ConnectionId> {
+        let ids = self.connections.iter();
+        ids.map(|(index, _)| ConnectionId(index)).collect()
     }
 }
 

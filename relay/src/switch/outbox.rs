@@ -1,31 +1,34 @@
 //! What waits for one connection, bounded per attachment, per connection and in time.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use sori_wire::limits::{
     ATTACHMENT_QUEUE_BYTES_MAX, CONNECTION_QUEUE_BYTES_MAX, FRAME_WAIT_MS_MAX,
 };
-use sori_wire::{DeliverHeader, Handle, RelayMessage};
+use sori_wire::{Handle, RelayMessage};
 
-use super::time::Time;
+use super::Delivery;
+use crate::time::Time;
 
 /// The queue of one connection: answers, notices and frames in the order in which they leave.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     items: VecDeque<Item>,
-    /// Only attachments for which something waits, so that an idle connection costs nothing.
-    backlogs: BTreeMap<Handle, Backlog>,
+    /// Only attachments for which something waits: none for a connection that reads.
+    backlogs: Vec<(Handle, Backlog)>,
     frame_bytes: usize,
     control_bytes: usize,
 }
 
 #[derive(Debug)]
 enum Item {
-    Control(Bytes),
-    Frame {
+    Control(Vec<u8>),
+    Frames {
         handle: Handle,
-        frame: Bytes,
+        /// Whole messages, shared by everybody they go to.
+        messages: Bytes,
+        cost: usize,
         since: Time,
     },
     Gap(Handle),
@@ -45,94 +48,109 @@ enum Backlog {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Room {
     Normal,
-    /// Take a frame only if nothing waits for that attachment.
+    /// Take frames only if nothing waits for that attachment.
     Scarce,
 }
 
-/// What became of a frame.
+/// What became of frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Push {
+    /// Dropped, as others before them.
     Dropped,
+    /// Dropped with everything that waited; a gap notice waits instead.
+    Gap,
     Queued,
 }
 
 impl Outbox {
     pub(super) fn push_control(&mut self, message: &RelayMessage) {
-        let bytes = Bytes::from(message.encode());
+        let bytes = message.encode();
         self.control_bytes = self.control_bytes.saturating_add(bytes.len());
-        self.items.push_back(Item::Control(bytes));
+        match self.items.back_mut() {
+            Some(Item::Control(last)) => last.extend_from_slice(&bytes),
+            Some(Item::Frames { .. } | Item::Gap(_)) | None => {
+                self.items.push_back(Item::Control(bytes));
+            }
+        }
     }
 
-    /// Queues a frame by reference. If there is no room, everything that waits for this attachment
-    /// is dropped in favour of one gap notice.
-    pub(super) fn push_frame(
+    /// Queues frames by reference. If there is no room, everything that waits for this attachment is
+    /// dropped in favour of one gap notice.
+    pub(super) fn push_frames(
         &mut self,
         handle: Handle,
-        frame: &Bytes,
+        delivery: &Delivery,
         now: Time,
         room: Room,
     ) -> Push {
-        let waiting = match self.backlogs.get(&handle) {
+        let cost = delivery.cost();
+        let waiting = match self.backlog(handle).copied() {
             Some(Backlog::Gap) => return Push::Dropped,
-            Some(Backlog::Frames(bytes)) => *bytes,
+            Some(Backlog::Frames(bytes)) => bytes,
             None => 0,
         };
-        let cost = cost(frame);
         let attachment_bytes = waiting.saturating_add(cost);
         let connection_bytes = self.frame_bytes.saturating_add(cost);
         if attachment_bytes > ATTACHMENT_QUEUE_BYTES_MAX
             || connection_bytes > CONNECTION_QUEUE_BYTES_MAX
             || (room == Room::Scarce && waiting > 0)
         {
-            self.drop_for_gap(&BTreeSet::from([handle]));
-            return Push::Dropped;
+            self.drop_for_gap(handle);
+            return Push::Gap;
         }
-        self.backlogs
-            .insert(handle, Backlog::Frames(attachment_bytes));
+        self.set_backlog(handle, Backlog::Frames(attachment_bytes));
         self.frame_bytes = connection_bytes;
-        self.items.push_back(Item::Frame {
+        self.items.push_back(Item::Frames {
             handle,
-            frame: frame.clone(),
+            messages: delivery.messages.clone(),
+            cost,
             since: now,
         });
         Push::Queued
     }
 
-    /// Drops all that waits for an attachment that ends. Returns the cost freed.
-    pub(super) fn forget(&mut self, handle: Handle) -> usize {
-        let before = self.frame_bytes;
-        if self.backlogs.remove(&handle).is_some() {
-            self.remove_items(&BTreeSet::from([handle]));
+    /// Drops whatever waits for an attachment in favour of a gap notice. Returns whether the notice
+    /// is new.
+    pub(super) fn push_gap(&mut self, handle: Handle) -> bool {
+        let is_new = !matches!(self.backlog(handle), Some(Backlog::Gap));
+        if is_new {
+            self.drop_for_gap(handle);
         }
-        before.saturating_sub(self.frame_bytes)
+        is_new
     }
 
-    /// Turns attachments whose oldest frame has waited too long into gaps. Returns the cost freed.
+    /// Drops all that waits for an attachment that ends.
+    pub(super) fn forget(&mut self, handle: Handle) {
+        if self.backlog(handle).is_some() {
+            self.clear_backlog(handle);
+            self.remove_items(handle);
+        }
+    }
+
+    /// Turns attachments whose oldest frame has waited too long into gaps. Returns how many.
     pub(super) fn expire(&mut self, now: Time) -> usize {
-        let before = self.frame_bytes;
-        let mut late = BTreeSet::new();
-        for item in &self.items {
-            match item {
-                Item::Frame { since, handle, .. } => {
-                    if now.millis_since(*since) <= FRAME_WAIT_MS_MAX {
-                        break; // The queue is in order of arrival: the rest is younger.
-                    }
-                    late.insert(*handle);
-                }
-                Item::Control(_) | Item::Gap(_) => {}
-            }
+        let mut gaps = 0_usize;
+        while let Some(handle) = self.first_late(now) {
+            self.drop_for_gap(handle);
+            gaps = gaps.saturating_add(1);
         }
-        if !late.is_empty() {
-            self.drop_for_gap(&late);
-        }
-        before.saturating_sub(self.frame_bytes)
+        gaps
     }
 
-    /// Takes the next bytes to write: whole messages, about [`BATCH_LEN`] bytes. Short frames are
-    /// copied together, since a transport handles one long piece better than many short ones; long
-    /// frames go by reference.
-    pub(super) fn take_batch(&mut self) -> Vec<Bytes> {
-        let mut batch = Batch::default();
+    /// Moves the next bytes to write to `pieces`: whole messages, about [`BATCH_LEN`] bytes. Short
+    /// pieces are copied together where there are several, since a transport handles one long piece
+    /// better than many short ones; others go by reference.
+    pub(super) fn take_batch(&mut self, pieces: &mut Vec<Bytes>) {
+        let join_len_max = if self.items.len() > 1 {
+            JOIN_LEN_MAX
+        } else {
+            0
+        };
+        let mut batch = Batch {
+            pieces,
+            joined: Vec::new(),
+            len: 0,
+        };
         while batch.len < BATCH_LEN {
             let Some(item) = self.items.pop_front() else {
                 break;
@@ -140,23 +158,27 @@ impl Outbox {
             match item {
                 Item::Control(bytes) => {
                     self.control_bytes = self.control_bytes.saturating_sub(bytes.len());
-                    batch.copy(&bytes);
+                    batch.append(Bytes::from(bytes), join_len_max);
                 }
                 Item::Gap(handle) => {
-                    self.backlogs.remove(&handle);
-                    batch.copy(&RelayMessage::Gap { handle }.encode());
+                    self.clear_backlog(handle);
+                    batch.append(RelayMessage::Gap { handle }.encode().into(), join_len_max);
                 }
-                Item::Frame { handle, frame, .. } => {
-                    self.release(handle, cost(&frame));
-                    batch.copy(DeliverHeader::new(handle, frame.len()).as_bytes());
-                    batch.append(frame);
+                Item::Frames {
+                    handle,
+                    messages,
+                    cost,
+                    ..
+                } => {
+                    self.release(handle, cost);
+                    batch.append(messages, join_len_max);
                 }
             }
         }
+        batch.close_joined();
         if self.items.is_empty() {
             self.items.shrink_to(ITEMS_KEPT);
         }
-        batch.finish()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -173,25 +195,32 @@ impl Outbox {
         self.control_bytes
     }
 
-    fn drop_for_gap(&mut self, handles: &BTreeSet<Handle>) {
-        self.remove_items(handles);
-        for handle in handles {
-            self.backlogs.insert(*handle, Backlog::Gap);
-            self.items.push_back(Item::Gap(*handle));
-        }
+    fn first_late(&self, now: Time) -> Option<Handle> {
+        self.items.iter().find_map(|item| match item {
+            Item::Frames { handle, since, .. } => {
+                // The queue is in order of arrival: what is behind the first is younger.
+                Some((now.millis_since(*since) > FRAME_WAIT_MS_MAX).then_some(*handle))
+            }
+            Item::Control(_) | Item::Gap(_) => None,
+        })?
     }
 
-    fn remove_items(&mut self, handles: &BTreeSet<Handle>) {
+    fn drop_for_gap(&mut self, handle: Handle) {
+        self.remove_items(handle);
+        self.set_backlog(handle, Backlog::Gap);
+        self.items.push_back(Item::Gap(handle));
+    }
+
+    fn remove_items(&mut self, of: Handle) {
         let mut freed = 0_usize;
         self.items.retain(|item| match item {
             Item::Control(_) => true,
-            Item::Gap(handle) => !handles.contains(handle),
-            Item::Frame { handle, frame, .. } => {
-                let goes = handles.contains(handle);
-                if goes {
-                    freed = freed.saturating_add(cost(frame));
+            Item::Gap(handle) => *handle != of,
+            Item::Frames { handle, cost, .. } => {
+                if *handle == of {
+                    freed = freed.saturating_add(*cost);
                 }
-                !goes
+                *handle != of
             }
         });
         self.frame_bytes = self.frame_bytes.saturating_sub(freed);
@@ -199,68 +228,64 @@ impl Outbox {
 
     fn release(&mut self, handle: Handle, cost: usize) {
         self.frame_bytes = self.frame_bytes.saturating_sub(cost);
-        let left = match self.backlogs.get(&handle) {
-            Some(Backlog::Frames(bytes)) => bytes.saturating_sub(cost),
-            Some(Backlog::Gap) | None => return,
-        };
-        if left == 0 {
-            self.backlogs.remove(&handle);
-        } else {
-            self.backlogs.insert(handle, Backlog::Frames(left));
+        match self.backlog(handle) {
+            Some(Backlog::Frames(bytes)) if *bytes > cost => {
+                let left = bytes.saturating_sub(cost);
+                self.set_backlog(handle, Backlog::Frames(left));
+            }
+            Some(Backlog::Frames(_)) => self.clear_backlog(handle),
+            Some(Backlog::Gap) | None => {}
         }
+    }
+
+    fn backlog(&self, of: Handle) -> Option<&Backlog> {
+        let mut backlogs = self.backlogs.iter();
+        backlogs.find_map(|(handle, backlog)| (*handle == of).then_some(backlog))
+    }
+
+    fn set_backlog(&mut self, of: Handle, backlog: Backlog) {
+        let mut backlogs = self.backlogs.iter_mut();
+        match backlogs.find(|(handle, _)| *handle == of) {
+            Some((_, there)) => *there = backlog,
+            None => self.backlogs.push((of, backlog)),
+        }
+    }
+
+    fn clear_backlog(&mut self, of: Handle) {
+        self.backlogs.retain(|(handle, _)| *handle != of);
     }
 }
 
 /// Pieces to write, short ones joined.
-#[derive(Default)]
-struct Batch {
-    pieces: Vec<Bytes>,
+struct Batch<'a> {
+    pieces: &'a mut Vec<Bytes>,
     joined: Vec<u8>,
     len: usize,
 }
 
-impl Batch {
-    fn copy(&mut self, bytes: &[u8]) {
+impl Batch<'_> {
+    fn append(&mut self, bytes: Bytes, join_len_max: usize) {
         self.len = self.len.saturating_add(bytes.len());
-        self.joined.extend_from_slice(bytes);
-    }
-
-    fn append(&mut self, frame: Bytes) {
-        if frame.len() <= JOIN_LEN_MAX {
-            return self.copy(&frame);
+        if bytes.len() <= join_len_max {
+            return self.joined.extend_from_slice(&bytes);
         }
-        self.len = self.len.saturating_add(frame.len());
         self.close_joined();
-        self.pieces.push(frame);
+        self.pieces.push(bytes);
     }
 
     fn close_joined(&mut self) {
         if !self.joined.is_empty() {
-            self.pieces
-                .push(Bytes::from(std::mem::take(&mut self.joined)));
+            let joined = std::mem::take(&mut self.joined);
+            self.pieces.push(Bytes::from(joined));
         }
     }
-
-    fn finish(mut self) -> Vec<Bytes> {
-        self.close_joined();
-        self.pieces
-    }
 }
-
-/// What a queued frame costs: its bytes and its place in the queue, so that many empty frames are
-/// bounded as well.
-fn cost(frame: &Bytes) -> usize {
-    frame.len().saturating_add(ITEM_COST)
-}
-
-/// Rounded-up size of a queue entry, in bytes.
-const ITEM_COST: usize = 64;
 
 /// A batch ends with the message that reaches this many bytes, so it has less than twice as many.
 const BATCH_LEN: usize = 65_536;
 
-/// Longest frame that is copied next to its neighbours instead of being passed by reference.
-const JOIN_LEN_MAX: usize = 2048;
+/// Longest piece that is copied next to its neighbours instead of being passed by reference.
+const JOIN_LEN_MAX: usize = 1024;
 
 /// Queue entries for which an empty queue keeps its memory.
-const ITEMS_KEPT: usize = 16;
+const ITEMS_KEPT: usize = 4;

@@ -1,14 +1,19 @@
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use proptest::prelude::*;
 use sori_wire::limits::{
-    ATTACHMENT_QUEUE_BYTES_MAX, CONNECTION_QUEUE_BYTES_MAX, CONTROL_QUEUE_BYTES_MAX,
-    FRAME_WAIT_MS_MAX,
+    ACCESS_MS_MAX, ATTACHMENT_QUEUE_BYTES_MAX, CONNECTION_QUEUE_BYTES_MAX, CONTROL_QUEUE_BYTES_MAX,
+    FRAME_WAIT_MS_MAX, UNATTACHED_MS_MAX,
 };
-use sori_wire::{Decoder, Exporter, Handle, Refusal, RelayMessage, RequestId, TopicSeed};
+use sori_wire::{
+    ClientMessage, ClientMessageRef, CloseCode, Decoder, Exporter, Frame, Handle, Intake, Refusal,
+    RelayMessage, RequestId, TopicSeed,
+};
 
-use super::{ConnectionId, ProvenTopic, Switch, Time, Transmit};
+use super::{
+    Access, ConnectionId, Delivery, Directory, Draft, ProvenTopic, Publication, Switch, Time,
+    Transmit,
+};
 
 const START: Time = Time(0);
 const REQUEST: RequestId = RequestId(7);
@@ -22,12 +27,49 @@ fn proven(number: u16) -> ProvenTopic {
     ProvenTopic::verify(&seed.topic(), &seed.prove(&exporter), &exporter).unwrap()
 }
 
+fn switch(queued_bytes_max: usize) -> Switch {
+    Switch::new(Directory::new(1, usize::MAX), 0, queued_bytes_max)
+}
+
+fn connect(switch: &mut Switch, now: Time) -> ConnectionId {
+    switch.handle_connect(Access::Free, now).unwrap()
+}
+
+/// One frame of zeros, published as the only one.
+fn publication(handle: Handle, len: usize) -> Publication {
+    publications(handle, &[len])
+}
+
+/// Frames of these lengths, published in one go.
+fn publications(handle: Handle, lens: &[usize]) -> Publication {
+    let mut draft: Option<Draft> = None;
+    for len in lens {
+        let message = ClientMessage::Publish {
+            request: REQUEST,
+            handle,
+            frame: Frame::new(vec![0; *len]).unwrap(),
+        }
+        .encode();
+        let mut intake = Intake::new();
+        let mut received = intake.receive(&message);
+        let Ok(Some(ClientMessageRef::Publish { frame, .. })) = received.next() else {
+            panic!("not a publish");
+        };
+        match &mut draft {
+            Some(draft) => assert!(draft.takes(handle, REQUEST, frame), "no room"),
+            None => draft = Some(Draft::new(handle, REQUEST, frame)),
+        }
+    }
+    draft.unwrap().finish()
+}
+
 /// Everything that waits for a connection, as messages.
 fn drain(switch: &mut Switch, id: ConnectionId, now: Time) -> Vec<RelayMessage> {
     let mut decoder = Decoder::new();
     let mut messages = Vec::new();
-    while let Transmit::Bytes(pieces) = switch.poll_transmit(id, now) {
-        for piece in pieces {
+    let mut pieces = Vec::new();
+    while switch.poll_transmit(id, now, &mut pieces) == Transmit::Bytes {
+        for piece in pieces.drain(..) {
             decoder.push(&piece);
             while let Some(message) = decoder.next().unwrap() {
                 messages.push(message);
@@ -48,8 +90,7 @@ fn attach(switch: &mut Switch, id: ConnectionId, topic: &ProvenTopic) -> Handle 
 
 /// Publishes and gives the number of receivers.
 fn publish(switch: &mut Switch, id: ConnectionId, handle: Handle, len: usize, now: Time) -> u32 {
-    let frame = Bytes::from(vec![0; len]);
-    switch.handle_publish(id, REQUEST, handle, &frame, now);
+    switch.handle_publish(id, &publication(handle, len), now);
     match drain(switch, id, now).as_slice() {
         [RelayMessage::Published { receivers, .. }] => *receivers,
         other => panic!("not published: {other:?}"),
@@ -69,9 +110,9 @@ struct Pair {
 }
 
 fn pair(queued_bytes_max: usize) -> Pair {
-    let mut switch = Switch::new(queued_bytes_max);
-    let from = switch.handle_connect(START).unwrap();
-    let to = switch.handle_connect(START).unwrap();
+    let mut switch = switch(queued_bytes_max);
+    let from = connect(&mut switch, START);
+    let to = connect(&mut switch, START);
     let from_handle = attach(&mut switch, from, &proven(1));
     let to_handle = attach(&mut switch, to, &proven(1));
     while switch.poll_wake().is_some() {}
@@ -103,18 +144,22 @@ impl Pair {
 #[test]
 fn frame_is_shared_and_not_copied_for_each_reader() {
     let mut pair = pair(NO_BOUND);
-    let third = pair.switch.handle_connect(START).unwrap();
+    let third = connect(&mut pair.switch, START);
     attach(&mut pair.switch, third, &proven(1));
-    let frame = Bytes::from(vec![5; 10_000]);
-    let place = frame.as_ptr();
-    let (from, handle) = (pair.from, pair.from_handle);
-    pair.switch
-        .handle_publish(from, REQUEST, handle, &frame, START);
+    let publication = publications(pair.from_handle, &[10, 5000, 20]);
+    let messages = &publication.delivery().messages;
+    let receivers = pair.switch.handle_publish(pair.from, &publication, START);
+    assert_eq!(receivers, Some(2));
     for reader in [pair.to, third] {
-        let Transmit::Bytes(pieces) = pair.switch.poll_transmit(reader, START) else {
-            panic!("nothing for the reader");
+        let mut pieces = Vec::new();
+        pair.switch.poll_transmit(reader, START, &mut pieces);
+        let [piece] = pieces.as_slice() else {
+            panic!("not in one piece");
         };
-        assert!(pieces.iter().any(|piece| piece.as_ptr() == place));
+        assert_eq!(
+            (piece.as_ptr(), piece.len()),
+            (messages.as_ptr(), messages.len())
+        );
     }
 }
 
@@ -178,7 +223,7 @@ fn connection_is_bounded_over_all_its_attachments() {
 #[test]
 fn relay_at_its_bound_serves_those_who_read() {
     let mut pair = pair(1000);
-    let reader = pair.switch.handle_connect(START).unwrap();
+    let reader = connect(&mut pair.switch, START);
     attach(&mut pair.switch, reader, &proven(1));
     assert_eq!(pair.publish(2000, START), 2);
     let heard = drain(&mut pair.switch, reader, START);
@@ -194,11 +239,10 @@ fn frame_waits_as_long_as_it_may_and_not_longer() {
     let mut pair = pair(NO_BOUND);
     assert_eq!(pair.publish(3, START), 1);
     let limit = Time(FRAME_WAIT_MS_MAX);
-    pair.switch.handle_timeout(pair.to, limit);
+    pair.switch.handle_timeout(limit);
     assert!(pair.switch.queued_bytes() > 0);
     assert_eq!(pair.publish(4, limit), 1);
-    pair.switch
-        .handle_timeout(pair.to, Time(FRAME_WAIT_MS_MAX + 1));
+    pair.switch.handle_timeout(Time(FRAME_WAIT_MS_MAX + 1));
     assert_eq!(pair.switch.queued_bytes(), 0);
     assert_eq!(pair.drain(limit), [pair.gap()]);
 
@@ -214,7 +258,6 @@ fn detached_and_disconnected_readers_free_what_waited_for_them() {
     assert_eq!(pair.publish(500, START), 1);
     pair.switch.handle_detach(pair.to, pair.to_handle, Time(3));
     assert_eq!(pair.switch.queued_bytes(), 0);
-    assert_eq!(pair.switch.unattached_since(pair.to), Some(Time(3)));
     assert_eq!(pair.drain(START), []);
 
     pair.switch.handle_attach(pair.to, REQUEST, &proven(1));
@@ -249,18 +292,137 @@ fn answers_without_a_reader_congest_their_own_connection_only() {
         request: REQUEST,
         reason: Refusal::UnknownHandle,
     };
+    let unknown = publication(Handle(99), 0);
     let fitting = CONTROL_QUEUE_BYTES_MAX / answer.encode().len();
     for _ in 0..fitting {
-        pair.switch
-            .handle_publish(pair.to, REQUEST, Handle(99), &Bytes::new(), START);
+        pair.switch.handle_publish(pair.to, &unknown, START);
         assert!(!pair.switch.is_congested(pair.to));
     }
-    pair.switch
-        .handle_publish(pair.to, REQUEST, Handle(99), &Bytes::new(), START);
+    pair.switch.handle_publish(pair.to, &unknown, START);
     assert!(pair.switch.is_congested(pair.to));
     assert!(!pair.switch.is_congested(pair.from));
     assert_eq!(pair.drain(START), vec![answer; fitting + 1]);
     assert!(!pair.switch.is_congested(pair.to));
+}
+
+/// protocol §2.5.1, §2.9.4
+#[test]
+fn who_shows_no_key_or_attaches_to_nothing_has_to_go_when_its_time_is_over() {
+    let mut switch = switch(NO_BOUND);
+    let silent = switch.handle_connect(Access::Required, START).unwrap();
+    let shown = switch.handle_connect(Access::Required, START).unwrap();
+    switch.handle_access(shown);
+    let attached = connect(&mut switch, START);
+    let handle = attach(&mut switch, attached, &proven(1));
+    switch.handle_timeout(Time(ACCESS_MS_MAX - 1));
+    assert_eq!(switch.poll_close(), None);
+    switch.handle_timeout(Time(ACCESS_MS_MAX));
+    assert_eq!(switch.poll_close(), Some((silent, CloseCode::NoAccess)));
+    assert_eq!(switch.poll_close(), None);
+    switch.handle_disconnect(silent);
+
+    switch.handle_detach(attached, handle, Time(5));
+    switch.handle_timeout(Time(UNATTACHED_MS_MAX));
+    assert_eq!(switch.poll_close(), Some((shown, CloseCode::Unattached)));
+    assert_eq!(switch.poll_close(), None);
+    switch.handle_disconnect(shown);
+    switch.handle_timeout(Time(UNATTACHED_MS_MAX + 5));
+    assert_eq!(switch.poll_close(), Some((attached, CloseCode::Unattached)));
+}
+
+/// protocol §2.5.1
+#[test]
+fn topic_takes_as_many_attachments_as_it_may() {
+    let mut switch = Switch::new(Directory::new(1, 2), 0, NO_BOUND);
+    let [a, b, c] = [0; 3].map(|_| connect(&mut switch, START));
+    let handle = attach(&mut switch, a, &proven(1));
+    attach(&mut switch, b, &proven(1));
+    switch.handle_attach(c, REQUEST, &proven(1));
+    let full = RelayMessage::Refused {
+        request: REQUEST,
+        reason: Refusal::TopicFull,
+    };
+    assert_eq!(drain(&mut switch, c, START), [full]);
+    attach(&mut switch, c, &proven(2));
+    switch.handle_detach(a, handle, START);
+    attach(&mut switch, c, &proven(1));
+}
+
+/// Two shards with one reader each, and the publisher in the first.
+struct Shards {
+    switches: [Switch; 2],
+    publisher: ConnectionId,
+    handle: Handle,
+    readers: [ConnectionId; 2],
+}
+
+fn shards() -> Shards {
+    let directory = Directory::new(2, usize::MAX);
+    let mut switches = [0, 1].map(|shard| Switch::new(directory.clone(), shard, NO_BOUND));
+    let publisher = connect(&mut switches[0], START);
+    let readers = [0, 1].map(|shard| connect(&mut switches[shard], START));
+    let handle = attach(&mut switches[0], publisher, &proven(1));
+    for (switch, reader) in switches.iter_mut().zip(readers) {
+        assert_eq!(
+            attach(switch, reader, &proven(1)),
+            handle,
+            "one handle for all"
+        );
+    }
+    Shards {
+        switches,
+        publisher,
+        handle,
+        readers,
+    }
+}
+
+impl Shards {
+    fn publish(&mut self, len: usize) -> (u32, Delivery) {
+        let publication = publication(self.handle, len);
+        self.switches[0].handle_publish(self.publisher, &publication, START);
+        let delivery = publication.delivery().clone();
+        match drain(&mut self.switches[0], self.publisher, START).as_slice() {
+            [RelayMessage::Published { receivers, .. }] => (*receivers, delivery),
+            other => panic!("not published: {other:?}"),
+        }
+    }
+}
+
+/// protocol §2.4.2, §2.4.4
+#[test]
+fn frame_goes_to_readers_of_other_shards_and_is_counted_for_them() {
+    let mut shards = shards();
+    let (receivers, delivery) = shards.publish(7);
+    assert_eq!(receivers, 2);
+    let elsewhere: Vec<_> = shards.switches[0].other_shards(shards.handle).collect();
+    assert_eq!(elsewhere, [(1, 1)]);
+    shards.switches[1].handle_delivery(&delivery, START);
+    for (switch, reader) in shards.switches.iter_mut().zip(shards.readers) {
+        let heard = drain(switch, reader, START);
+        assert!(matches!(heard.as_slice(), [message] if is_frame_of(7)(message)));
+    }
+    // Once the last one there has left, nothing goes there any more.
+    shards.switches[1].handle_disconnect(shards.readers[1]);
+    assert_eq!(shards.publish(7).0, 1);
+    assert_eq!(shards.switches[0].other_shards(shards.handle).count(), 0);
+}
+
+/// protocol §2.4.6
+#[test]
+fn what_is_lost_between_shards_is_a_gap() {
+    let mut shards = shards();
+    let (_, delivery) = shards.publish(7);
+    shards.switches[1].handle_delivery(&delivery, START);
+    shards.switches[1].handle_loss(shards.handle);
+    shards.switches[1].handle_delivery(&delivery, START);
+    let gap = RelayMessage::Gap {
+        handle: shards.handle,
+    };
+    assert_eq!(
+        drain(&mut shards.switches[1], shards.readers[1], START),
+        [gap]
+    );
 }
 
 /// protocol §2.8.1
@@ -270,7 +432,7 @@ fn stopping_tells_everyone_behind_what_waits_and_lets_nobody_in() {
     assert_eq!(pair.publish(3, START), 1);
     pair.switch.handle_shutdown();
     pair.switch.handle_shutdown();
-    assert!(pair.switch.handle_connect(START).is_none());
+    assert!(pair.switch.handle_connect(Access::Free, START).is_none());
     pair.switch.handle_attach(pair.to, REQUEST, &proven(5));
     let refused = RelayMessage::Refused {
         request: REQUEST,
@@ -279,27 +441,28 @@ fn stopping_tells_everyone_behind_what_waits_and_lets_nobody_in() {
     let heard = pair.drain(START);
     assert!(is_frame_of(3)(&heard[0]));
     assert_eq!(heard[1..], [RelayMessage::GoingAway, refused]);
-    assert_eq!(pair.switch.poll_transmit(pair.to, START), Transmit::Finish);
+    let finish = pair.switch.poll_transmit(pair.to, START, &mut Vec::new());
+    assert_eq!(finish, Transmit::Finish);
 }
 
 /// One step of anybody, in any order.
 #[derive(Clone, Debug)]
 enum Step {
     Attach(usize, u16),
-    Detach(usize, u32),
+    Detach(usize, usize),
     Disconnect(usize),
     Drain(usize),
-    Publish(usize, u32, usize),
+    Publish(usize, usize, usize),
     Wait(u64),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         (0..5_usize, 0..4_u16).prop_map(|(who, topic)| Step::Attach(who, topic)),
-        (0..5_usize, 0..6_u32).prop_map(|(who, handle)| Step::Detach(who, handle)),
+        (0..5_usize, 0..6_usize).prop_map(|(who, handle)| Step::Detach(who, handle)),
         (0..5_usize).prop_map(Step::Disconnect),
         (0..5_usize).prop_map(Step::Drain),
-        (0..5_usize, 0..6_u32, 0..65_537_usize)
+        (0..5_usize, 0..6_usize, 0..65_537_usize)
             .prop_map(|(who, handle, len)| Step::Publish(who, handle, len)),
         (0..8000_u64).prop_map(Step::Wait),
     ];
@@ -314,9 +477,9 @@ proptest! {
     #[test]
     fn any_history_keeps_the_bounds_and_ends_empty(steps in steps()) {
         let topics: Vec<ProvenTopic> = (0..4).map(proven).collect();
-        let mut switch = Switch::new(NO_BOUND);
+        let mut switch = switch(NO_BOUND);
         let mut everyone: Vec<ConnectionId> =
-            (0..5).map(|_| switch.handle_connect(START).unwrap()).collect();
+            (0..5).map(|_| connect(&mut switch, START)).collect();
         let mut live: BTreeMap<ConnectionId, Vec<Handle>> = BTreeMap::new();
         let mut now = START;
         for step in steps {
@@ -325,13 +488,18 @@ proptest! {
                     switch.handle_attach(everyone[who], REQUEST, &topics[usize::from(topic)]);
                 }
                 Step::Detach(who, handle) => {
-                    switch.handle_detach(everyone[who], Handle(handle), now);
-                    live.entry(everyone[who]).or_default().retain(|other| other.0 != handle);
+                    let held = live.entry(everyone[who]).or_default();
+                    if !held.is_empty() {
+                        let handle = held.remove(handle % held.len());
+                        switch.handle_detach(everyone[who], handle, now);
+                    }
                 }
                 Step::Disconnect(who) => {
                     switch.handle_disconnect(everyone[who]);
-                    prop_assert_eq!(switch.poll_transmit(everyone[who], now), Transmit::Finish);
-                    everyone[who] = switch.handle_connect(now).unwrap();
+                    live.remove(&everyone[who]);
+                    let finish = switch.poll_transmit(everyone[who], now, &mut Vec::new());
+                    prop_assert_eq!(finish, Transmit::Finish);
+                    everyone[who] = connect(&mut switch, now);
                 }
                 Step::Drain(who) => {
                     let id = everyone[who];
@@ -351,21 +519,25 @@ proptest! {
                     }
                 }
                 Step::Publish(who, handle, len) => {
-                    let frame = Bytes::from(vec![0; len]);
-                    switch.handle_publish(everyone[who], REQUEST, Handle(handle), &frame, now);
+                    let held = live.entry(everyone[who]).or_default();
+                    let handle = held.get(handle).copied().unwrap_or(Handle(1));
+                    switch.handle_publish(everyone[who], &publication(handle, len), now);
                 }
                 Step::Wait(ms) => {
                     now = Time(now.0.saturating_add(ms));
-                    for id in &everyone {
-                        switch.handle_timeout(*id, now);
-                    }
+                    switch.handle_timeout(now);
                 }
             }
             prop_assert!(switch.queued_bytes() <= 5 * CONNECTION_QUEUE_BYTES_MAX);
         }
-        for id in everyone {
-            drain(&mut switch, id, now);
+        for id in &everyone {
+            drain(&mut switch, *id, now);
         }
         prop_assert_eq!(switch.queued_bytes(), 0);
+        for id in everyone {
+            switch.handle_disconnect(id);
+        }
+        prop_assert_eq!(switch.topic_count() + switch.attachment_count(), 0);
+        prop_assert_eq!(switch.directory.topic_count(), 0);
     }
 }

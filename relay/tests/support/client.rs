@@ -83,7 +83,15 @@ impl Client {
         let address = SocketAddr::new(url.host().address().unwrap(), url.port());
         let mut endpoint = Endpoint::client(SocketAddr::new(config.from, 0)).unwrap();
         endpoint.set_default_client_config(client_config(config, *url.identity()));
-        let connecting = endpoint.connect(address, "relay.invalid").unwrap();
+        Self::over(endpoint, address, "relay.invalid").await
+    }
+
+    pub async fn over(
+        endpoint: Endpoint,
+        address: SocketAddr,
+        name: &str,
+    ) -> Result<Self, quinn::ConnectionError> {
+        let connecting = endpoint.connect(address, name).unwrap();
         let connection = within(connecting).await?;
         let (send, receive) = connection.open_bi().await?;
         Ok(Self {
@@ -206,31 +214,49 @@ impl Client {
 }
 
 fn client_config(config: Config, identity: RelayIdentity) -> ClientConfig {
-    let provider = Arc::new(CryptoProvider {
-        kx_groups: config.groups,
-        ..aws_lc_rs::default_provider()
-    });
+    let (window, recorder) = (config.window, Arc::clone(&config.recorder));
+    let mut client = quic_config(tls_config(config, identity), window);
+    client.token_store(recorder);
+    client
+}
+
+/// QUIC with the given TLS.
+pub fn quic_config(tls: rustls::ClientConfig, window: u32) -> ClientConfig {
+    let mut client = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
+    let mut transport = TransportConfig::default();
+    transport
+        .stream_receive_window(VarInt::from_u32(window))
+        .keep_alive_interval(Some(Duration::from_secs(1)));
+    client.transport_config(Arc::new(transport));
+    client
+}
+
+/// The TLS of a client that pins a key.
+pub fn tls_config(config: Config, identity: RelayIdentity) -> rustls::ClientConfig {
     let verifier = Pinned {
         key: config.key.unwrap_or_else(|| pinned(identity)),
-        algorithms: provider.signature_verification_algorithms,
+        algorithms: aws_lc_rs::default_provider().signature_verification_algorithms,
     };
-    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&version::TLS13])
-        .unwrap()
+    let mut tls = builder(config.groups)
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     tls.alpn_protocols = vec![config.alpn];
-    let store: Arc<dyn ClientSessionStore> = Arc::clone(&config.recorder) as _;
+    let store: Arc<dyn ClientSessionStore> = config.recorder as _;
     tls.resumption = Resumption::store(store).tls12_resumption(Tls12Resumption::Disabled);
-    let mut client = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
-    let mut transport = TransportConfig::default();
-    transport
-        .stream_receive_window(VarInt::from_u32(config.window))
-        .keep_alive_interval(Some(Duration::from_secs(1)));
-    client.transport_config(Arc::new(transport));
-    client.token_store(config.recorder);
-    client
+    tls
+}
+
+pub fn builder(
+    groups: Vec<&'static dyn SupportedKxGroup>,
+) -> rustls::ConfigBuilder<rustls::ClientConfig, rustls::WantsVerifier> {
+    let provider = Arc::new(CryptoProvider {
+        kx_groups: groups,
+        ..aws_lc_rs::default_provider()
+    });
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&version::TLS13])
+        .unwrap()
 }
 
 fn pinned(identity: RelayIdentity) -> RelayKey {

@@ -14,6 +14,10 @@
 
 mod client;
 mod process;
+mod server;
+mod tcp;
 
-pub use client::{Client, Config, seed};
+pub use client::{Client, Config, builder, quic_config, seed, tls_config};
 pub use process::{RelayProcess, within};
+pub use server::{Local, at};
+pub use tcp::{TcpClient, with_verifier};

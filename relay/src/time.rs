@@ -1,4 +1,4 @@
-//! The only clock the switch knows: the one its caller reads.
+//! The only clock that what has no I/O knows: the one its caller reads.
 
 /// Milliseconds since the relay started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
