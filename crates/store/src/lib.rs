@@ -18,9 +18,9 @@
 //!
 //! Start from [`Store`], [`Table`], [`Unlock`] and [`Error`]. `docs/store.md` describes the files byte by byte.
 //!
-//! What it does not do: it does not interpret records, knows no clock (it only takes the time of its own opening), starts no network connection
-//! and takes no randomness from the operating system (the caller passes a seed). So it cannot forget by
-//! itself: the caller calls [`Store::forget`] soon after each commit.
+//! What it does not do: it does not interpret records, knows no clock (it only takes the time of its own
+//! opening), starts no network connection and takes no randomness from the operating system (the caller
+//! passes a seed). So it cannot forget by itself: the caller calls [`Store::forget`] soon after each commit.
 //!
 //! Invariants:
 //!
