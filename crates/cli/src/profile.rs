@@ -36,7 +36,7 @@ pub(crate) async fn open(screen: Screen, dir: PathBuf) -> Result<Client, Failure
             return Err(Failure::Failed(text));
         }
         ProfileState::Locked(UnlockMethod::Keychain) => UnlockChoice::Keychain,
-        ProfileState::Locked(UnlockMethod::Passphrase) => {
+        ProfileState::Locked(UnlockMethod::Both | UnlockMethod::Passphrase) => {
             UnlockChoice::Passphrase(passphrase(screen)?)
         }
     };
@@ -57,7 +57,7 @@ pub(crate) async fn open_or_create(screen: Screen, dir: PathBuf) -> Result<Clien
         ProfileState::Locked(UnlockMethod::Keychain) => {
             Client::open(dir, UnlockChoice::Keychain).await?
         }
-        ProfileState::Locked(UnlockMethod::Passphrase) => {
+        ProfileState::Locked(UnlockMethod::Both | UnlockMethod::Passphrase) => {
             Client::open(dir, UnlockChoice::Passphrase(from_environment()?)).await?
         }
     })

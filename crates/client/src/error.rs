@@ -83,7 +83,7 @@ const fn profile_name(error: &StoreError) -> &'static str {
         StoreError::ReadOnly => "read_only",
         StoreError::WrongKey => "wrong_key",
         StoreError::WrongMethod { .. } => "wrong_unlock_method",
-        StoreError::WrongPassphrase => "wrong_passphrase",
+        StoreError::WrongPassphrase | StoreError::WrongPassphraseOrKey => "wrong_passphrase",
         _ => "store",
     }
 }

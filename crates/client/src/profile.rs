@@ -82,14 +82,16 @@ pub(crate) fn open(dir: &Path, choice: UnlockChoice) -> Result<Store, Error> {
     if !Store::exists(&store) {
         return Err(StoreError::NotFound.into());
     }
-    let unlock = match choice {
-        UnlockChoice::Passphrase(passphrase) => Unlock::Passphrase(normalised(&passphrase)?),
-        UnlockChoice::Keychain => {
-            let expected = Store::unlock_method(&store)?;
-            if expected != UnlockMethod::Keychain {
-                return Err(StoreError::WrongMethod { expected }.into());
-            }
-            Unlock::Key(Keychain::connect()?.key(&read_keychain_id(dir)?)?)
+    let key = || -> Result<_, Error> { Ok(Keychain::connect()?.key(&read_keychain_id(dir)?)?) };
+    let unlock = match (choice, Store::unlock_method(&store)?) {
+        (UnlockChoice::Passphrase(passphrase), UnlockMethod::Both) => Unlock::Both {
+            passphrase: normalised(&passphrase)?,
+            key: key()?,
+        },
+        (UnlockChoice::Passphrase(passphrase), _) => Unlock::Passphrase(normalised(&passphrase)?),
+        (UnlockChoice::Keychain, UnlockMethod::Keychain) => Unlock::Key(key()?),
+        (UnlockChoice::Keychain, expected) => {
+            return Err(StoreError::WrongMethod { expected }.into());
         }
     };
     Ok(Store::open(&store, &unlock, seed()?)?)

@@ -14,7 +14,7 @@ pub enum Error {
     /// A file is damaged: truncated, changed, or older than what was acknowledged.
     #[error(
         "The profile's file \"{file}\" is damaged. Keep a copy of the whole folder as it is, check the \
-         disk, then restore a backup."
+         disk, then have the profile repaired, which saves what can be read, or restore a backup."
     )]
     Corrupt {
         /// The damaged file, as a name inside the profile folder.
@@ -82,7 +82,7 @@ pub enum Error {
          as the user who made it."
     )]
     WrongKey,
-    /// The profile is locked by the other method.
+    /// The profile is locked by another method.
     #[error("This profile is opened with {}.", method_words(*.expected))]
     WrongMethod {
         /// How this profile is unlocked.
@@ -91,6 +91,12 @@ pub enum Error {
     /// The passphrase does not open this profile.
     #[error("The passphrase is wrong. Try again: nothing was changed.")]
     WrongPassphrase,
+    /// Passphrase and key together do not open this profile; which of them is wrong is not told.
+    #[error(
+        "The passphrase is wrong, or the key in the system keychain belongs to another profile. Try again: \
+         nothing was changed."
+    )]
+    WrongPassphraseOrKey,
 }
 
 impl From<io::Error> for Error {
@@ -125,7 +131,8 @@ const fn mebibytes_up(len: u64) -> u64 {
 
 const fn method_words(method: UnlockMethod) -> &'static str {
     match method {
-        UnlockMethod::Keychain => "the system keychain, not with a passphrase",
-        UnlockMethod::Passphrase => "a passphrase, not with the system keychain",
+        UnlockMethod::Both => "a passphrase and the system keychain together",
+        UnlockMethod::Keychain => "the system keychain alone",
+        UnlockMethod::Passphrase => "a passphrase alone",
     }
 }

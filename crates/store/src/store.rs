@@ -170,7 +170,7 @@ impl Store {
         } else {
             let (master, root) = (entropy.bytes32(), entropy.bytes32());
             let keys = Keys::new(&root)?;
-            disk.replace_slots(master.clone(), Vec::new());
+            disk.set_master(master.clone());
             let slots = Slots::create(device, &master, root, &mut entropy)?;
             kv.format(Ledger::default().to_op(&keys, &mut entropy)?);
             (slots, keys)
@@ -335,18 +335,40 @@ impl Store {
         self.poison_unless_ok(result)
     }
 
-    /// Wraps the master key for another secret; records stay as they are. When it returns, the old
-    /// secret no longer opens this profile (an older copy of the folder still does). If it fails, the
-    /// old or the new secret opens it. On a disk in memory there is nothing to do.
+    /// Replaces the master key, without touching any record: what an older copy of the slot file holds, or a
+    /// flash chip that did not really overwrite it, is then under a key that is gone. Runs [`Store::forget`]
+    /// first. With `None` the same secret opens the profile as before; nobody need be asked for it.
+    ///
+    /// A crash at any point leaves a profile that opens, with the old or the new secret.
     ///
     /// # Errors
-    /// [`Error::Full`], [`Error::ReadOnly`], [`Error::Io`], [`Error::Poisoned`].
+    /// [`Error::Full`] with nothing changed; [`Error::ReadOnly`], [`Error::Io`], [`Error::Poisoned`]: the store
+    /// may be poisoned then, and opens again with everything.
+    pub fn rotate_master(&mut self, new: Option<&Unlock>) -> Result<(), Error> {
+        self.forget()?;
+        let result = match &mut self.backing {
+            Backing::Folder(profile) => {
+                let entropy = &mut self.entropy;
+                let prepared = profile.prepare_rotation(new, &self.slots, entropy)?;
+                profile.rotate(prepared, &mut self.slots)
+            }
+            Backing::Memory(disk) => {
+                let master = self.entropy.bytes32();
+                disk.rotate(master, &mut self.slots, &mut self.entropy)
+            }
+            Backing::Doubtful => Ok(()),
+        };
+        self.poison_unless_ok(result)
+    }
+
+    /// Opens the profile with another secret from now on, under another master key: as
+    /// [`Store::rotate_master`]. When it returns, the old secret no longer opens this profile; an older copy
+    /// of the folder still opens with it, as it was then.
+    ///
+    /// # Errors
+    /// As [`Store::rotate_master`].
     pub fn change_unlock(&mut self, new: &Unlock) -> Result<(), Error> {
-        self.check(&[])?;
-        match &mut self.backing {
-            Backing::Folder(profile) => profile.change_unlock(new, &mut self.entropy),
-            Backing::Doubtful | Backing::Memory(_) => Ok(()),
-        }
+        self.rotate_master(Some(new))
     }
 
     /// The value at `key`, staged writes included.
@@ -398,11 +420,25 @@ impl Store {
         self.keys.profile_id()
     }
 
+    /// How often the master key was replaced. When is the caller's to remember.
+    #[must_use]
+    pub fn rotations(&self) -> u64 {
+        match &self.backing {
+            Backing::Doubtful => 0,
+            Backing::Folder(profile) => profile.rotation(),
+            Backing::Memory(disk) => disk.rotation(),
+        }
+    }
+
     /// Whether the system keeps all keys of this profile out of swap. Where it allows little locked memory
     /// it does not; that is no error.
     #[must_use]
     pub fn keys_locked(&self) -> bool {
-        self.keys.is_locked() && self.slots.are_locked()
+        let wrapping = match &self.backing {
+            Backing::Folder(profile) => profile.is_locked(),
+            Backing::Doubtful | Backing::Memory(_) => true,
+        };
+        wrapping && self.keys.is_locked() && self.slots.are_locked()
     }
 
     /// This moment of staging, to go back to with [`Store::rollback_to`].

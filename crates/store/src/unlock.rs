@@ -1,12 +1,23 @@
 //! How a profile is unlocked, and what a guess at a passphrase costs.
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use hkdf::Hkdf;
+use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::entropy::Entropy;
 use crate::error::Error;
+use crate::slots::locked::Locked;
 
 /// What opens a profile.
 pub enum Unlock {
+    /// Both at once: neither opens anything without the other, and which one was wrong is not told.
+    Both {
+        /// As in [`Unlock::Passphrase`].
+        passphrase: Zeroizing<String>,
+        /// As in [`Unlock::Key`].
+        key: Zeroizing<[u8; 32]>,
+    },
     /// A passphrase; hashed with Argon2id. Bytes are UTF-8 as given: the caller normalises (NFC) if it
     /// wants the same passphrase typed on another keyboard to match.
     Passphrase(Zeroizing<String>),
@@ -19,6 +30,7 @@ impl Unlock {
     #[must_use]
     pub const fn method(&self) -> UnlockMethod {
         match self {
+            Self::Both { .. } => UnlockMethod::Both,
             Self::Key(_) => UnlockMethod::Keychain,
             Self::Passphrase(_) => UnlockMethod::Passphrase,
         }
@@ -28,6 +40,7 @@ impl Unlock {
 impl std::fmt::Debug for Unlock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Self::Both { .. } => "Unlock::Both",
             Self::Key(_) => "Unlock::Key",
             Self::Passphrase(_) => "Unlock::Passphrase",
         })
@@ -37,6 +50,8 @@ impl std::fmt::Debug for Unlock {
 /// How a profile is unlocked; readable without any secret.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum UnlockMethod {
+    /// By a passphrase and a key in the operating system's keychain, both needed.
+    Both,
     /// By a key in the operating system's keychain.
     Keychain,
     /// By a passphrase.
@@ -116,19 +131,70 @@ impl Cost {
     }
 }
 
-/// The key that wraps the master key. For a keychain key cost and salt play no part.
-pub(crate) fn wrapping_key(
-    unlock: &Unlock,
-    cost: Cost,
-    salt: &[u8; 16],
-) -> Result<Zeroizing<[u8; 32]>, Error> {
-    match unlock {
-        Unlock::Key(key) => Ok(key.clone()),
-        Unlock::Passphrase(passphrase) => hash_passphrase(passphrase, cost, salt),
+/// The key that wraps the master key, and how one gets there from the secret.
+///
+/// It is kept while the profile is open, so that the master key can be replaced without asking for the secret.
+pub(crate) struct Wrapping {
+    pub(crate) method: UnlockMethod,
+    pub(crate) cost: Cost,
+    pub(crate) salt: [u8; 16],
+    key: Locked,
+}
+
+impl Wrapping {
+    /// With a fresh salt.
+    pub(crate) fn new(unlock: &Unlock, cost: Cost, entropy: &mut Entropy) -> Result<Self, Error> {
+        Self::with_salt(unlock, cost, entropy.bytes())
+    }
+
+    /// As a header says. The passphrase is hashed whatever else is wrong, so that the time tells nothing.
+    pub(crate) fn with_salt(unlock: &Unlock, cost: Cost, salt: [u8; 16]) -> Result<Self, Error> {
+        let derived = match unlock {
+            Unlock::Both { passphrase, key } => {
+                both(&*hash_passphrase(passphrase, cost, &salt)?, key)?
+            }
+            Unlock::Key(key) => key.clone(),
+            Unlock::Passphrase(passphrase) => hash_passphrase(passphrase, cost, &salt)?,
+        };
+        let mut key = Locked::zeroed(32);
+        if let Some(place) = key.part_mut::<32>(0) {
+            place.copy_from_slice(derived.as_slice());
+        }
+        Ok(Self {
+            method: unlock.method(),
+            cost,
+            salt,
+            key,
+        })
+    }
+
+    /// The wrapping key.
+    pub(crate) fn key(&self) -> &[u8; 32] {
+        self.key.part(0).unwrap_or(&[0; 32])
+    }
+
+    /// Whether the system keeps the key in memory.
+    pub(crate) const fn is_locked(&self) -> bool {
+        self.key.is_locked()
     }
 }
 
-/// Argon2id over a passphrase.
+impl std::fmt::Debug for Wrapping {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Wrapping")
+    }
+}
+
+/// One key from two, of which neither says anything without the other: HKDF-SHA256, with the key from the
+/// keychain as salt.
+fn both(hashed: &[u8; 32], key: &[u8; 32]) -> Result<Zeroizing<[u8; 32]>, Error> {
+    let mut out = Zeroizing::new([0; 32]);
+    Hkdf::<Sha256>::new(Some(key), hashed)
+        .expand(b"sori store both 2", out.as_mut_slice())
+        .map_err(|_| Error::CostOutOfRange)?;
+    Ok(out)
+}
+
 pub(crate) fn hash_passphrase(
     passphrase: &str,
     cost: Cost,
@@ -170,30 +236,39 @@ mod tests {
         assert!(Cost::new(64 * 1024, 3, 17).is_err());
     }
 
+    fn words(text: &str) -> Unlock {
+        Unlock::Passphrase(Zeroizing::new(text.into()))
+    }
+
+    fn key(unlock: &Unlock, cost: Cost, salt: [u8; 16]) -> [u8; 32] {
+        *Wrapping::with_salt(unlock, cost, salt).unwrap().key()
+    }
+
     #[test]
     fn passphrase_salt_and_cost_each_change_the_key() {
-        let key = |text: &str, salt, cost| {
-            *wrapping_key(
-                &Unlock::Passphrase(Zeroizing::new(text.into())),
-                cost,
-                &salt,
-            )
-            .unwrap()
+        let base = key(&words("소리"), Cost::WEAK, [1; 16]);
+        assert_eq!(base, key(&words("소리"), Cost::WEAK, [1; 16]));
+        assert_ne!(base, key(&words("소리 "), Cost::WEAK, [1; 16]));
+        assert_ne!(base, key(&words("소리"), Cost::WEAK, [2; 16]));
+        let dearer = Cost {
+            passes: 2,
+            ..Cost::WEAK
         };
-        let base = key("소리", [1; 16], Cost::WEAK);
-        assert_eq!(base, key("소리", [1; 16], Cost::WEAK));
-        assert_ne!(base, key("소리 ", [1; 16], Cost::WEAK));
-        assert_ne!(base, key("소리", [2; 16], Cost::WEAK));
-        assert_ne!(
-            base,
-            key(
-                "소리",
-                [1; 16],
-                Cost {
-                    passes: 2,
-                    ..Cost::WEAK
-                }
-            )
-        );
+        assert_ne!(base, key(&words("소리"), dearer, [1; 16]));
+    }
+
+    #[test]
+    fn of_both_secrets_each_changes_the_key() {
+        let both = |text: &str, byte| {
+            let unlock = Unlock::Both {
+                passphrase: Zeroizing::new(text.into()),
+                key: Zeroizing::new([byte; 32]),
+            };
+            key(&unlock, Cost::WEAK, [1; 16])
+        };
+        assert_eq!(both("one", 1), both("one", 1));
+        assert_ne!(both("one", 1), both("one", 2));
+        assert_ne!(both("one", 1), both("two", 1));
+        assert_ne!(both("one", 1), key(&words("one"), Cost::WEAK, [1; 16]));
     }
 }

@@ -103,17 +103,25 @@ fn changed_unlock_opens_and_the_old_one_no_longer_does() {
 #[test]
 fn interrupted_change_of_unlock_leaves_either_secret_working() {
     let disk = filled();
-    let copy = disk.path().join("store/header-b");
-    let before = fs::read(&copy).unwrap();
+    let files = ["store/header-b", "store/slots.0"].map(|name| disk.path().join(name));
+    let before = files.clone().map(|path| fs::read(path).unwrap());
     let mut store = disk.open();
     store.change_unlock(&words("new")).unwrap();
     drop(store);
-    fs::write(&copy, &before).unwrap();
+    // Between the two copies of the header: the later one and its slot file are there, and the older ones are.
+    let interrupt = || {
+        for (path, bytes) in files.iter().zip(&before) {
+            fs::write(path, bytes).unwrap();
+        }
+    };
+    interrupt();
     assert!(is_kept(
         &Store::open(&disk.path(), &words("new"), [3; 32]).unwrap()
     ));
-    fs::write(&copy, &before).unwrap();
+    assert!(!files[1].exists(), "the older slot file is removed");
+    interrupt();
     assert!(is_kept(&disk.open()));
+    assert!(!disk.path().join("store/slots.1").exists());
     assert!(matches!(
         refusal(&disk, &words("new")),
         Error::WrongPassphrase

@@ -70,7 +70,7 @@ pub(crate) fn app_start(session: State<'_, Session>) -> StartView {
         ProfileState::Absent => None,
         ProfileState::Locked(method) => Some(match method {
             UnlockMethod::Keychain => Protection::Keychain,
-            UnlockMethod::Passphrase => Protection::Passphrase,
+            UnlockMethod::Both | UnlockMethod::Passphrase => Protection::Passphrase,
         }),
     };
     let profile = match (session.opened(), locked) {

@@ -23,9 +23,9 @@ pub(crate) async fn run(screen: Screen, dir: PathBuf, args: InitArgs) -> Result<
             let passphrase = profile::new_passphrase(screen)?;
             Client::create(dir, UnlockChoice::Passphrase(passphrase)).await?
         }
-        ProfileState::Locked(UnlockMethod::Keychain | UnlockMethod::Passphrase) => {
-            profile::open(screen, dir).await?
-        }
+        ProfileState::Locked(
+            UnlockMethod::Both | UnlockMethod::Keychain | UnlockMethod::Passphrase,
+        ) => profile::open(screen, dir).await?,
     };
     let outcome = account(screen, &client, &args, &folder).await;
     client.shutdown().await;

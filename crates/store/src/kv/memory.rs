@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
 use super::{Kv, Op, Row, Stats};
+use crate::entropy::Entropy;
 use crate::error::Error;
-use crate::slots::Left;
 use crate::slots::device::{Device, Part};
+use crate::slots::{Left, Slots};
 
 /// A disk that lives in memory. Clones are handles to the same disk, and it outlives the stores opened
 /// on it, so a test can drop a store (a crash) and open the disk again.
@@ -22,6 +23,7 @@ pub struct MemoryDisk {
 struct Inner {
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
     slots: Vec<u8>,
+    rotation: u64,
     master: Option<Zeroizing<[u8; 32]>>,
     failure: Option<Failure>,
     /// Bytes that the slot file still takes before the power goes.
@@ -84,6 +86,7 @@ impl MemoryDisk {
         let copy = Inner {
             rows: inner.rows.clone(),
             slots: inner.slots.clone(),
+            rotation: inner.rotation,
             master: inner.master.clone(),
             was_left_in_order: inner.was_left_in_order && !inner.open,
             ..Inner::default()
@@ -98,11 +101,33 @@ impl MemoryDisk {
         self.lock().master.clone()
     }
 
-    /// Gives the disk another master key and the slot file that belongs to it, at once.
-    pub(crate) fn replace_slots(&self, master: Zeroizing<[u8; 32]>, slots: Vec<u8>) {
+    /// Gives an empty disk its master key.
+    pub(crate) fn set_master(&self, master: Zeroizing<[u8; 32]>) {
+        self.lock().master = Some(master);
+    }
+
+    /// Replaces the master key at once: here nothing can come between.
+    pub(crate) fn rotate(
+        &self,
+        master: Zeroizing<[u8; 32]>,
+        slots: &mut Slots,
+        entropy: &mut Entropy,
+    ) -> Result<(), Error> {
+        let scratch = Self::new();
+        let copied = slots.copy_to(Box::new(scratch.slot_file()), &master, entropy)?;
+        let bytes = std::mem::take(&mut scratch.lock().slots);
         let mut inner = self.lock();
         inner.master = Some(master);
-        inner.slots = slots;
+        inner.slots = bytes;
+        inner.rotation = inner.rotation.saturating_add(1);
+        drop(inner);
+        slots.move_to(copied.on(Box::new(self.slot_file())));
+        Ok(())
+    }
+
+    /// How often the master key was replaced.
+    pub(crate) fn rotation(&self) -> u64 {
+        self.lock().rotation
     }
 
     /// The slot file.

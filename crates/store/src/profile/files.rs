@@ -149,6 +149,15 @@ pub(crate) fn remove_if_there(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Overwrites a file with zeros, durably, and removes it.
+pub(crate) fn wipe(path: &Path) -> Result<(), Error> {
+    if let Some(file) = open_existing(path)? {
+        let len = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+        overwrite_durably(&file, 0, &vec![0; len])?;
+    }
+    remove_if_there(path)
+}
+
 /// Removes a directory that may be absent, with all in it.
 pub(crate) fn remove_dir_if_there(dir: &Path) -> Result<(), Error> {
     match fs::remove_dir_all(dir) {

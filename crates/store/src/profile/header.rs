@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::entropy::Entropy;
 use crate::error::Error;
-use crate::unlock::{Cost, Unlock, UnlockMethod, wrapping_key};
+use crate::unlock::{Cost, Unlock, UnlockMethod, Wrapping};
 
 /// The length of each header file.
 pub(crate) const HEADER_LEN: usize = 512;
@@ -49,30 +49,28 @@ pub(crate) enum Unreadable {
 }
 
 impl Header {
-    /// Wraps `master` for `unlock`.
+    /// Wraps `master`.
     pub(crate) fn wrap(
         master: &[u8; 32],
-        unlock: &Unlock,
-        cost: Cost,
+        wrapping: &Wrapping,
         (sequence, rotation): (u64, u64),
         entropy: &mut Entropy,
     ) -> Result<Self, Error> {
         let mut header = Self {
-            method: unlock.method(),
+            method: wrapping.method,
             sequence,
             rotation,
-            cost,
-            salt: entropy.bytes(),
+            cost: wrapping.cost,
+            salt: wrapping.salt,
             nonce: entropy.bytes(),
             wrapped: [0; WRAPPED_LEN],
         };
-        let key = wrapping_key(unlock, cost, &header.salt)?;
         let aad = header.prefix();
         let payload = Payload {
             msg: master,
             aad: &aad,
         };
-        header.wrapped = XChaCha20Poly1305::new(key.as_slice().into())
+        header.wrapped = XChaCha20Poly1305::new(wrapping.key().into())
             .encrypt(XNonce::from_slice(&header.nonce), payload)
             .ok()
             .and_then(|sealed| sealed.try_into().ok())
@@ -80,27 +78,29 @@ impl Header {
         Ok(header)
     }
 
-    /// The master key, if `unlock` opens this header.
+    /// The master key and what wraps it, if `unlock` opens this header.
     ///
     /// # Errors
-    /// [`Error::WrongMethod`], [`Error::WrongPassphrase`] or [`Error::WrongKey`].
-    pub(crate) fn unwrap(&self, unlock: &Unlock) -> Result<Zeroizing<[u8; 32]>, Error> {
+    /// [`Error::WrongMethod`], [`Error::WrongPassphrase`], [`Error::WrongKey`] or
+    /// [`Error::WrongPassphraseOrKey`].
+    pub(crate) fn unwrap(&self, unlock: &Unlock) -> Result<(Zeroizing<[u8; 32]>, Wrapping), Error> {
         if unlock.method() != self.method {
             return Err(Error::WrongMethod {
                 expected: self.method,
             });
         }
         let wrong = match self.method {
+            UnlockMethod::Both => Error::WrongPassphraseOrKey,
             UnlockMethod::Keychain => Error::WrongKey,
             UnlockMethod::Passphrase => Error::WrongPassphrase,
         };
-        let key = wrapping_key(unlock, self.cost, &self.salt)?;
+        let wrapping = Wrapping::with_salt(unlock, self.cost, self.salt)?;
         let aad = self.prefix();
         let payload = Payload {
             msg: &self.wrapped,
             aad: &aad,
         };
-        let opened = XChaCha20Poly1305::new(key.as_slice().into())
+        let opened = XChaCha20Poly1305::new(wrapping.key().into())
             .decrypt(XNonce::from_slice(&self.nonce), payload)
             .map(Zeroizing::new);
         let Ok(plain) = opened else {
@@ -111,7 +111,7 @@ impl Header {
             return Err(wrong);
         }
         master.copy_from_slice(&plain);
-        Ok(master)
+        Ok((master, wrapping))
     }
 
     /// How this profile is unlocked.
@@ -127,11 +127,6 @@ impl Header {
     /// How often the master key was replaced, hence which slot file it opens.
     pub(crate) const fn rotation(&self) -> u64 {
         self.rotation
-    }
-
-    /// What a guess costs.
-    pub(crate) const fn cost(&self) -> Cost {
-        self.cost
     }
 
     /// The bytes of a header file.
@@ -164,6 +159,7 @@ impl Header {
         let method = match method {
             1 => UnlockMethod::Passphrase,
             2 => UnlockMethod::Keychain,
+            3 => UnlockMethod::Both,
             _ => return None,
         };
         let (sequence, rest) = rest.split_first_chunk::<8>()?;
@@ -194,6 +190,7 @@ impl Header {
         bytes.push(match self.method {
             UnlockMethod::Passphrase => 1,
             UnlockMethod::Keychain => 2,
+            UnlockMethod::Both => 3,
         });
         bytes.extend_from_slice(&self.sequence.to_be_bytes());
         bytes.extend_from_slice(&self.rotation.to_be_bytes());
@@ -224,17 +221,27 @@ mod tests {
 
     fn wrapped(unlock: &Unlock) -> Header {
         let mut entropy = Entropy::new([4; 32]);
-        Header::wrap(&[7; 32], unlock, Cost::WEAK, (3, 5), &mut entropy).unwrap()
+        let wrapping = Wrapping::new(unlock, Cost::WEAK, &mut entropy).unwrap();
+        Header::wrap(&[7; 32], &wrapping, (3, 5), &mut entropy).unwrap()
     }
 
     #[test]
     fn header_survives_encoding_and_opens_with_its_secret_only() {
-        for unlock in [passphrase("one"), Unlock::Key(Zeroizing::new([1; 32]))] {
+        let both = |text: &str, byte| Unlock::Both {
+            passphrase: Zeroizing::new(text.into()),
+            key: Zeroizing::new([byte; 32]),
+        };
+        let key = Unlock::Key(Zeroizing::new([1; 32]));
+        for unlock in [passphrase("one"), key, both("one", 1)] {
             let bytes = wrapped(&unlock).encode();
             assert_eq!(bytes.len(), HEADER_LEN);
             let header = Header::decode(&bytes).unwrap();
             assert_eq!(header, wrapped(&unlock));
-            assert_eq!(*header.unwrap(&unlock).unwrap(), [7; 32]);
+            assert_eq!(*header.unwrap(&unlock).unwrap().0, [7; 32]);
+        }
+        for wrong in [both("one", 2), both("two", 1), both("two", 2)] {
+            let refused = wrapped(&both("one", 1)).unwrap(&wrong);
+            assert!(matches!(refused, Err(Error::WrongPassphraseOrKey)));
         }
         let by_passphrase = wrapped(&passphrase("one"));
         let other = by_passphrase.unwrap(&passphrase("One"));

@@ -20,6 +20,7 @@ pub(crate) mod files;
 mod header;
 mod moving;
 mod rescue;
+mod rotation;
 mod witness;
 
 use std::fs::{self, File};
@@ -36,7 +37,7 @@ use crate::seal::Keys;
 use crate::slots::device::FileDevice;
 use crate::slots::{Left, SLOTS, Slots};
 use crate::store::Options;
-use crate::unlock::{Unlock, UnlockMethod};
+use crate::unlock::{Unlock, UnlockMethod, Wrapping};
 use header::{HEADER_LEN, Header, Unreadable};
 use witness::{Ending, Testimony, Witness};
 
@@ -46,7 +47,7 @@ const HEADER_COPIES: [&str; 2] = ["header-a", "header-b"];
 /// An open profile's files, its lock and what the close needs.
 pub(crate) struct Profile {
     root: PathBuf,
-    master: Zeroizing<[u8; 32]>,
+    wrapping: Wrapping,
     header: Header,
     witness: Witness,
     backend: Backend,
@@ -123,7 +124,8 @@ impl Profile {
             return Err(Error::AlreadyExists);
         }
         let master = entropy.bytes32();
-        let header = Header::wrap(&master, unlock, options.cost, (1, 0), entropy)?;
+        let wrapping = Wrapping::new(unlock, options.cost, entropy)?;
+        let header = Header::wrap(&master, &wrapping, (1, 0), entropy)?;
         let building = dir.join("store.new");
         let built = build(&building, options.backend, (&header, &master), entropy);
         if let Err(error) = built.and_then(|()| move_into_place(&building, dir)) {
@@ -131,7 +133,7 @@ impl Profile {
             let _ = files::remove_dir_if_there(&building);
             return Err(error);
         }
-        Self::open_database(root(dir), lock, master, header)
+        Self::open_database(root(dir), lock, (header, wrapping), &master)
     }
 
     pub(crate) fn open(dir: &Path, unlock: &Unlock) -> Result<Opened, Error> {
@@ -141,25 +143,25 @@ impl Profile {
         let lock = files::lock(&dir.join("lock"))?;
         let root = root(dir);
         let headers = read_headers(&root)?;
-        let (header, master) = unwrap_any(headers, unlock)?;
+        let (header, wrapping, master) = unwrap_any(headers, unlock)?;
         write_headers(&root, &header)?;
-        Self::open_database(root, lock, master, header)
+        Self::open_database(root, lock, (header, wrapping), &master)
     }
 
     fn open_database(
         root: PathBuf,
         lock: File,
-        master: Zeroizing<[u8; 32]>,
-        header: Header,
+        (header, wrapping): (Header, Wrapping),
+        master: &[u8; 32],
     ) -> Result<Opened, Error> {
-        let slots = open_slots(&root, &header, &master)?;
+        let slots = open_slots(&root, &header, master)?;
         let keys = Keys::new(&*slots.root()?)?;
         let witness = Witness::open(&root.join("witness"), &keys.witness())?;
         rescue::resume(&root)?;
         let mut profile = Self {
             backend: Backend::of(&root.join("db")),
             root,
-            master,
+            wrapping,
             header,
             witness,
             opening: Duration::ZERO,
@@ -240,6 +242,7 @@ impl Profile {
     /// The database holds what it should: from now on the witness follows it.
     pub(crate) fn accept(mut self, commits: u64) -> Result<Self, Error> {
         rescue::release(&self.root)?;
+        self.wipe_other_slots()?;
         self.trust = Trust::Full;
         self.witness_commit(commits);
         Ok(self)
@@ -267,18 +270,9 @@ impl Profile {
         let _ = self.witness.record(testimony);
     }
 
-    /// Wraps the master key anew and overwrites both header copies, one after the other.
-    pub(crate) fn change_unlock(
-        &mut self,
-        new: &Unlock,
-        entropy: &mut Entropy,
-    ) -> Result<(), Error> {
-        let sequence = self.header.sequence().wrapping_add(1);
-        // A profile that moves from the keychain to a passphrase gets the cost it was made with.
-        let cost = self.header.cost();
-        let numbers = (sequence, self.header.rotation());
-        self.header = Header::wrap(&self.master, new, cost, numbers, entropy)?;
-        write_headers(&self.root, &self.header)
+    /// Whether the system keeps the wrapping key in memory.
+    pub(crate) const fn is_locked(&self) -> bool {
+        self.wrapping.is_locked()
     }
 
     fn close(&mut self) -> Result<(), Error> {
@@ -397,16 +391,16 @@ fn read_headers(root: &Path) -> Result<Vec<Header>, Error> {
     Ok(headers)
 }
 
-/// Tries the copies in turn: they differ only if a change of passphrase was interrupted, and then
-/// either secret is a right one.
+/// Tries the copies in turn, the later first. They differ only if a change of the master key was
+/// interrupted: if the secret changed with it either secret is a right one, and each copy's slot file is there.
 fn unwrap_any(
     headers: Vec<Header>,
     unlock: &Unlock,
-) -> Result<(Header, Zeroizing<[u8; 32]>), Error> {
+) -> Result<(Header, Wrapping, Zeroizing<[u8; 32]>), Error> {
     let mut refusal = Error::Corrupt { file: HEADER };
-    for header in headers.into_iter().rev() {
+    for header in headers {
         match header.unwrap(unlock) {
-            Ok(master) => return Ok((header, master)),
+            Ok((master, wrapping)) => return Ok((header, wrapping, master)),
             Err(error) => refusal = error,
         }
     }

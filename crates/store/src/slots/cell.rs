@@ -10,6 +10,7 @@ use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
 use super::chain::ChainKey;
+use super::locked::Locked;
 use crate::entropy::Entropy;
 use crate::error::Error;
 use crate::seal::derive;
@@ -45,12 +46,21 @@ impl std::fmt::Debug for Cell {
 }
 
 /// Seals and opens cells under one master key.
-pub(crate) struct CellSeal(XChaCha20Poly1305);
+pub(crate) struct CellSeal(Locked);
 
 impl CellSeal {
     pub(crate) fn new(master: &[u8; 32]) -> Result<Self, Error> {
-        let key = derive(master, b"sori store slot cells 2", &[])?;
-        Ok(Self(XChaCha20Poly1305::new(key.as_slice().into())))
+        let derived = derive(master, b"sori store slot cells 2", &[])?;
+        let mut key = Locked::zeroed(32);
+        if let Some(place) = key.part_mut::<32>(0) {
+            place.copy_from_slice(derived.as_slice());
+        }
+        Ok(Self(key))
+    }
+
+    /// Whether the system keeps the key in memory.
+    pub(crate) const fn is_locked(&self) -> bool {
+        self.0.is_locked()
     }
 
     /// The bytes of a cell; both copies hold the same.
@@ -70,9 +80,9 @@ impl CellSeal {
             aad: &slot.to_be_bytes(),
         };
         let sealed = self
-            .0
-            .encrypt(XNonce::from_slice(&nonce), payload)
-            .map_err(|_| Error::ValueTooLarge)?;
+            .cipher()
+            .and_then(|cipher| cipher.encrypt(XNonce::from_slice(&nonce), payload).ok())
+            .ok_or(Error::ValueTooLarge)?;
         Ok([&nonce[..], &sealed].concat())
     }
 
@@ -83,11 +93,19 @@ impl CellSeal {
             msg: sealed,
             aad: &slot.to_be_bytes(),
         };
-        let plain = self.0.decrypt(XNonce::from_slice(nonce), payload).ok()?;
+        let plain = self
+            .cipher()?
+            .decrypt(XNonce::from_slice(nonce), payload)
+            .ok()?;
         let plain = Zeroizing::new(plain);
         let generation = u64::from_be_bytes(*plain.first_chunk()?);
         let key = Zeroizing::new(*plain.get(KEY_AT..)?.first_chunk()?);
         Some(Cell { generation, key })
+    }
+
+    fn cipher(&self) -> Option<XChaCha20Poly1305> {
+        let key = self.0.part::<32>(0)?;
+        Some(XChaCha20Poly1305::new(key.into()))
     }
 }
 

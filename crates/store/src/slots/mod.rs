@@ -60,6 +60,20 @@ pub(crate) struct Slots {
     commits_behind: u64,
 }
 
+/// A slot file under another master key, not yet in use.
+#[derive(Debug)]
+pub(crate) struct Copied {
+    device: Box<dyn Device>,
+    seal: CellSeal,
+}
+
+impl Copied {
+    /// The same bytes, now on another device.
+    pub(crate) fn on(self, device: Box<dyn Device>) -> Self {
+        Self { device, ..self }
+    }
+}
+
 /// How a profile was left.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Left {
@@ -182,7 +196,7 @@ impl Slots {
 
     /// Whether the system keeps all keys in memory.
     pub(crate) fn are_locked(&self) -> bool {
-        self.keys.is_locked()
+        self.keys.is_locked() && self.seal.is_locked()
     }
 
     /// Whether the slot stands at this generation.
@@ -271,6 +285,25 @@ impl Slots {
         Ok(())
     }
 
+    /// Writes every slot to a new file under another master key.
+    pub(crate) fn copy_to(
+        &self,
+        device: Box<dyn Device>,
+        master: &[u8; 32],
+        entropy: &mut Entropy,
+    ) -> Result<Copied, Error> {
+        let seal = CellSeal::new(master)?;
+        let all = 0..self.keys.len();
+        write_cells((device.as_ref(), &seal), &self.keys, all, entropy)?;
+        Ok(Copied { device, seal })
+    }
+
+    /// Goes on with the copy; the file so far is let go.
+    pub(crate) fn move_to(&mut self, copied: Copied) {
+        self.device = copied.device;
+        self.seal = copied.seal;
+    }
+
     fn write_pending(&mut self, entropy: &mut Entropy) -> Result<(), Error> {
         for slot in self.pool.to_rekey() {
             let key = entropy.bytes32();
@@ -303,27 +336,13 @@ impl Slots {
         Ok(())
     }
 
-    /// Writes copy A of all cells, waits for the device, then copy B.
     fn write_cells(
         &self,
         slots: impl Iterator<Item = u32>,
         entropy: &mut Entropy,
     ) -> Result<(), Error> {
-        let mut cells = Vec::new();
-        for slot in slots {
-            let cell = self.keys.get(slot).ok_or(CORRUPT)?;
-            let bytes = self
-                .seal
-                .seal(slot, (cell.generation, &cell.key), entropy)?;
-            cells.push((slot, bytes));
-        }
-        for copy in [CopyOf::A, CopyOf::B] {
-            let part = |(slot, bytes): &(u32, Vec<u8>)| -> Part {
-                (cell::offset(*slot, copy), bytes.clone())
-            };
-            self.device.overwrite(cells.iter().map(part).collect())?;
-        }
-        Ok(())
+        let target = (self.device.as_ref(), &self.seal);
+        write_cells(target, &self.keys, slots, entropy)
     }
 
     fn seal_at(&self, slot: u32, generation: u64) -> Option<RowSeal> {
@@ -338,6 +357,27 @@ impl std::fmt::Debug for Slots {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Slots")
     }
+}
+
+/// Writes copy A of all cells, waits for the device, then copy B.
+fn write_cells(
+    (device, seal): (&dyn Device, &CellSeal),
+    keys: &KeyTable,
+    slots: impl Iterator<Item = u32>,
+    entropy: &mut Entropy,
+) -> Result<(), Error> {
+    let mut cells = Vec::new();
+    for slot in slots {
+        let cell = keys.get(slot).ok_or(CORRUPT)?;
+        let bytes = seal.seal(slot, (cell.generation, &cell.key), entropy)?;
+        cells.push((slot, bytes));
+    }
+    for copy in [CopyOf::A, CopyOf::B] {
+        let part =
+            |(slot, bytes): &(u32, Vec<u8>)| -> Part { (cell::offset(*slot, copy), bytes.clone()) };
+        device.overwrite(cells.iter().map(part).collect())?;
+    }
+    Ok(())
 }
 
 fn advance(cell: &Cell, generation: u64) -> Result<Cell, Error> {
