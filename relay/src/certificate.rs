@@ -12,6 +12,7 @@ use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
 use crate::settings::CertificateFiles;
+use crate::tls;
 
 /// Why a certificate could not be used. Then the one before goes on being used.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,16 @@ pub enum CertificateError {
         /// The key file.
         key: PathBuf,
     },
+}
+
+impl CertificateFiles {
+    /// Reads the files as a relay that starts does.
+    ///
+    /// # Errors
+    /// [`CertificateError`].
+    pub fn check(&self) -> Result<(), CertificateError> {
+        read(self, &tls::provider()).map(drop)
+    }
 }
 
 /// A certificate in use, shared by all handshakes.

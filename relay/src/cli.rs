@@ -1,6 +1,7 @@
 //! The command line of `sori-relay`: what can be typed, and one module for each command.
 
 mod access_key;
+mod certificate;
 mod check;
 mod config;
 mod failure;
@@ -90,7 +91,8 @@ struct AccessKeyArguments {
 /// Run a relay until it gets SIGTERM or SIGINT
 ///
 /// Once it is ready it prints one line, `ready relay://HOST:PORT/#KEY`: where clients find it. It
-/// never writes a file, and to stderr only what --log says.
+/// never writes a file, and to stderr only what --log says. SIGHUP makes it read access keys and
+/// certificate again; connections that are open stay.
 #[derive(Debug, Args)]
 #[command(after_help = RUN_EXAMPLES)]
 struct RunArguments {

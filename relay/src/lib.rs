@@ -57,7 +57,7 @@ mod totals;
 mod transport;
 
 pub use certificate::CertificateError;
-pub use hub::{Hub, Policy};
+pub use hub::{AccessKeys, Hub, Policy};
 pub use key::{KeyError, RelaySecret};
 pub use server::{Server, StartError};
 pub use settings::{CertificateFiles, Limits, Rate, Settings, Tcp};

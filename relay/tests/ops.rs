@@ -399,7 +399,8 @@ fn invite_prints_what_clients_take() {
     assert_eq!(with_key.access().unwrap().to_text().as_str(), newest);
     assert_eq!(with_key.identity(), parsed.identity());
 
-    let certificate = ["--certificate", "a.pem", "--certificate-key", "b.pem"];
+    let file = files.write("b.pem", "", 0o600);
+    let certificate = ["--certificate", "a.pem", "--certificate-key", &file];
     let by_name = [
         "--public",
         "relay.example.org",

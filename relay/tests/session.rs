@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use sori_relay::carrier::{Broken, Farewell, Inlet, Outlet, Taken};
 use sori_relay::session::serve;
-use sori_relay::{Hub, Limits, Monitor, Policy, Rate};
+use sori_relay::{AccessKeys, Hub, Limits, Monitor, Policy, Rate};
 use sori_wire::limits::{
     ACCESS_MS_MAX, ATTACH_WORK, MESSAGE_WORK, TICK_MS, UNATTACHED_MS_MAX, WRITE_STALL_MS_MAX,
 };
@@ -81,7 +81,7 @@ impl Outlet for Out {
 /// A relay of one shard that keeps time.
 fn hub_with(access_keys: Vec<AccessKey>, limits: Limits) -> Hub {
     let policy = Policy {
-        access_keys,
+        access_keys: AccessKeys::new(access_keys),
         limits,
         key_update: Duration::from_secs(3600),
     };

@@ -4,9 +4,12 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
+use std::time::SystemTime;
 
+use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
+use super::certificate::{self, Rest, Validity};
 use super::{Access, CheckArguments, Failure, Options, Switch, config};
 use crate::admin::{self, AdminSocket, Question};
 
@@ -120,6 +123,9 @@ fn remedy(error: &io::Error, address: SocketAddr) -> &'static str {
     if error.kind() == io::ErrorKind::AddrNotAvailable {
         return "; this machine has no such address (`ip address` shows which it has)";
     }
+    if Errno::from_io_error(error) == Some(Errno::AFNOSUPPORT) && address.is_ipv6() {
+        return "; this machine has no IPv6, so take 0.0.0.0 in place of [::]";
+    }
     ""
 }
 
@@ -176,10 +182,29 @@ fn check_access(options: &Options, findings: &mut Findings) {
 }
 
 fn check_certificate(options: &Options, findings: &mut Findings) {
-    match config::certificate(options) {
-        Err(failure) => findings.bad("certificate", failure),
-        Ok(None) => findings.good("certificate", "none; clients know the relay by its key"),
-        Ok(Some(files)) => findings.good("certificate", files.chain.display()),
+    let files = match config::certificate(options) {
+        Err(failure) => return findings.bad("certificate", failure),
+        Ok(None) => return findings.good("certificate", "none; clients know the relay by its key"),
+        Ok(Some(files)) => files,
+    };
+    if let Err(error) = files.check() {
+        return findings.bad("certificate", error);
+    }
+    let host = options.public.as_ref().map(|public| &public.host);
+    let chain = files.chain.display();
+    match certificate::examine(&files.chain, host, SystemTime::now()) {
+        Err(fault) => findings.bad("certificate", format_args!("{chain}: {fault}")),
+        Ok(Validity {
+            until,
+            rest: Rest::Short,
+        }) => findings.note(
+            "certificate",
+            format_args!("{chain}: valid until {until} only; is it renewed by itself?"),
+        ),
+        Ok(Validity {
+            until,
+            rest: Rest::Enough,
+        }) => findings.good("certificate", format_args!("{chain}: valid until {until}")),
     }
 }
 

@@ -78,10 +78,13 @@ pub(crate) fn access_keys(options: &Options) -> Result<Vec<AccessKey>, Failure> 
 pub(crate) fn certificate(options: &Options) -> Result<Option<CertificateFiles>, Failure> {
     match (&options.certificate, &options.certificate_key) {
         (None, None) => Ok(None),
-        (Some(chain), Some(key)) => Ok(Some(CertificateFiles {
-            chain: chain.clone(),
-            key: key.clone(),
-        })),
+        (Some(chain), Some(key)) => {
+            secrets::check_mode_of(key)?;
+            Ok(Some(CertificateFiles {
+                chain: chain.clone(),
+                key: key.clone(),
+            }))
+        }
         (Some(_), None) | (None, Some(_)) => Err(Failure::Usage(
             "certificate and certificate-key belong together; give both or none",
         )),

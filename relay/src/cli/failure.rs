@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use sori_relay::{KeyError, StartError};
+use sori_relay::{CertificateError, KeyError, StartError};
 use sori_wire::InvalidRelayUrl;
 
 use super::FileError;
@@ -29,6 +29,8 @@ pub(crate) enum Failure {
         address: SocketAddr,
         source: io::Error,
     },
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     #[error("to change before the relay can run like this: {0}")]
     Check(usize),
     #[error("cannot use the configuration file {}: {source}", path.display())]

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use clap::ValueEnum;
 use serde::Deserialize;
 
+use super::Failure;
 use crate::report::Report;
 
 /// How much is written. Each level includes those before it.
@@ -35,6 +36,10 @@ pub(crate) enum Event<'a> {
     NoPublicName,
     /// Everyone is in who may be; it serves.
     Ready { version: &'static str },
+    /// The files that can change under a running relay were read again.
+    Reloaded,
+    /// They cannot be used; what was in force stays.
+    ReloadRefused { reason: &'a Failure },
     /// Told to stop: no new connections, all are told.
     Stopping,
     /// It has stopped.
@@ -94,8 +99,9 @@ impl Level {
 impl Event<'_> {
     const fn level(&self) -> Level {
         match self {
+            Self::ReloadRefused { .. } => Level::Error,
             Self::CannotAccept { .. } | Self::NoPublicName => Level::Warn,
-            Self::Ready { .. } | Self::Stopping | Self::Stopped => Level::Info,
+            Self::Ready { .. } | Self::Reloaded | Self::Stopping | Self::Stopped => Level::Info,
             Self::Totals(_) => Level::Debug,
         }
     }
@@ -113,6 +119,10 @@ impl fmt::Display for Event<'_> {
                  give --public HOST to print a URL that others can use",
             ),
             Self::Ready { version } => write!(f, "ready, version {version}"),
+            Self::Reloaded => f.write_str("read access keys and certificate again"),
+            Self::ReloadRefused { reason } => {
+                write!(f, "nothing was changed by the reload: {reason}")
+            }
             Self::Stopping => f.write_str("stopping; clients are told to come back"),
             Self::Stopped => f.write_str("stopped"),
             Self::Totals(report) => write!(f, "{}", report.to_line()),

@@ -21,7 +21,8 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     hardening::forbid_dumps().map_err(Failure::Hardening)?;
     let options = config::load(arguments.config.as_deref(), arguments.options)?;
     let settings = config::settings(&options)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // The server has threads of its own; here are signals, questions and metrics.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Failure::Runtime)?;
@@ -41,7 +42,9 @@ async fn serve(options: &Options, settings: Settings) -> Result<(), Failure> {
     announce(&server, options, log)?;
     let _the_manager_draws_its_conclusions = notify::tell(notify::State::Ready);
     log.say(&Event::Ready { version: VERSION });
-    signals.until_stop().await;
+    while signals.next().await == Order::Reload {
+        reload(&server, options, log);
+    }
 
     phase.stop();
     let _the_manager_draws_its_conclusions = notify::tell(notify::State::Stopping);
@@ -70,24 +73,49 @@ fn announce(server: &Server, options: &Options, log: Log) -> Result<(), Failure>
     stdout.flush().map_err(Failure::Output)
 }
 
+/// Reads access keys and certificate again, and uses them if both are good.
+fn reload(server: &Server, options: &Options, log: Log) {
+    let read = || {
+        let keys = config::access_keys(options)?;
+        config::certificate(options)?;
+        server.reload_certificate()?;
+        server.replace_access_keys(keys);
+        Ok(())
+    };
+    match read() {
+        Ok(()) => log.say(&Event::Reloaded),
+        Err(failure) => log.say(&Event::ReloadRefused { reason: &failure }),
+    }
+}
+
 /// What the operator tells a running relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Reload,
+    Stop,
+}
+
+/// How the operator tells it.
 struct Signals {
-    terminate: Signal,
+    hangup: Signal,
     interrupt: Signal,
+    terminate: Signal,
 }
 
 impl Signals {
     fn take() -> io::Result<Self> {
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
         })
     }
 
-    async fn until_stop(&mut self) {
+    async fn next(&mut self) -> Order {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Order::Stop,
+            _ = self.interrupt.recv() => Order::Stop,
+            _ = self.hangup.recv() => Order::Reload,
         }
     }
 }

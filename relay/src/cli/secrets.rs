@@ -47,12 +47,20 @@ pub(crate) enum AccessKeysError {
 /// # Errors
 /// [`Failure::KeyFile`] if others may read it, [`Failure::Key`] if it is no key.
 pub(crate) fn relay_key(path: &Path) -> Result<RelaySecret, Failure> {
-    let open = || check_mode(path, &File::open(path)?);
-    open().map_err(|source| Failure::KeyFile {
+    check_mode_of(path)?;
+    RelaySecret::load(path).map_err(|source| Failure::Key {
         path: path.to_owned(),
         source,
-    })?;
-    RelaySecret::load(path).map_err(|source| Failure::Key {
+    })
+}
+
+/// Looks whether nobody but its owner can read or change the file of a key.
+///
+/// # Errors
+/// [`Failure::KeyFile`].
+pub(crate) fn check_mode_of(path: &Path) -> Result<(), Failure> {
+    let open = || check_mode(path, &File::open(path)?);
+    open().map_err(|source| Failure::KeyFile {
         path: path.to_owned(),
         source,
     })

@@ -5,6 +5,7 @@
 //! publisher's task straight to the transport of each reader, and a reader's own task is woken only if
 //! its transport did not take everything.
 
+mod access;
 mod mailbox;
 mod wire;
 
@@ -15,13 +16,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sori_wire::limits::{CLOSING_MS_MAX, TICK_MS};
-use sori_wire::{AccessKey, AccessProof, CloseCode, Exporter, RelayMessage};
+use sori_wire::{AccessProof, CloseCode, Exporter, RelayMessage};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::carrier::{Farewell, Outlet};
 use crate::settings::{Limits, Rate};
 use crate::switch::{Access, ConnectionId, Delivery, Directory, Switch, Time};
 use crate::totals::{Counters, Monitor};
+pub use access::AccessKeys;
 use mailbox::{Mailbox, Parcel};
 use wire::Wire;
 
@@ -46,7 +48,7 @@ struct Relay {
 #[derive(Debug)]
 pub struct Policy {
     /// Any of these lets a client in; none for an open relay.
-    pub access_keys: Vec<AccessKey>,
+    pub access_keys: AccessKeys,
     /// How much of everything.
     pub limits: Limits,
     /// How often the keys of a connection are renewed.
@@ -129,7 +131,7 @@ impl Hub {
     /// Lets a connection in; `None` once the relay is stopping.
     pub(crate) fn join(&self, outlet: Box<dyn Outlet>) -> Option<Membership> {
         let now = self.now();
-        let access = if self.relay.policy.access_keys.is_empty() {
+        let access = if self.relay.policy.access_keys.are_none() {
             Access::Free
         } else {
             Access::Required
@@ -290,12 +292,11 @@ impl Membership {
 
     /// Whether a proof shows an access key. On an open relay every proof does.
     pub(crate) fn lets_in(&self, proof: &AccessProof, exporter: &Exporter) -> bool {
-        let keys = &self.hub.relay.policy.access_keys;
-        keys.is_empty() || proof.is_by_one_of(keys, exporter)
+        self.hub.relay.policy.access_keys.let_in(proof, exporter)
     }
 
     pub(crate) fn is_private(&self) -> bool {
-        !self.hub.relay.policy.access_keys.is_empty()
+        !self.hub.relay.policy.access_keys.are_none()
     }
 
     pub(crate) fn work_rate(&self) -> Rate {

@@ -80,7 +80,7 @@ figures! {
     Now connections_tcp connections ["transport" = "tcp"]: "connections over TLS on TCP", "TLS(TCP) 연결 수";
     Now handshakes handshakes: "handshakes under way", "진행 중인 핸드셰이크 수";
     Now attachments attachments: "attachments to topics", "토픽에 붙어 있는 연결 수";
-    Now topics topics: "topics with somebody attached", "누군가 붙어 있는 토픽 수";
+    Now topics topics: "topics with somebody attached, counted on each thread", "누군가 붙어 있는 토픽 수(스레드별 합)";
     Now queued_bytes queued_bytes: "bytes that wait in memory for slow readers", "느린 수신자를 메모리에서 기다리는 바이트 수";
     SinceStart connections_quic connections_opened ["transport" = "quic"]: "connections made over QUIC", "QUIC로 맺은 연결 수";
     SinceStart connections_tcp connections_opened ["transport" = "tcp"]: "connections made over TLS on TCP", "TLS(TCP)로 맺은 연결 수";

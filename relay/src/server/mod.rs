@@ -13,13 +13,13 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
-use sori_wire::RelayKey;
+use sori_wire::{AccessKey, RelayKey};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificate::{Certificate, CertificateError};
-use crate::hub::{Hub, Policy};
+use crate::hub::{AccessKeys, Hub, Policy};
 use crate::settings::Settings;
 use crate::totals::Monitor;
 use crate::{tls, transport};
@@ -59,6 +59,7 @@ pub struct Server {
     key: RelayKey,
     monitor: Monitor,
     certificate: Option<Arc<Certificate>>,
+    access_keys: AccessKeys,
     threads: Vec<Thread>,
 }
 
@@ -93,7 +94,14 @@ impl Server {
             .map(|files| Certificate::load(files, tls::provider()).map(Arc::new))
             .transpose()?;
         let monitor = Monitor::default();
-        let shards = shards(settings, sockets, certificate.clone(), &monitor)?;
+        let access_keys = AccessKeys::new(settings.access_keys.clone());
+        let policy = Policy {
+            access_keys: access_keys.clone(),
+            limits: settings.limits,
+            key_update: settings.key_update,
+        };
+        let hubs = Hub::shards(sockets.len(), policy, &monitor);
+        let shards = shards(settings, sockets, hubs, certificate.clone())?;
         let threads: Vec<Thread> = shards
             .into_iter()
             .map(spawn)
@@ -104,6 +112,7 @@ impl Server {
             key: settings.secret.public(),
             monitor,
             certificate,
+            access_keys,
             threads,
         })
     }
@@ -135,6 +144,12 @@ impl Server {
         certificate.map_or(Ok(()), |certificate| certificate.reload())
     }
 
+    /// From now on any of `keys` lets a client in, and no other; with none the relay is open.
+    /// Connections that are open go on.
+    pub fn replace_access_keys(&self, keys: Vec<AccessKey>) {
+        self.access_keys.replace(keys);
+    }
+
     /// Lets nobody in any more, tells every client, lets what waits go out for at most three
     /// seconds, and closes (`protocol §2.8`).
     pub async fn drain(self) {
@@ -152,8 +167,8 @@ impl Server {
 fn shards(
     settings: &Settings,
     sockets: Vec<Sockets>,
+    hubs: Vec<Hub>,
     certificate: Option<Arc<Certificate>>,
-    monitor: &Monitor,
 ) -> Result<Vec<Shard>, StartError> {
     let encryption = |error: &dyn std::error::Error| StartError::Encryption(error.to_string());
     let tls = tls::server_config(&settings.secret, certificate).map_err(|e| encryption(&e))?;
@@ -161,12 +176,6 @@ fn shards(
     let endpoint = transport::endpoint_config(&settings.secret);
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     let places = Places::new(settings.limits);
-    let policy = Policy {
-        access_keys: settings.access_keys.clone(),
-        limits: settings.limits,
-        key_update: settings.key_update,
-    };
-    let hubs = Hub::shards(sockets.len(), policy, monitor);
     let shard = |(sockets, hub): (Sockets, Hub)| Shard {
         hub,
         places: places.clone(),
