@@ -251,7 +251,12 @@ impl Engine {
         Ok(())
     }
 
-    fn seal_for(&mut self, channel: u32, day: Day, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
+    pub(crate) fn seal_for(
+        &mut self,
+        channel: u32,
+        day: Day,
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, Error> {
         let channel = self
             .channels
             .get_mut(&channel)
@@ -282,9 +287,9 @@ impl Engine {
         held.log
             .open
             .extend(entry.message.map(|message| (sequence, message)));
-        let key = table::of(channel, sequence);
-        self.put(table::LOG, &key, entry)?;
-        self.put_bytes(table::SEALED, &key, sealed)?;
+        let (key, day) = (table::of(channel, sequence), table::day(entry.day));
+        self.put_in((table::LOG, day), &key, entry)?;
+        self.store.put_in(table::SEALED, &key, day, sealed)?;
         Ok(sequence)
     }
 
@@ -413,7 +418,8 @@ impl Engine {
         if usize::from(chunk.count) > CHUNKS_MAX || self.store.get(table::CHUNK, &key)?.is_some() {
             return Ok(None);
         }
-        self.put(table::CHUNK, &key, &(day, &chunk.bytes))?;
+        let kept = (day, &chunk.bytes);
+        self.put_in((table::CHUNK, table::day(day)), &key, &kept)?;
         let mut prefix = table::one(channel).to_vec();
         prefix.extend(chunk.object);
         let parts = self.store.range(table::CHUNK, &prefix)?;
@@ -449,7 +455,8 @@ impl Engine {
                         state,
                         envelope: message.encode()?.to_vec(),
                     };
-                    engine.put(table::PENDING, &table::of(channel, sequence), &pending)?;
+                    let key = table::of(channel, sequence);
+                    engine.put_in((table::PENDING, table::day(day)), &key, &pending)?;
                     group
                         .waiting
                         .entry(state)

@@ -7,7 +7,7 @@ use rand_core::{RngCore, SeedableRng};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sori_mls::{AccountId, Core, GroupId};
-use sori_store::{Store, Table};
+use sori_store::{Class, Store, Table};
 use sori_wire::{Refusal, RelayUrl, Topic, TopicSeed};
 
 use crate::account::Me;
@@ -336,6 +336,30 @@ impl Engine {
     ) -> Result<(), Error> {
         self.writes = self.writes.wrapping_add(1);
         Ok(self.store.put(table, key, value)?)
+    }
+
+    /// As [`put`](Self::put), for a record that shares its key with those of its class.
+    pub(crate) fn put_in<T: Serialize>(
+        &mut self,
+        (table, class): (Table, Class),
+        key: &[u8],
+        record: &T,
+    ) -> Result<(), Error> {
+        self.writes = self.writes.wrapping_add(1);
+        let bytes = record::encode(record)?;
+        Ok(self.store.put_in(table, key, class, &bytes)?)
+    }
+
+    /// As [`put`](Self::put), and nobody can read any more what was there.
+    pub(crate) fn put_forgetting<T: Serialize>(
+        &mut self,
+        table: Table,
+        key: &[u8],
+        record: &T,
+    ) -> Result<(), Error> {
+        self.writes = self.writes.wrapping_add(1);
+        let bytes = record::encode(record)?;
+        Ok(self.store.put_forgetting(table, key, &bytes)?)
     }
 
     pub(crate) fn delete(&mut self, table: Table, key: &[u8]) -> Result<(), Error> {

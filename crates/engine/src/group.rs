@@ -1,13 +1,14 @@
-//! One group in memory, and its snapshots in the store.
+//! One group in memory.
 
 use std::collections::BTreeMap;
 
-use sori_mls::{AccountId, Changes, GroupData, Head, Rows, Snapshot, StateId};
+use sori_mls::{AccountId, GroupData, Head, StateId};
 
 use crate::channel::CLOCK_SKEW_MS;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::record::{self, CommitRecord, CursorRecord, GroupRecord, Intent, StateRecord};
+use crate::record::{CommitRecord, CursorRecord, GroupRecord, Intent};
+use crate::snapshots::SharedPieces;
 use crate::table;
 use crate::time::{DAY_MS, Day, Time};
 use crate::timeline::Timeline;
@@ -28,6 +29,8 @@ pub(crate) struct Group {
     pub(crate) head: Option<Head>,
     /// What is in memory of the timeline, once it was needed.
     pub(crate) timeline: Option<Timeline>,
+    /// The pieces that its states share, once they were counted.
+    pub(crate) shared: Option<SharedPieces>,
     /// Envelopes by the state they wait for: channel and sequence in the log.
     pub(crate) waiting: BTreeMap<StateId, Vec<(u32, u64)>>,
     /// When to commit again what was lost, and to realise leave orders of others.
@@ -44,6 +47,7 @@ impl Group {
             tree: Tree::default(),
             head: None,
             timeline: None,
+            shared: None,
             waiting: BTreeMap::new(),
             commits_at: None,
             commits_by: None,
@@ -207,118 +211,11 @@ impl Engine {
         last.saturating_add(1)
     }
 
-    fn rows(&self, group: &Group, state: &StateId) -> Result<Option<Rows>, Error> {
-        let Some(kept) = group.record.states.get(state) else {
-            return Ok(None);
-        };
-        let prefix = table::snapshot(group.record.number, kept.snapshot);
-        let mut rows = BTreeMap::new();
-        for (_, bytes) in self.store.range(table::SNAPSHOT, &prefix)? {
-            let (key, value): (Vec<u8>, Vec<u8>) = record::decode(&bytes)?;
-            rows.insert(key, value);
-        }
-        Ok(Some(Rows::from_map(rows)))
-    }
-
-    /// The snapshot of a state, if it is kept.
-    pub(crate) fn snapshot(
-        &self,
-        group: &Group,
-        state: &StateId,
-    ) -> Result<Option<Snapshot>, Error> {
-        let rows = self.rows(group, state)?;
-        rows.map(|rows| Ok(self.core()?.load(rows)?)).transpose()
-    }
-
-    /// Loads the head if it is not in memory.
-    pub(crate) fn ensure_head(&self, group: &mut Group) -> Result<(), Error> {
-        if group.head.is_none() {
-            let state = group.head_state()?;
-            let rows = self
-                .rows(group, &state)?
-                .ok_or(Error::Internal("head without rows"))?;
-            group.head = Some(self.core()?.load_head(rows)?);
-        }
-        Ok(())
-    }
-
     /// The agreed data of the group at its head.
     pub(crate) fn group_data(&self, group: &mut Group) -> Result<GroupData, Error> {
         self.ensure_head(group)?;
         let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
         Ok(head.snapshot().data().clone())
-    }
-
-    /// Stages changed rows of a state's snapshot.
-    pub(crate) fn save_changes(
-        &mut self,
-        group: &Group,
-        state: &StateId,
-        changes: Changes,
-    ) -> Result<(), Error> {
-        let kept = group
-            .record
-            .states
-            .get(state)
-            .ok_or(Error::Internal("unknown state"))?;
-        for (row, value) in changes {
-            let key = table::snapshot_row(group.record.number, kept.snapshot, &row);
-            match value {
-                Some(value) => self.put(table::SNAPSHOT, &key, &(row, value))?,
-                None => self.delete(table::SNAPSHOT, &key)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Stages a whole new snapshot.
-    pub(crate) fn save_snapshot(
-        &mut self,
-        group: &mut Group,
-        snapshot: &mut Snapshot,
-        channel: u32,
-        now: Time,
-    ) -> Result<(), Error> {
-        let number = group.record.next_snapshot;
-        group.record.next_snapshot = number.saturating_add(1);
-        let state = snapshot.state();
-        group.record.states.insert(
-            state,
-            StateRecord {
-                snapshot: number,
-                channel,
-                since: now,
-            },
-        );
-        snapshot.take_changes();
-        let rows = snapshot.rows().into_map();
-        self.save_changes(
-            group,
-            &state,
-            rows.into_iter().map(|(k, v)| (k, Some(v))).collect(),
-        )
-    }
-
-    /// Stages the destruction of a state's snapshot.
-    pub(crate) fn drop_snapshot(
-        &mut self,
-        group: &mut Group,
-        state: &StateId,
-    ) -> Result<(), Error> {
-        let Some(kept) = group.record.states.remove(state) else {
-            return Ok(());
-        };
-        let prefix = table::snapshot(group.record.number, kept.snapshot);
-        let keys: Vec<Vec<u8>> = self
-            .store
-            .range(table::SNAPSHOT, &prefix)?
-            .into_iter()
-            .map(|(key, _)| key)
-            .collect();
-        for key in keys {
-            self.delete(table::SNAPSHOT, &key)?;
-        }
-        Ok(())
     }
 }
 

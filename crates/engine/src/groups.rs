@@ -80,7 +80,7 @@ impl Engine {
         Ok(id)
     }
 
-    pub(crate) fn empty_group(&self, id: GroupId, head: &Head) -> Group {
+    pub(crate) fn empty_group(&mut self, id: GroupId, head: &Head) -> Group {
         Group::new(
             GroupRecord {
                 number: self.next_group_number(),
@@ -89,6 +89,7 @@ impl Engine {
                 path: vec![head.snapshot().state()],
                 states: BTreeMap::new(),
                 next_snapshot: 0,
+                seed: self.random(),
                 next_commit: 0,
                 intents: Vec::new(),
                 next_intent: 0,

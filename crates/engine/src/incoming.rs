@@ -97,7 +97,7 @@ impl Engine {
             }
             return Ok(None);
         };
-        self.save_changes(group, state, changes)?;
+        self.save_changes(group, state, &changes)?;
         Ok(Some(decrypted))
     }
 
@@ -123,7 +123,7 @@ impl Engine {
         self.save_cursor(group)?;
         match part {
             Part::Line => {
-                self.forget_if_deleted(group, record.id)?;
+                self.forget_what_changed(group, record.id)?;
                 if let Some(record) = self.message_record(group, sequence)? {
                     let message = self.message_view(group, &record)?;
                     let group = group.record.id.to_string();
@@ -132,7 +132,7 @@ impl Engine {
                 Ok(())
             }
             Part::Change(target) => {
-                self.forget_if_deleted(group, target)?;
+                self.forget_what_changed(group, target)?;
                 self.message_changed(group, &target)
             }
         }
@@ -143,10 +143,7 @@ impl Engine {
         group: &mut Group,
         id: &MessageIdBytes,
     ) -> Result<(), Error> {
-        let Some(entry) = self.find_line(group, id)? else {
-            return Ok(());
-        };
-        let Some(record) = self.message_record(group, entry.sequence)? else {
+        let Some((_, record)) = self.find_line(group, id)? else {
             return Ok(());
         };
         let message = self.message_view(group, &record)?;
@@ -157,21 +154,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Wipes the content of a line that its sender has taken back, and that of its edits.
-    fn forget_if_deleted(&mut self, group: &Group, id: MessageIdBytes) -> Result<(), Error> {
-        let Some(entry) = self.find_line(group, &id)? else {
-            return Ok(());
-        };
-        let changes = self.changes(group, &id)?;
-        let Some(mut line) = self.message_record(group, entry.sequence)? else {
+    /// Wipes what a line's sender has taken back or put something else in place of: the line's
+    /// content, and that of all its edits but the one that counts.
+    fn forget_what_changed(&mut self, group: &Group, id: MessageIdBytes) -> Result<(), Error> {
+        let Some((sequence, mut line)) = self.find_line(group, &id)? else {
             return Ok(());
         };
         let mut edits = Vec::new();
         let mut deleted = false;
-        for sequence in changes {
-            let Some(change) = self.message_record(group, sequence)? else {
-                continue;
-            };
+        for (sequence, change) in self.changes(group, &id)? {
             if change.sender != line.sender {
                 continue;
             }
@@ -181,18 +172,36 @@ impl Engine {
                 _ => {}
             }
         }
-        if !deleted {
+        if !deleted && edits.pop().is_none() {
             return Ok(());
         }
-        if !matches!(line.body, Body::Deleted) {
-            line.body = Body::Deleted;
-            self.save_message(group, entry.sequence, &line)?;
+        let body = match (deleted, meaning(&line.body)) {
+            (true, _) if !matches!(line.body, Body::Deleted) => Some(Body::Deleted),
+            (false, Some(Meaning::Text { in_reply_to, .. })) => Some(Body::Replaced {
+                in_reply_to: in_reply_to.map(|id| *id.as_bytes()),
+            }),
+            _ => None,
+        };
+        if let Some(body) = body {
+            line.body = body;
+            self.wipe_message(group, sequence, &line)?;
         }
         for (sequence, mut edit) in edits {
             edit.body = Body::Wiped(id);
-            self.save_message(group, sequence, &edit)?;
+            self.wipe_message(group, sequence, &edit)?;
         }
         Ok(())
+    }
+
+    /// Stages a message whose content is gone; nobody can read any more what it was.
+    fn wipe_message(
+        &mut self,
+        group: &Group,
+        sequence: u64,
+        record: &MessageRecord,
+    ) -> Result<(), Error> {
+        let key = table::of(group.record.number, sequence);
+        self.put_forgetting(table::MESSAGE, &key, record)
     }
 
     pub(crate) fn save_message(

@@ -55,14 +55,19 @@ mod incoming;
 mod invite_link;
 mod invites;
 mod joins;
+#[cfg(test)]
+mod large;
 mod messages;
 mod network;
 mod notices;
+mod pieces;
 mod receipts;
+
 mod record;
 mod seal;
 mod session;
 mod show;
+mod snapshots;
 mod table;
 mod time;
 mod timeline;

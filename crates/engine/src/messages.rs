@@ -80,10 +80,7 @@ impl Engine {
     fn own_reaction(&self, group: &Group, line: &MessageId) -> Result<MessageId, Error> {
         let me = self.me()?.id;
         let mut given = None;
-        for sequence in self.changes(group, line.as_bytes())? {
-            let Some(change) = self.message_record(group, sequence)? else {
-                continue;
-            };
+        for (_, change) in self.changes(group, line.as_bytes())? {
             match meaning(&change.body) {
                 Some(Meaning::Reaction { .. }) if change.sender == me => given = Some(change.id),
                 Some(Meaning::Unreact { .. }) if change.sender == me => given = None,
@@ -142,8 +139,9 @@ impl Engine {
         self.with_group(id, |engine, group| {
             let mut before = match before {
                 Some(text) => {
-                    let entry = engine.find_message(group, &parse_message(text)?)?;
-                    Some(entry.ok_or(Error::NotFound("message"))?.place)
+                    let found = engine.find_message(group, &parse_message(text)?)?;
+                    let (_, record) = found.ok_or(Error::NotFound("message"))?;
+                    Some(record.place())
                 }
                 None => None,
             };
@@ -262,7 +260,7 @@ impl Engine {
         let head = group.head.as_mut().ok_or(Error::Internal("head"))?;
         let private = head.encrypt(core, state.as_bytes(), &plaintext)?;
         let changes = head.snapshot_mut().take_changes();
-        self.save_changes(group, &state, changes)?;
+        self.save_changes(group, &state, &changes)?;
         self.save_cursor(group)?;
         let channel = group.channel()?;
         let envelope = ChannelMessage::Application {
@@ -280,15 +278,13 @@ impl Engine {
     }
 
     fn own_line(&self, group: &Group, id: &str) -> Result<MessageId, Error> {
-        let id = self.line(group, id)?;
-        let entry = self.find_line(group, id.as_bytes())?;
-        let entry = entry.ok_or(Error::NotFound("message"))?;
-        let record = self.message_record(group, entry.sequence)?;
-        let record = record.ok_or(Error::NotFound("message"))?;
+        let id = parse_message(id)?;
+        let found = self.find_line(group, &id)?;
+        let (_, record) = found.ok_or(Error::NotFound("message"))?;
         if record.sender != self.me()?.id || matches!(record.body, Body::Notice(_)) {
             return Err(Error::NotSender);
         }
-        Ok(id)
+        Ok(MessageId::from_bytes(id))
     }
 }
 

@@ -39,8 +39,8 @@ impl Engine {
             return Ok(());
         };
         for index in 0..commit.notices.len() {
-            if let Some(entry) = self.find_line(group, &notice_id(state, index))? {
-                self.remove_message(group, entry.sequence)?;
+            if let Some((sequence, _)) = self.find_line(group, &notice_id(state, index))? {
+                self.remove_message(group, sequence)?;
             }
         }
         Ok(())

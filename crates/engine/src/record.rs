@@ -71,6 +71,8 @@ pub(crate) struct GroupRecord {
     /// Every state of which a snapshot is kept, on the path or not.
     pub(crate) states: BTreeMap<StateId, StateRecord>,
     pub(crate) next_snapshot: u32,
+    /// Where long values are cut, and under which keys messages are found.
+    pub(crate) seed: GroupSeed,
     pub(crate) next_commit: u64,
     /// What this device wants of the group and has committed or has still to commit.
     pub(crate) intents: Vec<Intent>,
@@ -86,6 +88,9 @@ pub(crate) struct GroupRecord {
     /// Who let this account in; nobody if it made the group.
     pub(crate) inviter: Option<AccountId>,
 }
+
+/// Random bytes that only this profile knows, drawn for each group.
+pub(crate) type GroupSeed = [u8; 16];
 
 /// A state whose snapshot is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -246,9 +251,11 @@ pub(crate) enum Body {
     Content(Vec<u8>),
     /// The sender took it back; the content is gone.
     Deleted,
+    /// The sender has put another text in its place; the first one is gone.
+    Replaced { in_reply_to: Option<MessageIdBytes> },
     /// Something about the group.
     Notice(Notice),
-    /// A change to the line with this id, which was taken back; the content is gone.
+    /// A change to the line with this id that counts no more; the content is gone.
     Wiped(MessageIdBytes),
 }
 

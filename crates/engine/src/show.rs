@@ -20,10 +20,7 @@ impl Engine {
         if view.kind == MessageKind::Notice {
             return Ok(view);
         }
-        for sequence in self.changes(group, &record.id)? {
-            let Some(change) = self.message_record(group, sequence)? else {
-                continue;
-            };
+        for (_, change) in self.changes(group, &record.id)? {
             let own = change.sender == record.sender;
             match meaning(&change.body) {
                 Some(Meaning::Edit { text, .. }) if own && !view.deleted => {
@@ -76,6 +73,10 @@ impl Engine {
         };
         match &record.body {
             Body::Deleted | Body::Wiped(_) => view.deleted = true,
+            Body::Replaced { in_reply_to } => {
+                view.edited = true;
+                view.in_reply_to = in_reply_to.map(|id| MessageId::from_bytes(id).to_string());
+            }
             Body::Notice(notice) => {
                 view.kind = MessageKind::Notice;
                 view.notice = Some(self.notice_view(group, notice));

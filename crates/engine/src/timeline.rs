@@ -57,23 +57,14 @@ pub(crate) struct Line {
     pub(crate) sequence: u64,
 }
 
-/// Where a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) place: Place,
-    pub(crate) sequence: u64,
-    pub(crate) is_line: bool,
-}
-
-/// What is found under the id of a message.
+/// What is found under the id of a message. It tells neither when nor by whom: see
+/// [`table::LINK`].
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum Link {
-    /// The message is a change to a line.
-    Change { clock: u64, sequence: u64 },
-    /// The message with this place changes the one under whose id this is found.
-    ChangedBy(Place),
-    /// The message is a line.
-    Line { clock: u64, sequence: u64 },
+    /// The message with the number in the key changes the one under whose id this is found.
+    ChangedBy,
+    /// The message has this number.
+    Message(u64),
 }
 
 /// Whether a message is a line of its own or a change to one.
@@ -99,22 +90,19 @@ impl Engine {
         record: &MessageRecord,
         sequence: u64,
     ) -> Result<Part, Error> {
-        self.timeline(group)?;
-        let number = group.record.number;
-        let (clock, part) = (record.clock, part(&record.body));
-        let link = match part {
+        let part = part(&record.body);
+        match part {
             Part::Line => {
                 let timeline = self.timeline(group)?;
                 timeline.tail.insert(record.place(), sequence);
-                Link::Line { clock, sequence }
             }
             Part::Change(target) => {
-                let key = table::change(number, &target, sequence);
-                self.put(table::LINK, &key, &Link::ChangedBy(record.place()))?;
-                Link::Change { clock, sequence }
+                let key = change_key(group, &target, sequence);
+                self.put(table::LINK, &key, &Link::ChangedBy)?;
             }
-        };
-        self.put(table::LINK, &table::link(number, &record.id), &link)?;
+        }
+        let link = Link::Message(sequence);
+        self.put(table::LINK, &link_key(group, &record.id), &link)?;
         let next = sequence.saturating_add(1);
         if next.saturating_sub(group.cursor.indexed) >= TAIL_MAX {
             self.fold_tail(group)?;
@@ -130,60 +118,54 @@ impl Engine {
         record: &MessageRecord,
         sequence: u64,
     ) -> Result<(), Error> {
-        let number = group.record.number;
-        self.delete(table::LINK, &table::link(number, &record.id))?;
+        self.delete(table::LINK, &link_key(group, &record.id))?;
         match part(&record.body) {
             Part::Line => self.remove_line(group, record.place()),
-            Part::Change(target) => {
-                self.delete(table::LINK, &table::change(number, &target, sequence))
-            }
+            Part::Change(target) => self.delete(table::LINK, &change_key(group, &target, sequence)),
         }
     }
 
-    /// The message with an id, if there is one.
+    /// The message with an id, if there is one, and its number.
     pub(crate) fn find_message(
         &self,
         group: &Group,
         id: &MessageIdBytes,
-    ) -> Result<Option<Entry>, Error> {
-        let key = table::link(group.record.number, id);
-        let entry = |clock, sequence, is_line| {
-            Some(Entry {
-                place: (clock, *id),
-                sequence,
-                is_line,
-            })
-        };
-        Ok(match self.get(table::LINK, &key)? {
-            Some(Link::Change { clock, sequence }) => entry(clock, sequence, false),
-            Some(Link::Line { clock, sequence }) => entry(clock, sequence, true),
-            Some(Link::ChangedBy(_)) | None => None,
-        })
+    ) -> Result<Option<(u64, MessageRecord)>, Error> {
+        match self.get(table::LINK, &link_key(group, id))? {
+            Some(Link::Message(sequence)) => {
+                let record = self.message_record(group, sequence)?;
+                Ok(record.map(|record| (sequence, record)))
+            }
+            Some(Link::ChangedBy) | None => Ok(None),
+        }
     }
 
-    /// The line with an id, if there is one.
+    /// The line with an id, if there is one, and its number.
     pub(crate) fn find_line(
         &self,
         group: &Group,
         id: &MessageIdBytes,
-    ) -> Result<Option<Entry>, Error> {
-        let entry = self.find_message(group, id)?;
-        Ok(entry.filter(|entry| entry.is_line))
+    ) -> Result<Option<(u64, MessageRecord)>, Error> {
+        let found = self.find_message(group, id)?;
+        Ok(found.filter(|(_, record)| part(&record.body) == Part::Line))
     }
 
-    /// The numbers of the messages that change a line, in their order.
-    pub(crate) fn changes(&self, group: &Group, id: &MessageIdBytes) -> Result<Vec<u64>, Error> {
-        let prefix = table::link(group.record.number, id);
-        let mut changes: Vec<(Place, u64)> = self
-            .scan::<Link>(table::LINK, &prefix)?
-            .into_iter()
-            .filter_map(|(sequence, link)| match link {
-                Link::ChangedBy(place) => Some((place, sequence)),
-                Link::Change { .. } | Link::Line { .. } => None,
-            })
-            .collect();
-        changes.sort_unstable();
-        Ok(changes.into_iter().map(|(_, sequence)| sequence).collect())
+    /// The messages that change a line, in their order, and their numbers.
+    pub(crate) fn changes(
+        &self,
+        group: &Group,
+        id: &MessageIdBytes,
+    ) -> Result<Vec<(u64, MessageRecord)>, Error> {
+        let mut changes = Vec::new();
+        for (sequence, link) in self.scan::<Link>(table::LINK, &link_key(group, id))? {
+            if matches!(link, Link::ChangedBy)
+                && let Some(record) = self.message_record(group, sequence)?
+            {
+                changes.push((sequence, record));
+            }
+        }
+        changes.sort_unstable_by_key(|(_, record)| record.place());
+        Ok(changes)
     }
 
     /// At most `count` lines before a place (before the end, if there is none), newest first.
@@ -354,12 +336,20 @@ impl Directory {
     }
 }
 
+fn link_key(group: &Group, id: &MessageIdBytes) -> Vec<u8> {
+    table::link(group.record.number, &group.record.seed, id)
+}
+
+fn change_key(group: &Group, line: &MessageIdBytes, sequence: u64) -> Vec<u8> {
+    table::change(group.record.number, &group.record.seed, line, sequence)
+}
+
 /// Whether a body is a line or a change.
 pub(crate) fn part(body: &Body) -> Part {
     let content = match body {
         Body::Content(content) => content,
         Body::Wiped(target) => return Part::Change(*target),
-        Body::Deleted | Body::Notice(_) => return Part::Line,
+        Body::Deleted | Body::Notice(_) | Body::Replaced { .. } => return Part::Line,
     };
     let Ok(content) = MimiContent::decode(content) else {
         return Part::Line;

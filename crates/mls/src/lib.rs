@@ -141,5 +141,5 @@ pub use operation::Operation;
 pub use order::{Order, OrderKind};
 pub use peek::{Peek, PeekContent, peek};
 pub use role::{Member, Role};
-pub use rows::{Changes, Rows};
+pub use rows::{Changes, RowKind, Rows};
 pub use snapshot::{Decrypted, Snapshot};

@@ -17,6 +17,18 @@ pub struct Rows(BTreeMap<Vec<u8>, Vec<u8>>);
 /// Rows that changed: the new value, or `None` for a row that is gone. The values are as secret as [`Rows`].
 pub type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
+/// What a row holds, for a store that keeps rows apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowKind {
+    /// What every member knows alike, such as the ratchet tree: large, and nearly the same from one state to the
+    /// next.
+    Public,
+    /// The keys of messages: the one row that changes with each message, and what it was must not be kept.
+    Ratchet,
+    /// Everything else, secret and small.
+    Secret,
+}
+
 impl Rows {
     /// The rows in this map.
     #[must_use]

@@ -11,7 +11,7 @@ use openmls_traits::storage::{CURRENT_VERSION, StorageProvider, traits};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::rows::{Changes, Rows};
+use crate::rows::{Changes, RowKind, Rows};
 use crate::{GroupId, StateId, StorageFault};
 
 /// Why a row could not be written or read.
@@ -79,6 +79,21 @@ impl Kind {
 
     fn key<K: Serialize>(self, key: &K) -> Result<Vec<u8>, RowError> {
         postcard::to_extend(key, vec![self as u8]).map_err(|_| RowError::Encode)
+    }
+}
+
+impl RowKind {
+    /// What the row under this key of [`Rows`] holds.
+    #[must_use]
+    pub fn of(key: &[u8]) -> Self {
+        let is = |kind: Kind| key.first() == Some(&(kind as u8));
+        if is(Kind::Tree) || is(Kind::Context) {
+            Self::Public
+        } else if is(Kind::MessageSecrets) {
+            Self::Ratchet
+        } else {
+            Self::Secret
+        }
     }
 }
 

@@ -216,24 +216,21 @@ impl Bench {
                 found.iter().zip(&expected).position(|(a, b)| a != b)
             );
             for (id, (place, sequence)) in &model.known {
-                let entry = engine.find_message(group, id).unwrap().unwrap();
-                let is_line = model.lines.contains_key(place);
-                assert_eq!(
-                    (entry.place, entry.sequence, entry.is_line),
-                    (*place, *sequence, is_line)
-                );
+                let (found, record) = engine.find_message(group, id).unwrap().unwrap();
+                assert_eq!((record.place(), found), (*place, *sequence));
+                let is_line = engine.find_line(group, id).unwrap().is_some();
+                assert_eq!(is_line, model.lines.contains_key(place));
             }
             for id in model.known.keys().chain([&NOBODY]) {
-                let expected: Vec<u64> = model
-                    .changes
-                    .get(id)
-                    .into_iter()
-                    .flatten()
-                    .map(|(_, s)| *s)
-                    .collect();
-                assert_eq!(engine.changes(group, id).unwrap(), expected);
+                let expected = model.changes.get(id).into_iter().flatten();
+                let expected: Vec<u64> = expected.map(|(_, sequence)| *sequence).collect();
+                let changes = engine.changes(group, id).unwrap().into_iter();
+                assert_eq!(
+                    changes.map(|(sequence, _)| sequence).collect::<Vec<_>>(),
+                    expected
+                );
             }
-            assert_eq!(engine.find_message(group, &[8; 32]).unwrap(), None);
+            assert!(engine.find_message(group, &[8; 32]).unwrap().is_none());
             assert!(
                 group.timeline.as_ref().unwrap().tail.len() < usize::try_from(TAIL_MAX).unwrap()
             );

@@ -30,6 +30,7 @@ struct Inner {
     slot_bytes_left: Option<usize>,
     is_dead: bool,
     commits: u64,
+    written: u64,
     slot_syncs: u64,
     was_left_in_order: bool,
     open: bool,
@@ -64,6 +65,12 @@ impl MemoryDisk {
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.lock().commits
+    }
+
+    /// How many bytes of keys and rows were written to this disk, as sealed. The slot file does not count.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.lock().written
     }
 
     /// How often a store has waited for this disk to take what it wrote to the slot file.
@@ -262,6 +269,9 @@ impl Kv for MemoryKv {
         }
         inner.was_left_in_order = false;
         for op in ops {
+            let len = op.value.as_ref().map_or(0, Vec::len);
+            let len = u64::try_from(op.key.len().saturating_add(len)).unwrap_or(u64::MAX);
+            inner.written = inner.written.saturating_add(len);
             match op.value {
                 Some(value) => inner.rows.insert(op.key, value),
                 None => inner.rows.remove(&op.key),
