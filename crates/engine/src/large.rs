@@ -110,6 +110,10 @@ impl Large {
         self.disk.written() - before
     }
 
+    pub(crate) const fn now(&self) -> Time {
+        self.now
+    }
+
     fn channel(&self) -> u32 {
         self.engine.groups[&self.id].channel().unwrap()
     }

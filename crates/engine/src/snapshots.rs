@@ -27,6 +27,9 @@ use crate::time::Time;
 const WHOLE_MAX: usize = 2048;
 const DAMAGED: Error = Error::Internal("rows of a state");
 
+/// The key of a row and its value.
+type Row = (Vec<u8>, Vec<u8>);
+
 /// How often each shared piece is named by the states of a group.
 pub(crate) type SharedPieces = BTreeMap<PieceId, u32>;
 
@@ -37,7 +40,7 @@ struct PublicRecord {
 }
 
 /// The secret rows of a state but for the message keys.
-type SecretRecord = Vec<(Vec<u8>, Vec<u8>)>;
+type SecretRecord = Vec<Row>;
 
 /// The row of the message keys: whole, or the numbers of its pieces and what is in them.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -232,7 +235,7 @@ impl Engine {
     }
 
     /// The row of the message keys.
-    fn ratchet(&self, group: u32, snapshot: u32) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error> {
+    fn ratchet(&self, group: u32, snapshot: u32) -> Result<Option<Row>, Error> {
         let Some(mut record) = self.ratchet_record(group, snapshot)? else {
             return Ok(None);
         };
@@ -368,3 +371,6 @@ fn number(group: &Group, state: &StateId) -> Result<u32, Error> {
     kept.map(|kept| kept.snapshot)
         .ok_or(Error::Internal("unknown state"))
 }
+
+#[cfg(test)]
+mod tests;
