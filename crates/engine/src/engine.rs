@@ -48,8 +48,14 @@ pub struct Engine {
     /// Whether the topics that should be attached may have changed.
     pub(crate) topics_stale: bool,
     day_change: Time,
+    /// When keys of what is no longer there are overwritten.
+    forget_at: Option<Time>,
     writes: u64,
 }
+
+/// Longest time from a commit to the overwriting of the keys that it made superfluous, in
+/// milliseconds. Within it, commits share the two syncs that this takes.
+const FORGET_WAIT_MS: u64 = 100;
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -82,6 +88,7 @@ impl Engine {
             idle: [0; 32],
             topics_stale: true,
             day_change: channel::next_change(now),
+            forget_at: None,
             writes: 0,
         };
         engine.idle = engine.random();
@@ -103,7 +110,21 @@ impl Engine {
                 .want(wanted, self.relay.as_ref(), &mut self.effects);
         }
         self.store.commit()?;
+        if self.store.forget_due() && self.forget_at.is_none() {
+            self.forget_at = Some(now.plus_ms(FORGET_WAIT_MS));
+        }
         Ok(std::mem::take(&mut self.effects))
+    }
+
+    /// Overwrites the keys of everything that is no longer there, instead of waiting for
+    /// [`handle_timeout`](Self::handle_timeout). Call it when the profile is locked or closed, after
+    /// [`flush`](Self::flush).
+    ///
+    /// # Errors
+    /// [`Error::Store`]; then the engine must be opened again, which makes up for it.
+    pub fn forget(&mut self) -> Result<(), Error> {
+        self.forget_at = None;
+        Ok(self.store.forget()?)
     }
 
     /// The relay is connected.
@@ -224,6 +245,9 @@ impl Engine {
     /// # Errors
     /// Only for trouble with the store; then the engine must be opened again.
     pub fn handle_timeout(&mut self, now: Time) -> Result<(), Error> {
+        if self.forget_at.is_some_and(|at| at <= now) {
+            self.forget()?;
+        }
         if self.day_change <= now {
             self.day_change = channel::next_change(now);
             self.topics_stale = true;
@@ -242,6 +266,7 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<Time> {
         [
             Some(self.day_change),
+            self.forget_at,
             self.network.next_timeout(),
             self.channels_next_timeout(),
             self.sessions.next_timeout(),
