@@ -68,6 +68,8 @@
 pub mod backup;
 mod entropy;
 mod error;
+#[cfg(feature = "forensics")]
+pub mod forensics;
 mod kv;
 mod ledger;
 mod mask;

@@ -137,6 +137,19 @@ impl MemoryDisk {
         self.lock().rotation
     }
 
+    /// The bytes of the slot file.
+    #[cfg(feature = "forensics")]
+    pub(crate) fn slot_bytes(&self) -> Vec<u8> {
+        self.lock().slots.clone()
+    }
+
+    /// All rows, one after the other.
+    #[cfg(feature = "forensics")]
+    pub(crate) fn row_bytes(&self) -> Vec<u8> {
+        let rows: Vec<Vec<u8>> = self.lock().rows.values().cloned().collect();
+        rows.concat()
+    }
+
     /// The slot file.
     pub(crate) fn slot_file(&self) -> MemoryDevice {
         MemoryDevice(self.clone())
@@ -163,8 +176,9 @@ impl MemoryDisk {
             return Err(Error::InUse);
         }
         inner.open = true;
-        inner.is_dead = false;
-        inner.slot_bytes_left = None;
+        if std::mem::take(&mut inner.is_dead) {
+            inner.slot_bytes_left = None;
+        }
         drop(inner);
         Ok(MemoryKv { disk: self.clone() })
     }

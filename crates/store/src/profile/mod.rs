@@ -101,6 +101,18 @@ impl Profile {
         Ok(latest.method())
     }
 
+    /// Master key and slot file, read without a lock and without changing anything.
+    #[cfg(feature = "forensics")]
+    pub(crate) fn read_keys(
+        dir: &Path,
+        unlock: &Unlock,
+    ) -> Result<(Zeroizing<[u8; 32]>, Vec<u8>), Error> {
+        let root = root(dir);
+        let (header, _, master) = unwrap_any(read_headers(&root)?, unlock)?;
+        let slots = fs::read(root.join(slots_name(&header)))?;
+        Ok((master, slots))
+    }
+
     pub(crate) fn backend_of(dir: &Path) -> Result<Backend, Error> {
         if !Self::exists(dir) {
             return Err(Error::NotFound);

@@ -387,7 +387,7 @@ fn advance(cell: &Cell, generation: u64) -> Result<Cell, Error> {
 }
 
 /// One copy of a cell in the bytes of the file; empty where the file ends before it.
-fn copy_in(bytes: &[u8], slot: u32, copy: CopyOf) -> &[u8] {
+pub(crate) fn copy_in(bytes: &[u8], slot: u32, copy: CopyOf) -> &[u8] {
     let from = usize::try_from(cell::offset(slot, copy)).unwrap_or(usize::MAX);
     let to = from.saturating_add(CELL_LEN);
     bytes.get(from..to).unwrap_or_default()
