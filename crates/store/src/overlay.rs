@@ -37,7 +37,9 @@ pub(crate) enum Former {
 /// A staged write.
 #[derive(Clone)]
 pub(crate) enum Staged {
-    Delete,
+    Delete {
+        former: Former,
+    },
     Put {
         value: Value,
         /// `None` leaves a record in the class it has.
@@ -50,37 +52,35 @@ impl Staged {
     /// The value to be written.
     pub(crate) const fn value(&self) -> Option<&Value> {
         match self {
-            Self::Delete => None,
+            Self::Delete { .. } => None,
             Self::Put { value, .. } => Some(value),
+        }
+    }
+
+    /// What becomes of the committed version.
+    pub(crate) const fn former(&self) -> Former {
+        match self {
+            Self::Delete { former } | Self::Put { former, .. } => *former,
         }
     }
 
     /// This write, coming after `before` in the same step.
     fn after(self, before: &Self) -> Self {
-        let Self::Put {
-            value,
-            class,
-            former,
-        } = self
-        else {
-            return Self::Delete;
-        };
-        match before {
-            // As if the record were new, and the old one deleted.
-            Self::Delete => Self::Put {
-                value,
-                class: class.or(Some(Class::NONE)),
-                former: former.max(Former::Deleted),
-            },
-            Self::Put {
-                class: earlier,
-                former: of_earlier,
-                ..
-            } => Self::Put {
-                value,
-                class: class.or(*earlier),
-                former: former.max(*of_earlier),
-            },
+        let former = self.former().max(before.former());
+        match (self, before) {
+            (Self::Delete { .. }, _) => Self::Delete { former },
+            (Self::Put { value, class, .. }, before) => {
+                let class = match before {
+                    // As if the record were new.
+                    Self::Delete { .. } => class.or(Some(Class::NONE)),
+                    Self::Put { class: earlier, .. } => class.or(*earlier),
+                };
+                Self::Put {
+                    value,
+                    class,
+                    former,
+                }
+            }
         }
     }
 }

@@ -79,7 +79,7 @@ impl Plan {
         let mut losses = BTreeMap::new();
         for ((table, key), write) in staged {
             let before = rows.head((table.number(), &key))?;
-            if before.is_none() && matches!(write, Staged::Delete) {
+            if before.is_none() && matches!(write, Staged::Delete { .. }) {
                 continue;
             }
             let after = plan.decide(rows, (table, &key), before.as_ref(), (write, &mut losses))?;
@@ -123,7 +123,7 @@ impl Plan {
             None => None,
         };
         let (value, class, former) = match write {
-            Staged::Delete => (None, None, Former::Deleted),
+            Staged::Delete { former } => (None, None, former),
             Staged::Put {
                 value,
                 class,

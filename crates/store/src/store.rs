@@ -288,7 +288,10 @@ impl Store {
     /// [`Error::KeyTooLong`], [`Error::Poisoned`].
     pub fn delete(&mut self, table: Table, key: &[u8]) -> Result<(), Error> {
         self.check(key)?;
-        self.overlay.stage((table, key.to_vec()), Staged::Delete);
+        let write = Staged::Delete {
+            former: Former::Deleted,
+        };
+        self.overlay.stage((table, key.to_vec()), write);
         Ok(())
     }
 
