@@ -101,7 +101,7 @@ impl Model {
             let old = before.map(|(_, class)| (*table, key[0], class));
             let class = write
                 .class
-                .or(before.map(|(_, class)| class))
+                .or_else(|| before.map(|(_, class)| class))
                 .unwrap_or_default();
             let new = write.version.map(|_| (*table, key[0], class));
             if let Some(version) = write.version {

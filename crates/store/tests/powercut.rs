@@ -8,10 +8,9 @@ mod common;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use common::{Disk, LOG, OWN, TABLE, files_below, noise, passphrase};
+use common::{Disk, LOG, OWN, TABLE, files_below, noise, passphrase, write_files};
 use sori_store::Store;
 
 const SECTOR_LEN: usize = 512;
@@ -88,14 +87,6 @@ fn torn_around_resize(old: &[u8], new: &[u8], seed: u64) -> Vec<u8> {
     }
 }
 
-fn write_image(image: &Image, from: &Path, to: &Path) {
-    for (path, bytes) in image {
-        let target = to.join(path.strip_prefix(from).unwrap());
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::write(target, bytes).unwrap();
-    }
-}
-
 fn between(old: &Image, new: &Image, seed: u64) -> Image {
     let mut image = new.clone();
     for (path, bytes) in &mut image {
@@ -142,7 +133,7 @@ fn cut_the_power(disk: &Disk) -> [u64; 2] {
             let after = files_below(&disk.path());
             for cut in 0..cuts {
                 let place = tempfile::tempdir().unwrap();
-                write_image(
+                write_files(
                     &between(&before, &after, n * 1000 + cut),
                     &disk.path(),
                     place.path(),

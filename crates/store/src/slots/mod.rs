@@ -158,7 +158,8 @@ impl Slots {
             if owners.contains_key(&slot) {
                 continue;
             }
-            if left == Left::Anyhow || self.lost.remove(&slot) {
+            let was_lost = self.lost.remove(&slot);
+            if left == Left::Anyhow || was_lost {
                 self.pool.mark_rekey(slot);
             } else {
                 self.pool.add_free(slot);

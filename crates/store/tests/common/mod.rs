@@ -51,6 +51,19 @@ impl Disk {
         Self::Folder(dir)
     }
 
+    /// A folder on the usual engine, made from another seed.
+    pub fn folder_with_seed(seed: u8) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options::weak_for_tests();
+        drop(Store::create_with(&profile(&dir), &passphrase(), options, [seed; 32]).unwrap());
+        Self::Folder(dir)
+    }
+
+    /// A folder with no profile in it yet.
+    pub fn empty() -> Self {
+        Self::Folder(tempfile::tempdir().unwrap())
+    }
+
     pub fn open(&self) -> Store {
         self.try_open().unwrap()
     }
@@ -91,6 +104,22 @@ pub fn files_below(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
         }
     }
     found
+}
+
+/// Writes files that lay below `from` to their places below `to`.
+pub fn write_files(files: &std::collections::BTreeMap<PathBuf, Vec<u8>>, from: &Path, to: &Path) {
+    for (path, bytes) in files {
+        let target = to.join(path.strip_prefix(from).unwrap());
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        std::fs::write(target, bytes).unwrap();
+    }
+}
+
+/// The folder as it is now: if it is open, as a crash would leave it.
+pub fn copy_of(disk: &Disk) -> Disk {
+    let copy = Disk::empty();
+    write_files(&files_below(&disk.path()), &disk.path(), &copy.path());
+    copy
 }
 
 /// Bytes that look random and depend on `seed` only.
