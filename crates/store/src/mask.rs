@@ -27,11 +27,17 @@ impl Mask {
 
     /// Masks the next byte and moves on.
     pub(crate) fn mask(&mut self, plain: u8) -> u8 {
+        let masked = self.masked(plain);
+        self.descend(plain);
+        masked
+    }
+
+    /// Masks the next byte where no other follows.
+    pub(crate) fn masked(&self, plain: u8) -> u8 {
         let (mut left, mut right) = (plain >> 4, plain & 15);
         for round in &self.rounds {
             (left, right) = (right, left ^ nibble(round, right));
         }
-        self.descend(plain);
         (left << 4) | right
     }
 

@@ -51,17 +51,48 @@ pub(crate) struct Rows<'a> {
 impl<'a> Rows<'a> {
     /// The committed value at this address.
     pub(crate) fn get(self, at: At<'_>) -> Result<Option<Value>, Error> {
-        let stem = self.stem(at);
-        let Some(first) = self.kv.get(&with_index(&stem, 0))? else {
+        self.get_with(&mut self.opener(), &self.stem(at), at)
+    }
+
+    /// The committed value at an address whose stem is known.
+    fn get_with(
+        self,
+        opener: &mut Opener<'_>,
+        stem: &[u8],
+        at: At<'_>,
+    ) -> Result<Option<Value>, Error> {
+        let Some(first) = self.kv.get(&with_index(stem, 0))? else {
             return Ok(None);
         };
-        let mut opener = self.opener();
-        let mut assembly = Assembly::start(&mut opener, at, &first)?;
+        let mut assembly = Assembly::start(opener, at, &first)?;
         while let Some(index) = assembly.next_index() {
-            let row = self.kv.get(&with_index(&stem, index))?.ok_or(CORRUPT)?;
-            assembly.add(&mut opener, at, &row)?;
+            let row = self.kv.get(&with_index(stem, index))?.ok_or(CORRUPT)?;
+            assembly.add(opener, at, &row)?;
         }
         Ok(Some(assembly.value))
+    }
+
+    /// The committed values at `prefix` and one of these last bytes, by that byte.
+    pub(crate) fn get_each(
+        self,
+        (table, prefix): At<'_>,
+        lasts: &[u8],
+    ) -> Result<BTreeMap<u8, Value>, Error> {
+        let mut mask = self.keys.mask();
+        let mut stem = stem_with(&mut mask, table, prefix);
+        let mut key = prefix.to_vec();
+        let mut opener = self.opener();
+        let mut values = BTreeMap::new();
+        for last in lasts {
+            stem.push(mask.masked(*last));
+            key.push(*last);
+            if let Some(value) = self.get_with(&mut opener, &stem, (table, &key))? {
+                values.insert(*last, value);
+            }
+            stem.pop();
+            key.pop();
+        }
+        Ok(values)
     }
 
     /// How the committed value at this address is sealed, not verified.

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use crate::entropy::Entropy;
 use crate::error::Error;
 use crate::mask::Mask;
+use crate::search::FilterKey;
 use crate::slots::chain;
 use crate::slots::locked::Locked;
 
@@ -198,10 +199,12 @@ pub(crate) struct Keys {
 const MASK: usize = 0;
 const LEDGER: usize = 1;
 const WITNESS: usize = 2;
-const LABELS: [&[u8]; 3] = [
+const FILTERS: usize = 3;
+const LABELS: [&[u8]; 4] = [
     b"sori store mask key 2",
     b"sori store ledger key 2",
     b"sori store witness key 2",
+    b"sori store filter key 2",
 ];
 
 impl Keys {
@@ -245,6 +248,11 @@ impl Keys {
         Zeroizing::new(*self.secret(WITNESS))
     }
 
+    /// The key of the search filters.
+    pub(crate) fn filters(&self) -> FilterKey {
+        FilterKey::of(self.secret(FILTERS))
+    }
+
     /// A name for the profile that says nothing about it.
     pub(crate) const fn profile_id(&self) -> [u8; 16] {
         self.profile_id
@@ -256,7 +264,8 @@ impl Keys {
     }
 
     fn secret(&self, index: usize) -> &[u8; 32] {
-        const { assert!(MASK < LABELS.len() && LEDGER < LABELS.len() && WITNESS < LABELS.len()) };
+        const { assert!(MASK < LABELS.len() && LEDGER < LABELS.len()) };
+        const { assert!(WITNESS < LABELS.len() && FILTERS < LABELS.len()) };
         self.secrets.part(index).unwrap_or(&[0; 32])
     }
 }

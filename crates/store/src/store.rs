@@ -17,6 +17,7 @@ use crate::overlay::{Former, Overlay, Savepoint, Staged, Value};
 use crate::profile::{Opened, Profile, Suspicion};
 use crate::rows::Rows;
 use crate::seal::Keys;
+use crate::search::FilterKey;
 use crate::slots::{Left, Slots};
 use crate::step::{Plan, Sealed};
 use crate::table::{Class, KEY_LEN_MAX, Table, VALUE_LEN_MAX};
@@ -386,6 +387,31 @@ impl Store {
         self.rows().get((table.number(), key))
     }
 
+    /// The records whose keys are `prefix` and one of the bytes `lasts`, by that byte, staged writes included.
+    /// Faster than asking for each, because most of masking a key is done once.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn get_each(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        lasts: &[u8],
+    ) -> Result<BTreeMap<u8, Value>, Error> {
+        let key = |last: u8| [prefix, &[last]].concat();
+        self.check(&key(0))?;
+        let (mut staged, mut committed) = (Vec::new(), Vec::new());
+        for last in lasts {
+            match self.overlay.get(&(table, key(*last))) {
+                Some(value) => staged.extend(value.map(|value| (*last, value.clone()))),
+                None => committed.push(*last),
+            }
+        }
+        let mut found = self.rows().get_each((table.number(), prefix), &committed)?;
+        found.extend(staged);
+        Ok(found)
+    }
+
     /// All records of `table` whose key starts with `prefix`, ascending by key, staged writes
     /// included. Everything found is held in memory at once: choose prefixes accordingly.
     ///
@@ -442,6 +468,12 @@ impl Store {
             Backing::Doubtful | Backing::Memory(_) => true,
         };
         wrapping && self.keys.is_locked() && self.slots.are_locked()
+    }
+
+    /// The key of this profile's search filters. It never changes.
+    #[must_use]
+    pub fn filter_key(&self) -> FilterKey {
+        self.keys.filters()
     }
 
     /// This moment of staging, to go back to with [`Store::rollback_to`].

@@ -84,6 +84,37 @@ fn range_is_ascending_within_table_and_prefix_and_sees_staged_writes() {
 }
 
 #[test]
+fn get_each_answers_what_get_does_committed_and_staged() {
+    for disk in Disk::each() {
+        let mut store = disk.open();
+        let long = noise(1, 9000);
+        for (key, value) in [
+            (b"p\x01", b"a"),
+            (b"p\x02", b"b"),
+            (b"p\xff", b"c"),
+            (b"q\x01", b"d"),
+        ] {
+            store.put(TABLE, key, value).unwrap();
+        }
+        store.put(TABLE, b"p\x03", &long).unwrap();
+        store.put(TABLE, b"p", b"e").unwrap();
+        store.put(TABLE, b"p\x01\x01", b"f").unwrap();
+        store.commit().unwrap();
+        store.put(TABLE, b"p\x02", b"B").unwrap();
+        store.put(TABLE, b"p\x04", b"g").unwrap();
+        store.delete(TABLE, b"p\xff").unwrap();
+        let found = store.get_each(TABLE, b"p", &[255, 4, 3, 2, 1, 0]).unwrap();
+        let found: Vec<_> = found
+            .into_iter()
+            .map(|(last, value)| (last, value.to_vec()))
+            .collect();
+        let expected = [(1, &b"a"[..]), (2, b"B"), (3, &long), (4, b"g")];
+        assert_eq!(found, expected.map(|(last, value)| (last, value.to_vec())));
+        assert!(store.get_each(TABLE, b"p", &[]).unwrap().is_empty());
+    }
+}
+
+#[test]
 fn values_around_every_row_boundary_come_back_whole_and_shrink_cleanly() {
     // 3947 bytes of plaintext fit a row, 4 of them hold the length in the first.
     let boundary = [0, 1, 3942, 3943, 3944, 7889, 7890, 7891, 100_000];
@@ -140,6 +171,10 @@ fn longest_key_is_accepted_and_one_byte_more_is_refused_everywhere() {
         ));
         assert!(matches!(
             store.range(TABLE, &too_long),
+            Err(Error::KeyTooLong)
+        ));
+        assert!(matches!(
+            store.get_each(TABLE, &fits, &[1]),
             Err(Error::KeyTooLong)
         ));
     }

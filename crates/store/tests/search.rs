@@ -12,7 +12,7 @@ use std::ops::Range;
 use corpus::{Corpus, Numbers};
 use proptest::prelude::*;
 use sori_store::search::{
-    Columns, Filter, FilterBuilder, FilterKey, QUERY_LEN_MAX, Query, QueryError,
+    Columns, Filter, FilterBuilder, FilterKey, Probe, QUERY_LEN_MAX, Query, QueryError, SLICES,
 };
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
@@ -21,13 +21,29 @@ fn key() -> FilterKey {
     FilterKey::new(*b"one profile's 16")
 }
 
-fn filter_of<'a>(texts: impl IntoIterator<Item = (u8, &'a str)>) -> Filter {
+/// All filters of a bucket.
+struct Filters([Filter; SLICES as usize]);
+
+impl Filters {
+    fn candidates(&self, probe: &Probe) -> Columns {
+        let slices = probe.slices();
+        slices
+            .map(|slice| self.0[usize::from(slice)].candidates(slice, probe))
+            .fold(Columns::ALL, Columns::and)
+    }
+
+    fn len(&self) -> usize {
+        self.0.iter().map(|filter| filter.as_bytes().len()).sum()
+    }
+}
+
+fn filter_of<'a>(texts: impl IntoIterator<Item = (u8, &'a str)>) -> Filters {
     let key = key();
     let mut builder = FilterBuilder::new(&key);
     for (index, text) in texts {
         builder.add(index, text);
     }
-    builder.finish()
+    Filters(builder.finish())
 }
 
 /// The texts that `query` finds in `text`; `None` if it does not.
@@ -126,7 +142,7 @@ fn debug_output_shows_neither_query_nor_key_nor_filter() {
     let query = Query::parse("canary").unwrap();
     let shown = format!("{query:?} {:?} {:?}", query.probe(&key()), key());
     assert_eq!(shown, "Query(1 terms) Probe(14 grams) FilterKey");
-    assert!(format!("{:?}", filter_of([(0, "canary")])).starts_with("Filter("));
+    assert!(format!("{:?}", filter_of([(0, "canary")]).0[0]).starts_with("Filter("));
 }
 
 #[test]
@@ -166,7 +182,12 @@ fn flood_of_long_texts_keeps_the_filter_bounded_and_still_lets_everything_throug
         .map(|_| char::from_u32(0xAC00 + numbers.below(11_172) as u32).unwrap())
         .collect();
     let filter = filter_of([(0, long.as_str()), (1, "apple"), (17, "pear")]);
-    assert!(filter.as_bytes().len() <= Filter::LEN_MAX);
+    assert!(
+        filter
+            .0
+            .iter()
+            .all(|filter| filter.as_bytes().len() <= Filter::LEN_MAX)
+    );
     let probe = Query::parse("apple").unwrap().probe(&key());
     assert!(filter.candidates(&probe).contains(1));
     let candidates = filter.candidates(&Query::parse("pear").unwrap().probe(&key()));
@@ -175,17 +196,22 @@ fn flood_of_long_texts_keeps_the_filter_bounded_and_still_lets_everything_throug
 
 #[test]
 fn stored_filter_comes_back_and_others_are_refused() {
-    let filter = filter_of([(7, "소리")]);
-    let again = Filter::from_bytes(Zeroizing::new(filter.as_bytes().to_vec())).unwrap();
     let probe = Query::parse("소리").unwrap().probe(&key());
-    assert_eq!(again.candidates(&probe), filter.candidates(&probe));
+    let slice = probe.slices().next().unwrap();
+    let filter = &filter_of([(7, "소리")]).0[usize::from(slice)];
+    let again = Filter::from_bytes(Zeroizing::new(filter.as_bytes().to_vec())).unwrap();
+    assert_eq!(
+        again.candidates(slice, &probe),
+        filter.candidates(slice, &probe)
+    );
     let version = filter.as_bytes()[0];
+    assert!(Filter::from_bytes(Zeroizing::new(vec![version; 11])).is_some());
     for refused in [
         vec![],
-        vec![version],
-        vec![version + 1, 0, 0],
-        vec![version, 0],
-        vec![version, 0, 0, 0],
+        vec![version; 9],
+        vec![version + 1; 11],
+        vec![version; 10],
+        vec![version; 12],
         vec![version; Filter::LEN_MAX + 2],
     ] {
         assert!(Filter::from_bytes(Zeroizing::new(refused)).is_none());
@@ -259,7 +285,9 @@ proptest! {
         }
         let Some(filter) = Filter::from_bytes(Zeroizing::new(bytes)) else { return Ok(()) };
         let Ok(query) = Query::parse(&query) else { return Ok(()) };
-        let columns = filter.candidates(&query.probe(&key()));
+        let probe = query.probe(&key());
+        let slices = (0..=255).map(|slice| filter.candidates(slice, &probe));
+        let columns = slices.fold(Columns::ALL, Columns::and);
         prop_assert_eq!(columns.is_empty(), columns.newest_first().next().is_none());
     }
 }
@@ -325,12 +353,12 @@ fn how_much_the_filters_let_through() {
     let texts: Vec<String> = (0..BUCKETS * 256).map(|_| corpus.message()).collect();
     let bytes: usize = texts.iter().map(String::len).sum();
     let start = std::time::Instant::now();
-    let filters: Vec<Filter> = texts
+    let filters: Vec<Filters> = texts
         .chunks(256)
         .map(|texts| filter_of((0..=255).zip(texts.iter().map(String::as_str))))
         .collect();
     let built = start.elapsed() / texts.len() as u32;
-    let len: usize = filters.iter().map(|filter| filter.as_bytes().len()).sum();
+    let len: usize = filters.iter().map(Filters::len).sum();
     println!(
         "{} messages of {} bytes; filters of {} bytes a bucket, {} MB a million messages, {built:?} a message",
         texts.len(),

@@ -50,11 +50,11 @@ impl Query {
     /// What to ask the filters of the profile with this key.
     #[must_use]
     pub fn probe(&self, key: &FilterKey) -> Probe {
-        let mut hashes = Vec::new();
+        let mut grams = Vec::new();
         for term in &self.terms {
-            term.each_gram(|gram| hashes.push(key.hash(gram)));
+            term.each_gram(|gram| grams.push(gram));
         }
-        Probe::new(hashes)
+        Probe::new(grams, key)
     }
 
     /// Where `text` has the terms: byte ranges on character boundaries, ascending, apart from each other.
