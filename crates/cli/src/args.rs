@@ -78,6 +78,9 @@ pub(crate) enum Command {
     /// Print what was said in a group, oldest first
     #[command(after_help = HISTORY_EXAMPLES)]
     History(HistoryArgs),
+    /// Find messages by their text, newest first
+    #[command(after_help = SEARCH_EXAMPLES)]
+    Search(SearchArgs),
     /// Speak JSON-RPC 2.0 on standard input and output, for bots and tests
     #[command(after_help = RPC_EXAMPLES)]
     Rpc,
@@ -232,6 +235,19 @@ pub(crate) struct HistoryArgs {
     pub(crate) sync: u64,
 }
 
+/// For `sori search`.
+#[derive(Debug, Args)]
+pub(crate) struct SearchArgs {
+    /// What to look for: words that all have to be there
+    pub(crate) text: String,
+    /// Only in this group (name or id)
+    #[arg(long = "in", value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    /// How many messages at most
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) limit: u32,
+}
+
 const ABOUT: &str = "\
 Sori: end-to-end encrypted group chat whose relay keeps nothing.
 
@@ -328,6 +344,17 @@ Examples:
   sori history Friends
   sori history Friends --limit 10 --json
   sori history Friends --sync 5s     listen first, then print";
+
+const SEARCH_EXAMPLES: &str = "\
+Examples:
+  sori search lunch                       in all conversations
+  sori search 'lunch friday' --in Friends
+  sori search '\"see you at\"'            these words together
+  sori search 회의                        also as part of a word: 회의실, 회의는
+  sori search ㅎㅇㅅ                      by initial consonants
+
+Upper and lower case are the same. A message is found by its text as it is now; what was taken back \
+is not found, and leaves nothing behind in the index.";
 
 const RPC_EXAMPLES: &str = "\
 Example:

@@ -186,6 +186,7 @@ words! {
         "(표시하지 못한 메시지가 있습니다. `sori history`로 모두 볼 수 있습니다)";
     chat_deleted: "(deleted)", "(삭제됨)";
     chat_edited: "(edited)", "(수정됨)";
+    search_none: "Nothing found.", "찾은 메시지가 없습니다.";
     chat_unsupported: "(something this version cannot show)", "(이 버전에서 표시할 수 없는 내용)";
     stopped: "Sori has stopped working on this profile; start it again", "이 프로필에서 소리가 멈췄습니다. 다시 시작하세요";
     input_ended: "the input ended before an answer came", "답하기 전에 입력이 끝났습니다";

@@ -85,6 +85,8 @@ fn wrong_use_ends_with_2_and_changes_nothing() {
         &["invite", "--uses", "0"],
         &["invite", "--no-wait", "--approve-all"],
         &["history", "Friends", "--limit", "0"],
+        &["search"],
+        &["search", "word", "--limit", "0"],
         &["verify"],
         &["groups", "surplus"],
     ] {
@@ -105,7 +107,7 @@ fn help_teaches_at_every_command() {
     let (_folder, dir) = folder();
     let commands = [
         "init", "relay", "invite", "join", "joins", "contacts", "verify", "groups", "group",
-        "send", "chat", "history", "rpc",
+        "send", "chat", "history", "search", "rpc",
     ];
     let all = run(&dir, &["--help"]);
     for command in commands {
@@ -153,6 +155,40 @@ fn a_profile_is_made_once_and_keeps_its_groups() {
     let info: Value =
         serde_json::from_str(succeeds(&run(&dir, &["--json", "group", "info", "친구들"]))).unwrap();
     assert_eq!(info["members"][0]["role"], "owner");
+}
+
+#[test]
+fn what_was_said_is_found_by_parts_of_words_and_initials() {
+    let (_folder, dir) = profile();
+    succeeds(&run(&dir, &["group", "create", "친구들"]));
+    succeeds(&run(&dir, &["group", "create", "Work"]));
+    for (group, text) in [
+        ("친구들", "회의는 끝났어"),
+        ("Work", "The 회의실 is free"),
+        ("Work", "Lunch?"),
+    ] {
+        succeeds(&run(&dir, &["send", group, text, "--wait", "0s"]));
+    }
+    let all = run(&dir, &["search", "회의"]);
+    let lines: Vec<&str> = succeeds(&all).lines().collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].starts_with("Work ") && lines[0].contains("회의실"));
+    assert!(lines[1].starts_with("친구들 ") && lines[1].contains("끝났어"));
+    let one = run(&dir, &["search", "ㅎㅇㅅ", "--in", "Work", "--json"]);
+    let hit: Value = serde_json::from_str(succeeds(&one)).unwrap();
+    assert_eq!(
+        hit["parts"][1],
+        serde_json::json!({ "text": "회의실", "found": true })
+    );
+    assert_eq!(
+        succeeds(&run(&dir, &["search", "회의", "--limit", "1"]))
+            .lines()
+            .count(),
+        1
+    );
+    assert!(succeeds(&run(&dir, &["search", "dinner"])).contains("Nothing found"));
+    fails(&run(&dir, &["search", "\"\""]), 1, "search text");
+    fails(&run(&dir, &["search", "x", "--in", "Nobody"]), 1, "Nobody");
 }
 
 #[test]

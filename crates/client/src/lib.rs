@@ -73,8 +73,9 @@ pub use profile::{ProfileState, StoreError, UnlockChoice, UnlockMethod};
 pub use qr::{QrMatrix, TooLongForQr};
 pub use relay::Trouble;
 pub use sori_engine::view::{
-    AccountView, ConnectionView, ContactView, Direction, Event, GroupInfo, GroupView, JoinState,
-    JoinView, MemberView, MessageKind, MessageView, NoticeView, ReactionView, SyncView,
+    AccountView, ConnectionView, ContactView, Direction, Event, GroupInfo, GroupView, HitView,
+    JoinState, JoinView, MemberView, MessageKind, MessageView, NoticeView, PartView, ReactionView,
+    SearchView, SyncView,
 };
 pub use sori_engine::{Error as EngineError, InviteOptions, Notices};
 pub use sori_wire::RelayUrl;

@@ -5,7 +5,8 @@
 )]
 
 use sori_engine::view::{
-    AccountView, ConnectionView, ContactView, GroupInfo, GroupView, JoinView, MessageView, SyncView,
+    AccountView, ConnectionView, ContactView, GroupInfo, GroupView, JoinView, MessageView,
+    SearchView, SyncView,
 };
 use sori_engine::{InviteOptions, Notices};
 
@@ -234,6 +235,27 @@ impl Client {
             engine.message_list(&group, before.as_deref(), limit, notices, now)
         })
         .await
+    }
+
+    /// Messages with a text, newest first, in one group or in all: words that all have to be there, parts of
+    /// words, initial consonants, words in quotation marks. At most `limit` (and at most 200); an answer may
+    /// hold fewer, even none, and then tells the name under which the search goes on.
+    pub async fn message_search(
+        &self,
+        text: &str,
+        group: Option<&str>,
+        limit: u32,
+    ) -> Result<SearchView, Error> {
+        let (text, group) = (text.to_owned(), group.map(str::to_owned));
+        self.call(move |engine, now| engine.message_search(&text, group.as_deref(), limit, now))
+            .await
+    }
+
+    /// Goes on with a search by the name that its last answer told.
+    pub async fn message_search_more(&self, search: &str, limit: u32) -> Result<SearchView, Error> {
+        let search = search.to_owned();
+        self.call(move |engine, now| engine.message_search_more(&search, limit, now))
+            .await
     }
 
     /// Marks everything in a group as read.

@@ -21,6 +21,7 @@ use crate::invites::Invite;
 use crate::joins::Join;
 use crate::network::{Carried, Network, Purpose, Wanted};
 use crate::record::{self, ContactRecord, KeyPackageRecord};
+use crate::search::Searches;
 use crate::table;
 use crate::time::Time;
 use crate::view::Event;
@@ -42,6 +43,7 @@ pub struct Engine {
     pub(crate) admissions: Vec<(Admission, AccountId)>,
     pub(crate) network: Network,
     pub(crate) sessions: Sessions,
+    pub(crate) searches: Searches,
     pub(crate) effects: Vec<Effect>,
     /// Seed of a topic at which nobody meets, anew with each start.
     idle: [u8; 32],
@@ -84,6 +86,7 @@ impl Engine {
             admissions: Vec::new(),
             network: Network::default(),
             sessions: Sessions::default(),
+            searches: Searches::default(),
             effects: Vec::new(),
             idle: [0; 32],
             topics_stale: true,
@@ -385,6 +388,17 @@ impl Engine {
         self.writes = self.writes.wrapping_add(1);
         let bytes = record::encode(record)?;
         Ok(self.store.put_forgetting(table, key, &bytes)?)
+    }
+
+    /// As [`put_bytes`](Self::put_bytes); earlier versions go for good.
+    pub(crate) fn put_bytes_forgetting(
+        &mut self,
+        table: Table,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), Error> {
+        self.writes = self.writes.wrapping_add(1);
+        Ok(self.store.put_forgetting(table, key, value)?)
     }
 
     pub(crate) fn delete(&mut self, table: Table, key: &[u8]) -> Result<(), Error> {

@@ -7,6 +7,7 @@ use sori_mls::StateId;
 use crate::engine::Engine;
 use crate::envelope::{AppBody, AppMessage};
 use crate::error::Error;
+use crate::filters::searched_text;
 use crate::group::{Group, clock_of, within};
 use crate::messages::uris;
 use crate::receipts::add_holder;
@@ -129,13 +130,13 @@ impl Engine {
                     let group = group.record.id.to_string();
                     self.event(Event::MessageNew { group, message });
                 }
-                Ok(())
             }
             Part::Change(target) => {
                 self.forget_what_changed(group, target)?;
-                self.message_changed(group, &target)
+                self.message_changed(group, &target)?;
             }
         }
+        self.note_arrival(group, sequence)
     }
 
     pub(crate) fn message_changed(
@@ -182,15 +183,18 @@ impl Engine {
             }),
             _ => None,
         };
+        let mut wiped = Vec::new();
         if let Some(body) = body {
             line.body = body;
             self.wipe_message(group, sequence, &line)?;
+            wiped.push(sequence);
         }
         for (sequence, mut edit) in edits {
             edit.body = Body::Wiped(id);
             self.wipe_message(group, sequence, &edit)?;
+            wiped.push(sequence);
         }
-        Ok(())
+        self.note_removal(group, &wiped)
     }
 
     /// Stages a message whose content is gone; nobody can read any more what it was.
@@ -230,6 +234,9 @@ impl Engine {
         if let Some(record) = self.message_record(group, sequence)? {
             self.unindex_message(group, &record, sequence)?;
             self.delete(table::MESSAGE, &table::of(group.record.number, sequence))?;
+            if searched_text(&record.body).is_some() {
+                self.note_removal(group, &[sequence])?;
+            }
         }
         Ok(())
     }

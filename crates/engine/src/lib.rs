@@ -48,6 +48,7 @@ mod effect;
 mod engine;
 mod envelope;
 mod error;
+mod filters;
 mod group;
 mod groups;
 mod handshake;
@@ -65,6 +66,7 @@ mod receipts;
 
 mod record;
 mod seal;
+mod search;
 mod session;
 mod show;
 mod snapshots;

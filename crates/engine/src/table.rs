@@ -23,6 +23,8 @@ const SEQUENCE_PAGE: usize = 11;
 const CHUNK_PAGE: usize = 13;
 /// One page for each snapshot.
 const SNAPSHOT_PAGE: usize = 8;
+/// The filters of one page of arrivals: keys made by [`filter`] without their last byte.
+const FILTER_PAGE: usize = 12;
 /// One page for all that belongs to a group.
 const GROUP_PAGE: usize = 4;
 
@@ -74,6 +76,9 @@ pub(crate) const RATCHET: Table = Table::own(18);
 /// Group, hash of the content → a piece that snapshots share. Own: a piece of an old tree tells
 /// who was in the group.
 pub(crate) const PIECE: Table = Table::own(19);
+
+/// Group, page of arrivals, slice → search filter.
+pub(crate) const FILTER: Table = Table::paged(20, FILTER_PAGE);
 
 /// What divides records of the log: those of one day end together.
 pub(crate) const fn day(day: Day) -> Class {
@@ -154,6 +159,13 @@ pub(crate) fn change(
 ) -> Vec<u8> {
     let mut key = link(group, seed, line);
     key.extend(sequence.to_be_bytes());
+    key
+}
+
+/// Key of one search filter.
+pub(crate) fn filter(group: u32, page: u64, slice: u8) -> Vec<u8> {
+    let mut key = of(group, page).to_vec();
+    key.push(slice);
     key
 }
 

@@ -202,6 +202,38 @@ pub struct MessageView {
     pub notice: Option<NoticeView>,
 }
 
+/// Some results of a search.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SearchView {
+    /// Messages found, newest first. Perhaps none, though `more` may bring some.
+    pub hits: Vec<HitView>,
+    /// The name under which the search goes on; `None` if everything was looked at.
+    pub more: Option<String>,
+    /// What was sent later than this, in milliseconds since the Unix epoch, was looked at; `None`
+    /// if everything was.
+    pub searched_to: Option<u64>,
+}
+
+/// A message that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HitView {
+    /// Group id.
+    pub group: String,
+    /// The message.
+    pub message: MessageView,
+    /// Its text in pieces, so that what was found can be marked.
+    pub parts: Vec<PartView>,
+}
+
+/// A piece of a text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PartView {
+    /// The piece.
+    pub text: String,
+    /// Whether this is what was looked for.
+    pub found: bool,
+}
+
 /// The connection to the profile's relay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConnectionView {

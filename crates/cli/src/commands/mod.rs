@@ -9,6 +9,7 @@ mod join;
 mod joins;
 mod lists;
 mod relay;
+mod search;
 mod send;
 mod verify;
 
@@ -48,6 +49,7 @@ async fn run_with(screen: Screen, client: &Client, command: Command) -> Result<(
         Command::Send(args) => send::run(screen, client, args).await,
         Command::Chat { group } => chat::run(screen, client, &group).await,
         Command::History(args) => history::run(screen, client, args).await,
+        Command::Search(args) => search::run(screen, client, args).await,
         // Handled before, because they may have to make the profile.
         Command::Init(_) | Command::Rpc => Ok(()),
     }

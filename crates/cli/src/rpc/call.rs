@@ -89,6 +89,14 @@ pub(super) enum Call {
         limit: Option<u32>,
         notices: Option<bool>,
     },
+    #[serde(rename = "message.search")]
+    MessageSearch {
+        text: String,
+        group: Option<String>,
+        limit: Option<u32>,
+    },
+    #[serde(rename = "message.search_more")]
+    MessageSearchMore { search: String, limit: Option<u32> },
     #[serde(rename = "sync.status")]
     SyncStatus { group: String },
     #[serde(rename = "shutdown")]
@@ -187,6 +195,18 @@ impl Call {
                     json!({ "messages": client.message_list_with(notices, &group, before, limit).await? }),
                 )
             }
+            Self::MessageSearch { text, group, limit } => {
+                let limit = limit.unwrap_or(LIMIT_DEFAULT);
+                object(
+                    client
+                        .message_search(&text, group.as_deref(), limit)
+                        .await?,
+                )
+            }
+            Self::MessageSearchMore { search, limit } => {
+                let limit = limit.unwrap_or(LIMIT_DEFAULT);
+                object(client.message_search_more(&search, limit).await?)
+            }
             Self::SyncStatus { group } => object(client.sync_status(&group).await?),
             // Ends the service, so the service does it.
             Self::Shutdown {} => done(()),
@@ -206,7 +226,7 @@ fn object(view: impl Serialize) -> Result<Value, Error> {
 const LIMIT_DEFAULT: u32 = 50;
 
 /// Every method there is, in the order of docs/rpc.md.
-pub(super) const METHODS: [&str; 29] = [
+pub(super) const METHODS: [&str; 31] = [
     "account.create",
     "account.info",
     "relay.set",
@@ -234,6 +254,8 @@ pub(super) const METHODS: [&str; 29] = [
     "message.edit",
     "message.delete",
     "message.list",
+    "message.search",
+    "message.search_more",
     "sync.status",
     "shutdown",
 ];
