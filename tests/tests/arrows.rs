@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sori-audit", ANY),
     ("sori-client", &["sori-engine", "sori-wire"]),
     ("sori-content", &[]),
+    ("sori-crash", &["sori-store"]),
     ("sori-desktop", &["sori-client"]),
     (
         "sori-engine",

@@ -1,11 +1,11 @@
-//! The one door to this repository: `cargo xtask run`, `cargo xtask test`, `cargo xtask check`.
+//! The one door to this repository: `cargo xtask run`, `cargo xtask test`, `cargo xtask check`, `cargo xtask crash`.
 //!
 //! It looks for what the machine lacks, names it, installs it where it may, builds, and starts the real programs. It
 //! knows no Sori crate: it meets the relay and the messenger as any other user does, through their command lines.
 //!
 //! - [`machine`] asks what is there and installs what is not; [`shell`] runs commands, [`step`] says what is going on;
 //! - [`program`] holds a started process and ends it with all its children; [`relay`] is one of those;
-//! - [`run`], [`demo`], [`check`], [`deb`] and [`mod@test`] are the commands.
+//! - [`run`], [`demo`], [`check`], [`crash`], [`deb`] and [`mod@test`] are the commands.
 
 #![expect(
     clippy::print_stdout,
@@ -14,6 +14,7 @@
 )]
 
 mod check;
+mod crash;
 mod deb;
 mod demo;
 mod error;
@@ -54,6 +55,8 @@ enum Task {
     Test,
     /// Formatting, lints (warnings denied), documentation, front end.
     Check,
+    /// Crash the store in every way we know, and print a table of what came of it.
+    Crash(crash::Crash),
     /// Build the Debian package of the relay (needs cargo-deb).
     Deb,
 }
@@ -107,6 +110,7 @@ async fn work(task: Task) -> Result<(), Error> {
     let workspace = Workspace::find()?;
     match task {
         Task::Check => check::check(&workspace).await,
+        Task::Crash(crash) => crash::crash(&workspace, &crash).await,
         Task::Deb => deb::deb(&workspace).await,
         Task::Run(run) if run.demo => demo::demo(&workspace).await,
         Task::Run(run) if run.terminal => run::on_terminal(&workspace, run.people).await,

@@ -1,0 +1,49 @@
+//! Crash tests of the store, and the processes that are crashed. Usually started as `cargo xtask crash`.
+#![expect(
+    clippy::print_stderr,
+    reason = "this program reports to the person at the terminal"
+)]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use sori_crash::campaign::{self, Order};
+use sori_crash::look::{self, Glance};
+use sori_crash::worker::{self, Task};
+
+#[derive(Debug, Parser)]
+#[command(name = "sori-crash", version)]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Run the trials and print a table.
+    Campaign(Order),
+    /// Look again at a folder that a failed campaign has kept.
+    Look(Glance),
+    /// Work with a store and say what is acknowledged; meant to be crashed.
+    Worker(Task),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match &arguments.what {
+        What::Campaign(order) => match campaign::run(order, &mut std::io::stdout()) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(error) => Err(error),
+        },
+        What::Look(glance) => look::look(glance),
+        What::Worker(task) => worker::work(task),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
