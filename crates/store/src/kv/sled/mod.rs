@@ -56,10 +56,33 @@ pub(crate) enum Recovery {
 
 /// An open sled database.
 pub(crate) struct SledKv {
-    db: sled::Db,
+    db: Fenced,
     log: File,
     dir: PathBuf,
     writer: Mutex<Writer>,
+}
+
+/// sled's handle. Closing it syncs the log, and sled panics if the device refuses: that is fenced, too. All that
+/// was acknowledged was synced before.
+struct Fenced(Option<sled::Db>);
+
+impl Fenced {
+    /// Runs a call into sled, turning panics and sled's errors into ours.
+    fn call<T>(&self, call: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T, Error> {
+        match &self.0 {
+            Some(db) => fenced(|| call(db)),
+            None => Err(Error::Poisoned),
+        }
+    }
+}
+
+impl Drop for Fenced {
+    fn drop(&mut self) {
+        let _ = fenced(|| {
+            drop(self.0.take());
+            Ok(())
+        });
+    }
 }
 
 /// Held by the one writer.
@@ -102,7 +125,7 @@ impl SledKv {
                 None => batch.remove(op.key.as_slice()),
             }
         }
-        fenced(|| self.db.apply_batch(batch))
+        self.db.call(|db| db.apply_batch(batch))
     }
 
     fn write(&self, ops: &[Op]) -> Result<(), Error> {
@@ -124,7 +147,7 @@ impl SledKv {
 
     /// Waits until the device has every batch applied so far.
     fn sync(&self) -> Result<(), Error> {
-        fenced(|| self.db.flush())?;
+        self.db.call(|db| db.flush())?;
         if self.stray_files()? != 0 {
             files::sync_tree(&self.dir.join("blobs"))?;
         }
@@ -140,7 +163,7 @@ impl SledKv {
 
 impl Kv for SledKv {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let value = fenced(|| self.db.get(key))?;
+        let value = self.db.call(|db| db.get(key))?;
         Ok(value.map(|value| value.to_vec()))
     }
 
@@ -149,10 +172,10 @@ impl Kv for SledKv {
             return Ok(Vec::new());
         }
         let to_row = |(key, value): (sled::IVec, sled::IVec)| (key.to_vec(), value.to_vec());
-        fenced(|| {
+        self.db.call(|db| {
             let rows = match to {
-                Some(to) => self.db.range(from..to),
-                None => self.db.range(from..),
+                Some(to) => db.range(from..to),
+                None => db.range(from..),
             };
             rows.take(limit).map(|row| row.map(to_row)).collect()
         })
@@ -172,7 +195,7 @@ impl Kv for SledKv {
 
     fn maintain(&self) -> Result<Stats, Error> {
         Ok(Stats {
-            len_on_disk: fenced(|| self.db.size_on_disk())?,
+            len_on_disk: self.db.call(sled::Db::size_on_disk)?,
             stray_files: self.stray_files()?,
             ..Stats::default()
         })
@@ -192,7 +215,7 @@ fn config(dir: &Path) -> sled::Config {
         .flush_every_ms(Some(FLUSH_EVERY_MS))
 }
 
-fn open_sled(dir: &Path) -> Result<sled::Db, Error> {
+fn open_sled(dir: &Path) -> Result<Fenced, Error> {
     let config = config(dir);
     let mut result = fenced(|| config.open());
     for _ in 0..RELEASE_TRIES {
@@ -204,7 +227,7 @@ fn open_sled(dir: &Path) -> Result<sled::Db, Error> {
         sleep(RELEASE_PAUSE);
         result = fenced(|| config.open());
     }
-    result
+    result.map(|db| Fenced(Some(db)))
 }
 
 /// Removes unfinished snapshots, or all.

@@ -146,7 +146,12 @@ fn longest_rows_leave_blobs_empty_whatever_their_order() {
 fn row_of_forbidden_length_would_leave_the_log_and_is_seen() {
     let dir = tempfile::tempdir().unwrap();
     let kv = open(&dir.path().join("db"));
-    kv.db.insert(b"k", vec![7; 200_000]).unwrap();
+    kv.db
+        .0
+        .as_ref()
+        .unwrap()
+        .insert(b"k", vec![7; 200_000])
+        .unwrap();
     kv.sync().unwrap();
     assert_eq!(kv.maintain().unwrap().stray_files, 1);
     let refused = catch_unwind(AssertUnwindSafe(|| kv.commit(vec![put(b"l", &[7; 4001])])));
@@ -163,8 +168,9 @@ fn everything_lives_in_one_tree() {
             .collect(),
     )
     .unwrap();
-    assert_eq!(kv.db.tree_names().len(), 1);
-    assert_eq!(kv.db.len(), 1500);
+    let db = kv.db.0.as_ref().unwrap();
+    assert_eq!(db.tree_names().len(), 1);
+    assert_eq!(db.len(), 1500);
 }
 
 #[test]
