@@ -21,12 +21,10 @@ const SKIPPED: &[&str] = &["dist", "gen", "node_modules", "target"];
 const CITATION: &str = "protocol \u{a7}";
 
 /// Clauses that say MUST and that no test cites, and why.
-const UNCITED: &[(&str, &str)] = &[
-    (
-        "1.1.7",
-        "needs ten seconds of a handshake that stands still",
-    ),
-];
+const UNCITED: &[(&str, &str)] = &[(
+    "1.1.7",
+    "needs ten seconds of a handshake that stands still",
+)];
 
 type Outcome = Result<(), Box<dyn Error>>;
 

@@ -209,7 +209,7 @@ impl Engine {
             Part::Line => Some((record.place(), sequence)),
             Part::Change(line) => {
                 let line = self.find_line(group, &line)?;
-                line.map(|line| (line.place, line.sequence))
+                line.map(|(sequence, line)| (line.place(), sequence))
             }
         })
     }
