@@ -267,7 +267,7 @@ fn removed_record_leaves_nothing_in_the_index() {
     assert!(bench.may_have(0, 0, "accordion"));
     bench.work(0, |engine, group| {
         let line = engine.find_line(group, &id).unwrap().unwrap();
-        engine.remove_message(group, line.sequence).unwrap();
+        engine.remove_message(group, line.0).unwrap();
     });
     assert!(!bench.may_have(0, 0, "accordion"));
 }
