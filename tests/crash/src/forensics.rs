@@ -1,7 +1,7 @@
 //! Can what was to be forgotten still be read? With every file of the profile and its secret in hand.
 //!
-//! - [`keys`]: every key that can be derived from the files;
-//! - [`carve`]: every row at every offset of every file.
+//! - `keys`: every key that can be derived from the files;
+//! - `carve`: every row at every offset of every file.
 //!
 //! The control: the same search with the slot files kept from before finds hundreds of forgotten versions. So they are all
 //! still there, and it is the keys that are gone.

@@ -10,8 +10,8 @@
 //!  model ────────────────────────── verify: everything compared ◄────────────────────┘
 //! ```
 //!
-//! [`plan`] is what the workload does, a function of a seed; [`model`] what has to be there after each step; [`worker`] the
-//! process; [`engine`] the store and the controls. [`powercut`] is the campaign over images. The recorder is a small
+//! `plan` is what the workload does, a function of a seed; `model` what has to be there after each step; `worker` the
+//! process; `engine` the store and the controls. `powercut` is the campaign over images. The recorder is a small
 //! library in C (`shim/recorder.c`), compiled when it is needed.
 //!
 //! A simulator that never finds anything proves nothing: sled without the store's rails goes through the same campaign and

@@ -3,7 +3,7 @@
 //! The recorder is a library in C that is loaded before all others and stands between the process and the C library
 //! (`shim/recorder.c`). The usual tracer sees the same calls but stops the process twice at each of them, and would have to
 //! be installed; a file system of our own would need privileges. What bypasses the C library escapes this way, so
-//! [`Place::recording`] compares: replaying the log must give the folder as the process left it.
+//! `Place::recording` compares: replaying the log must give the folder as the process left it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
