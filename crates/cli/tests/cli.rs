@@ -187,7 +187,7 @@ fn what_was_said_is_found_by_parts_of_words_and_initials() {
         1
     );
     assert!(succeeds(&run(&dir, &["search", "dinner"])).contains("Nothing found"));
-    fails(&run(&dir, &["search", "\"\""]), 1, "search text");
+    fails(&run(&dir, &["search", "\"\""]), 2, "search text");
     fails(&run(&dir, &["search", "x", "--in", "Nobody"]), 1, "Nobody");
 }
 
