@@ -81,9 +81,42 @@ pub(crate) enum Command {
     /// Find messages by their text, newest first
     #[command(after_help = SEARCH_EXAMPLES)]
     Search(SearchArgs),
+    /// Show how this profile is kept, and change what unlocks it
+    #[command(subcommand, after_help = PROFILE_EXAMPLES)]
+    Profile(ProfileCommand),
     /// Speak JSON-RPC 2.0 on standard input and output, for bots and tests
     #[command(after_help = RPC_EXAMPLES)]
     Rpc,
+}
+
+/// For `sori profile`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProfileCommand {
+    /// Show the storage engine, the size, what unlocks it and how old its master key is
+    Info,
+    /// Replace the master key now; it happens once a week by itself
+    Rotate,
+    /// Unlock it by a passphrase from now on, or by another one
+    Passphrase,
+    /// Unlock it by a key in this system's keychain from now on
+    Keychain,
+    /// Unlock it by a passphrase and the keychain together from now on
+    Both,
+    /// Move it to another storage engine; to the one it has, this writes its files anew
+    Move {
+        /// The storage engine
+        #[arg(long)]
+        to: Engine,
+    },
+}
+
+/// A storage engine.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Engine {
+    /// A tree of pages in one file
+    Redb,
+    /// A log with a tree in memory; what new profiles get
+    Sled,
 }
 
 /// For `sori init`.
@@ -355,6 +388,16 @@ Examples:
 
 Upper and lower case are the same. A message is found by its text as it is now; what was taken back \
 is not found, and leaves nothing behind in the index.";
+
+const PROFILE_EXAMPLES: &str = "\
+Examples:
+  sori profile info
+  sori profile passphrase          asks for the old one, then twice for the new one
+  sori profile both                a passphrase and the keychain: neither is enough alone
+  sori profile move --to redb
+
+A new passphrase is taken from SORI_NEW_PASSPHRASE, or asked for. The old secret opens older copies
+of the profile's folder only: delete those. The profile must not be open elsewhere.";
 
 const RPC_EXAMPLES: &str = "\
 Example:

@@ -1,9 +1,9 @@
 //! Where the profile is, and how it is opened.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use sori_client::{Client, ProfileState, UnlockChoice, UnlockMethod};
+use sori_client::{Client, ProfileState, Progress, UnlockChoice, UnlockMethod};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -30,7 +30,13 @@ pub(crate) fn dir(screen: Screen, given: Option<PathBuf>) -> Result<PathBuf, Fai
 
 /// Opens the profile in `dir`, asking for what unlocks it.
 pub(crate) async fn open(screen: Screen, dir: PathBuf) -> Result<Client, Failure> {
-    let choice = match Client::profile(&dir) {
+    let choice = choice(screen, &dir)?;
+    open_showing(screen, dir, choice).await
+}
+
+/// What unlocks the profile in `dir`, asked for.
+pub(crate) fn choice(screen: Screen, dir: &Path) -> Result<UnlockChoice, Failure> {
+    Ok(match Client::profile(dir) {
         ProfileState::Absent => {
             let text = fill(screen.words().no_profile, &[&dir.display().to_string()]);
             return Err(Failure::Failed(text));
@@ -39,8 +45,35 @@ pub(crate) async fn open(screen: Screen, dir: PathBuf) -> Result<Client, Failure
         ProfileState::Locked(UnlockMethod::Both | UnlockMethod::Passphrase) => {
             UnlockChoice::Passphrase(passphrase(screen)?)
         }
-    };
-    Ok(Client::open(dir, choice).await?)
+    })
+}
+
+/// Opens, and says what takes long.
+async fn open_showing(
+    screen: Screen,
+    dir: PathBuf,
+    choice: UnlockChoice,
+) -> Result<Client, Failure> {
+    Ok(Client::open_with(dir, choice, progress(screen)).await?)
+}
+
+/// Says on a terminal how far the copying of a profile's files has come.
+pub(crate) fn progress(screen: Screen) -> impl FnMut(Progress) + Send + 'static {
+    let mut said = None;
+    let is_seen = std::io::stderr().is_terminal();
+    move |progress| {
+        let percent = progress
+            .rows_done
+            .saturating_mul(100)
+            .checked_div(progress.rows)
+            .unwrap_or(100);
+        // Each tenth is enough to see that it goes on.
+        let tenth = percent / 10;
+        if is_seen && said != Some(tenth) {
+            said = Some(tenth);
+            screen.warn(&fill(screen.words().rewriting, &[&percent.to_string()]));
+        }
+    }
 }
 
 /// Opens the profile in `dir` for programs, which cannot be asked; makes it if it is not there and
@@ -55,10 +88,11 @@ pub(crate) async fn open_or_create(screen: Screen, dir: PathBuf) -> Result<Clien
             Client::create(dir, UnlockChoice::Passphrase(from_environment()?)).await?
         }
         ProfileState::Locked(UnlockMethod::Keychain) => {
-            Client::open(dir, UnlockChoice::Keychain).await?
+            open_showing(screen, dir, UnlockChoice::Keychain).await?
         }
         ProfileState::Locked(UnlockMethod::Both | UnlockMethod::Passphrase) => {
-            Client::open(dir, UnlockChoice::Passphrase(from_environment()?)).await?
+            let choice = UnlockChoice::Passphrase(from_environment()?);
+            open_showing(screen, dir, choice).await?
         }
     })
 }
@@ -73,6 +107,15 @@ pub(crate) fn new_passphrase(screen: Screen) -> Result<Zeroizing<String>, Failur
     if let Some(passphrase) = passphrase_from_environment() {
         return Ok(passphrase);
     }
+    ask_twice(screen)
+}
+
+/// The passphrase that is to take the place of another.
+pub(crate) fn replacing_passphrase(screen: Screen) -> Result<Zeroizing<String>, Failure> {
+    from_environment("SORI_NEW_PASSPHRASE").map_or_else(|| ask_twice(screen), Ok)
+}
+
+fn ask_twice(screen: Screen) -> Result<Zeroizing<String>, Failure> {
     let first = prompt(screen, screen.words().passphrase_new)?;
     let second = prompt(screen, screen.words().passphrase_again)?;
     if *first != *second {
@@ -84,7 +127,11 @@ pub(crate) fn new_passphrase(screen: Screen) -> Result<Zeroizing<String>, Failur
 }
 
 fn passphrase_from_environment() -> Option<Zeroizing<String>> {
-    std::env::var("SORI_PASSPHRASE")
+    from_environment("SORI_PASSPHRASE")
+}
+
+fn from_environment(name: &str) -> Option<Zeroizing<String>> {
+    std::env::var(name)
         .ok()
         .filter(|text| !text.is_empty())
         .map(Zeroizing::new)

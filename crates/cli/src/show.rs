@@ -120,7 +120,7 @@ pub(crate) fn member(words: &Words, member: &MemberView) -> String {
 }
 
 /// Date and time in the zone of this machine.
-fn local_time(unix_ms: u64) -> String {
+pub(crate) fn local_time(unix_ms: u64) -> String {
     let timestamp = i64::try_from(unix_ms)
         .ok()
         .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());

@@ -192,6 +192,26 @@ words! {
     input_ended: "the input ended before an answer came", "답하기 전에 입력이 끝났습니다";
     json_needs_no_questions: "with --json nobody can be asked; add --no-wait or --approve-all",
         "--json에서는 물어볼 수 없습니다. --no-wait 또는 --approve-all을 쓰세요";
+    rewriting: "Writing the profile's files anew: {0} %", "프로필 파일을 새로 쓰는 중입니다: {0} %";
+    rotated: "The master key was replaced.", "마스터 키를 바꿨습니다.";
+    unlock_passphrase_set: "From now on the passphrase opens this profile. There is no way to recover a forgotten one.",
+        "이제부터 이 암호로 프로필을 엽니다. 잊어버린 암호를 되찾을 방법은 없습니다.";
+    unlock_keychain_set: "From now on this system's keychain opens the profile.",
+        "이제부터 이 시스템의 키체인으로 프로필을 엽니다.";
+    unlock_both_set: "From now on the profile opens with the passphrase and this system's keychain together. If one of them is lost, nothing opens it.",
+        "이제부터 암호와 이 시스템의 키체인이 모두 있어야 프로필을 엽니다. 하나라도 잃으면 열 수 없습니다.";
+    moved: "The profile is kept by {0} now.", "이제 {0}(으)로 프로필을 보관합니다.";
+    info_backend: "Storage engine: {0}", "저장 엔진: {0}";
+    info_size: "Size on the disk: {0} MiB", "디스크에서 차지하는 크기: {0} MiB";
+    info_unlock: "Unlocked by: {0}", "잠금 해제: {0}";
+    info_rotated: "Master key replaced: {0}", "마스터 키를 바꾼 때: {0}";
+    info_keys_locked: "Keys kept out of swap: {0}", "키를 스왑에 쓰지 않음: {0}";
+    unlocked_by_both: "passphrase and keychain together", "암호와 키체인 모두";
+    unlocked_by_keychain: "keychain", "키체인";
+    unlocked_by_passphrase: "passphrase", "암호";
+    unknown: "not known", "알 수 없음";
+    yes: "yes", "예";
+    no: "no", "아니요";
     notice_created: "{0} made the group {1}", "{0}님이 {1} 그룹을 만들었습니다";
     notice_added: "{0} added {1}", "{0}님이 {1}님을 추가했습니다";
     notice_removed: "{0} removed {1}", "{0}님이 {1}님을 내보냈습니다";
@@ -280,6 +300,10 @@ const KOREAN_ERRORS: &[(&str, &str)] = &[
     (
         "read_only",
         "프로필 폴더에 쓸 수 없습니다. 권한을 확인하세요",
+    ),
+    (
+        "no_room",
+        "파일을 새로 쓸 디스크 공간이 모자랍니다. 공간을 비우고 다시 시도하세요. 바뀐 것은 없습니다",
     ),
     (
         "wrong_passphrase",

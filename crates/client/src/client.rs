@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use sori_engine::store::Store;
+use sori_engine::store::Progress;
 use sori_engine::view::Event;
 use sori_engine::{Engine, Time};
 use tokio::runtime::Handle as Runtime;
@@ -14,7 +14,8 @@ use crate::driver::{Answer, Driver, Failure, Ports, Verb};
 use crate::error::Error;
 use crate::keychain::Keychain;
 use crate::links::Links;
-use crate::profile::{self, ProfileState, UnlockChoice};
+use crate::profile::{self, Opened, ProfileState, UnlockChange, UnlockChoice};
+use crate::profile_info::ProfileInfo;
 use crate::relay::Trouble;
 
 /// A handle of a running messenger. Clones are handles of the same one; when the last is dropped
@@ -31,6 +32,8 @@ pub struct Client {
     events: broadcast::WeakSender<Event>,
     trouble: watch::Receiver<Option<Trouble>>,
     failure: Failure,
+    /// The profile's folder; `None` for one in memory.
+    dir: Option<PathBuf>,
 }
 
 impl Client {
@@ -40,7 +43,8 @@ impl Client {
     /// # Errors
     /// [`Error::Profile`], [`Error::Folder`], [`Error::Keychain`], [`Error::EmptyPassphrase`].
     pub async fn create(dir: PathBuf, unlock: UnlockChoice) -> Result<Self, Error> {
-        Self::start(move || profile::create(&dir, unlock)).await
+        let open = move || profile::create(&dir, unlock);
+        Self::start(open, |_progress| {}).await
     }
 
     /// Opens the profile in `dir` and starts on it. Must be called within a Tokio runtime.
@@ -48,72 +52,83 @@ impl Client {
     /// # Errors
     /// [`Error::Profile`], [`Error::Keychain`], [`Error::EmptyPassphrase`].
     pub async fn open(dir: PathBuf, unlock: UnlockChoice) -> Result<Self, Error> {
-        Self::start(move || profile::open(&dir, unlock)).await
+        Self::open_with(dir, unlock, |_progress| {}).await
     }
 
-    /// What is in a folder. Reads a file.
-    #[must_use]
-    pub fn profile(dir: &Path) -> ProfileState {
-        profile::state(dir)
+    /// As [`open`](Self::open). Files that have grown out of proportion are written anew first, which may take
+    /// a while: `progress` is told how far that has come, on another thread.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_with(
+        dir: PathBuf,
+        unlock: UnlockChoice,
+        progress: impl FnMut(Progress) + Send + 'static,
+    ) -> Result<Self, Error> {
+        let open = move || profile::open(&dir, unlock);
+        Self::start(open, progress).await
     }
 
-    /// Whether the operating system's keychain takes, keeps and forgets a key. May ask the person
-    /// for the keychain's password, and so take as long as that.
-    pub async fn keychain_available() -> bool {
-        let probe = tokio::task::spawn_blocking(|| {
-            Keychain::connect().and_then(|keychain| keychain.probe())
-        });
-        matches!(probe.await, Ok(Ok(())))
+    /// Has another secret open the profile from now on, and replaces its master key. The old secret opens
+    /// older copies of the folder only.
+    ///
+    /// # Errors
+    /// [`Error::Keychain`], [`Error::EmptyPassphrase`] or [`Error::Folder`] with nothing changed;
+    /// [`Error::NotSaved`], after which the old or the new secret opens it.
+    pub async fn unlock_set(&self, unlock: UnlockChoice) -> Result<(), Error> {
+        let Some(dir) = self.dir.clone() else {
+            return Ok(());
+        };
+        let prepare = move || UnlockChange::prepare(&dir, unlock, Keychain::connect);
+        let change = blocking(prepare).await?;
+        let change = self
+            .call(move |engine, _now| {
+                engine.rotate_master(Some(change.unlock()))?;
+                Ok(change)
+            })
+            .await?;
+        blocking(move || change.finish()).await
     }
 
-    /// What happens, from now on. Holds the last [`EVENTS_KEPT`] events for each receiver; one
-    /// that falls further behind gets `RecvError::Lagged` and has to read again what it shows.
-    /// Ends (`RecvError::Closed`) when the messenger ends; [`failure`](Self::failure) says why.
-    #[must_use]
-    pub fn events(&self) -> broadcast::Receiver<Event> {
-        self.events
-            .upgrade()
-            .map_or_else(|| broadcast::channel(1).1, |events| events.subscribe())
-    }
-
-    /// Why the messenger ended, if it did so because a write to the profile failed. The person has
-    /// to start it again.
-    #[must_use]
-    pub fn failure(&self) -> Option<Error> {
-        self.failure
-            .get()
-            .map(|error| Error::NotSaved(Arc::clone(error)))
-    }
-
-    /// Why the last attempt at a connection failed or the last connection ended; `None` while one
-    /// is open.
-    #[must_use]
-    pub fn trouble(&self) -> Option<Trouble> {
-        *self.trouble.borrow()
-    }
-
-    /// Ends the messenger: saves, sends what is queued (for at most a second a relay), closes, and
-    /// returns when the profile is free for the next.
-    pub async fn shutdown(&self) {
-        let (done, ended) = oneshot::channel();
-        if self.verbs.send(Verb::Shutdown(done)).await.is_ok() {
-            let _ended = ended.await;
+    /// Replaces the profile's master key now; this happens once a week by itself. Where the profile is unlocked
+    /// by the keychain alone, the key in the keychain is replaced, too.
+    ///
+    /// # Errors
+    /// As [`unlock_set`](Self::unlock_set).
+    pub async fn profile_rotate(&self) -> Result<(), Error> {
+        let Some(dir) = self.dir.clone() else {
+            return Ok(());
+        };
+        if profile::state(&dir) == ProfileState::Locked(profile::UnlockMethod::Keychain) {
+            return self.unlock_set(UnlockChoice::Keychain).await;
         }
+        self.call(|engine, _now| engine.rotate_master(None)).await?;
+        crate::upkeep::note_rotation(&dir);
+        Ok(())
+    }
+
+    /// How the profile is kept.
+    ///
+    /// # Errors
+    /// [`Error::Profile`] if its folder cannot be read, [`Error::NotSaved`] if looking after it failed.
+    pub async fn profile_info(&self) -> Result<ProfileInfo, Error> {
+        let (stats, is_locked) = self
+            .call(|engine, _now| Ok((engine.maintain()?, engine.keys_locked())))
+            .await?;
+        let dir = self.dir.as_deref();
+        ProfileInfo::of(dir, &stats, is_locked)
     }
 
     async fn start(
-        open: impl FnOnce() -> Result<Store, Error> + Send + 'static,
+        open: impl FnOnce() -> Result<Opened, Error> + Send + 'static,
+        progress: impl FnMut(Progress) + Send + 'static,
     ) -> Result<Self, Error> {
         let (verbs, verb_queue) = mpsc::channel(VERBS_WAITING_MAX);
         let (events, _receiver) = broadcast::channel(EVENTS_KEPT);
         let (trouble, trouble_seen) = watch::channel(None);
         let failure = Failure::new(OnceLock::new());
-        let client = Self {
-            verbs,
-            events: events.downgrade(),
-            trouble: trouble_seen,
-            failure: Arc::clone(&failure),
-        };
+        let weak_events = events.downgrade();
+        let seen_failure = Arc::clone(&failure);
         let (reporter, reports) = mpsc::channel(REPORTS_WAITING_MAX);
         let links = Links::new(Runtime::current(), reporter);
         let ports = Ports {
@@ -127,10 +142,16 @@ impl Client {
         std::thread::Builder::new()
             .name("sori-engine".into())
             .stack_size(STACK_LEN)
-            .spawn(move || engine_thread(open, links, ports, ready))
+            .spawn(move || engine_thread(open, progress, (links, ports), ready))
             .map_err(|_error| Error::System)?;
-        started.await.unwrap_or(Err(Error::Stopped))?;
-        Ok(client)
+        let dir = started.await.unwrap_or(Err(Error::Stopped))?;
+        Ok(Self {
+            verbs,
+            events: weak_events,
+            trouble: trouble_seen,
+            failure: seen_failure,
+            dir,
+        })
     }
 
     /// Runs `verb` on the engine and waits until its effect is durable.
@@ -167,23 +188,37 @@ impl Client {
     }
 }
 
+/// Runs what waits for the disk or the keychain aside.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.unwrap_or(Err(Error::Stopped))
+}
+
 /// Opens the profile and drives its engine to the end.
 fn engine_thread(
-    open: impl FnOnce() -> Result<Store, Error>,
-    links: Links,
-    ports: Ports,
-    ready: oneshot::Sender<Result<(), Error>>,
+    open: impl FnOnce() -> Result<Opened, Error>,
+    mut progress: impl FnMut(Progress),
+    (links, ports): (Links, Ports),
+    ready: oneshot::Sender<Result<Option<PathBuf>, Error>>,
 ) {
     let mut clock = Clock::start();
-    let opened = open().and_then(|store| Ok(Engine::open(store, profile::seed()?, clock.now())?));
+    let opened = open().and_then(|Opened { store, mut upkeep }| {
+        let mut engine = Engine::open(store, profile::seed()?, clock.now())?;
+        upkeep.begin(&mut engine, &mut progress)?;
+        let dir = upkeep.dir().map(Path::to_owned);
+        Ok(((engine, upkeep), dir))
+    });
     let timers = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
     match (opened, timers) {
-        (Ok(engine), Ok(timers)) => {
+        (Ok((engine, dir)), Ok(timers)) => {
             // If nobody waits for it, the callers have gone too and the driver ends at once.
-            let _gone = ready.send(Ok(()));
-            timers.block_on(Driver::new(engine, links, ports, clock).run());
+            let _gone = ready.send(Ok(dir));
+            let driver = Driver::new(engine, links, ports, clock);
+            timers.block_on(driver.run());
         }
         (Err(error), _) => {
             let _gone = ready.send(Err(error));
@@ -209,7 +244,7 @@ const STACK_LEN: usize = 8 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use sori_engine::store::MemoryDisk;
+    use sori_engine::store::{MemoryDisk, Store};
     use tokio::sync::broadcast::error::RecvError;
     use zeroize::Zeroizing;
 
@@ -221,8 +256,13 @@ mod tests {
 
     async fn in_memory(disk: &MemoryDisk) -> Client {
         let disk = disk.clone();
-        let open = move || Ok(Store::open_memory(&disk, profile::seed()?)?);
-        Client::start(open).await.unwrap()
+        let open = move || {
+            Ok(Opened {
+                store: Store::open_memory(&disk, profile::seed()?)?,
+                upkeep: crate::upkeep::Upkeep::default(),
+            })
+        };
+        Client::start(open, |_progress| {}).await.unwrap()
     }
 
     fn passphrase(text: &str) -> UnlockChoice {
@@ -331,7 +371,9 @@ mod tests {
             matches!(other, Err(Error::Profile(StoreError::WrongMethod { .. }))),
             "{other:?}"
         );
-        let client = Client::open(dir, passphrase("right")).await.unwrap();
+        let client = Client::open(dir.clone(), passphrase("right"))
+            .await
+            .unwrap();
         assert_eq!(client.account_info().await.unwrap().name, "Alice");
     }
 

@@ -16,6 +16,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::clock::Clock;
 use crate::links::Links;
 use crate::relay::{Command, ConnectionId, Notice, Report, Trouble};
+use crate::upkeep::Upkeep;
 
 /// Something a caller wants done on the engine.
 pub(crate) enum Verb {
@@ -54,6 +55,7 @@ pub(crate) struct Driver {
     links: Links,
     ports: Ports,
     clock: Clock,
+    upkeep: Upkeep,
     /// Whether the last input was a verb: verbs and reports take turns.
     verb_was_last: bool,
     /// When the engine last handled a timeout.
@@ -62,6 +64,8 @@ pub(crate) struct Driver {
 
 /// One thing to hand to the engine.
 enum Input {
+    /// Nothing was to be done for a while.
+    Idle,
     Lost(RelayUrl),
     Report(ConnectionId, Report),
     Timeout,
@@ -77,12 +81,18 @@ enum Outcome {
 
 impl Driver {
     /// A driver for an engine that was just opened.
-    pub(crate) const fn new(engine: Engine, links: Links, ports: Ports, clock: Clock) -> Self {
+    pub(crate) fn new(
+        (engine, upkeep): (Engine, Upkeep),
+        links: Links,
+        ports: Ports,
+        clock: Clock,
+    ) -> Self {
         Self {
             engine,
             links,
             ports,
             clock,
+            upkeep,
             verb_was_last: false,
             last_timeout: None,
         }
@@ -181,6 +191,7 @@ impl Driver {
     fn handle(&mut self, input: Input) -> Result<Outcome, Error> {
         let now = self.clock.now();
         match input {
+            Input::Idle => self.upkeep.idle(&mut self.engine)?,
             Input::Lost(relay) => self.engine.handle_disconnected(&relay, now)?,
             Input::Report(id, report) => self.report(id, report, now)?,
             Input::Timeout => self.engine.handle_timeout(now)?,
@@ -258,6 +269,7 @@ impl Driver {
             return Some(Input::Lost(relay));
         }
         let timeout = self.timeout_in();
+        let idle = self.upkeep.due_in(&self.engine);
         let Ports { verbs, reports, .. } = &mut self.ports;
         let input = tokio::select! {
             biased;
@@ -268,6 +280,7 @@ impl Driver {
                 let (id, report) = report?;
                 Input::Report(id, report)
             }
+            () = sleep(idle) => Input::Idle,
         };
         self.note(&input);
         Some(input)

@@ -79,6 +79,7 @@ const fn profile_name(error: &StoreError) -> &'static str {
         StoreError::Full => "disk_full",
         StoreError::InUse => "profile_in_use",
         StoreError::NewerVersion => "profile_newer",
+        StoreError::NoRoom { .. } => "no_room",
         StoreError::NotFound => "no_profile",
         StoreError::ReadOnly => "read_only",
         StoreError::WrongKey => "wrong_key",

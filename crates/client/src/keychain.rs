@@ -49,6 +49,7 @@ impl KeychainError {
 }
 
 /// A keychain that answered.
+#[derive(Clone)]
 pub(crate) struct Keychain {
     store: Arc<CredentialStore>,
 }
@@ -111,6 +112,14 @@ impl Keychain {
         let _deleted = self.entry(id).map(|entry| entry.delete_credential());
     }
 
+    /// A keychain that lives as long as the test.
+    #[cfg(test)]
+    pub(crate) fn mock() -> Self {
+        Self {
+            store: keyring_core::mock::Store::new().unwrap(),
+        }
+    }
+
     fn entry(&self, user: &str) -> Result<Entry, KeychainError> {
         self.store
             .build(SERVICE, user, None)
@@ -137,15 +146,9 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn mock() -> Keychain {
-        Keychain {
-            store: keyring_core::mock::Store::new().unwrap(),
-        }
-    }
-
     #[test]
     fn a_key_that_was_kept_is_found_under_its_id_only() {
-        let keychain = mock();
+        let keychain = Keychain::mock();
         keychain.probe().unwrap();
         let id = new_id().unwrap();
         let key = keychain.create_key(&id).unwrap();
@@ -160,7 +163,7 @@ mod tests {
 
     #[test]
     fn an_entry_of_another_size_is_not_a_key() {
-        let keychain = mock();
+        let keychain = Keychain::mock();
         keychain.entry("x").unwrap().set_secret(b"short").unwrap();
         assert_eq!(keychain.key("x").unwrap_err(), KeychainError::Unreadable);
     }

@@ -62,16 +62,20 @@ mod error;
 mod keychain;
 mod links;
 mod profile;
+mod profile_info;
 mod qr;
 mod relay;
+mod upkeep;
 mod verbs;
 
 pub use client::{Client, EVENTS_KEPT};
 pub use error::Error;
 pub use keychain::KeychainError;
 pub use profile::{ProfileState, StoreError, UnlockChoice, UnlockMethod};
+pub use profile_info::{ProfileInfo, profile_move};
 pub use qr::{QrMatrix, TooLongForQr};
 pub use relay::Trouble;
+pub use sori_engine::store::{Backend, Progress};
 pub use sori_engine::view::{
     AccountView, ConnectionView, ContactView, Direction, Event, GroupInfo, GroupView, HitView,
     JoinState, JoinView, MemberView, MessageKind, MessageView, NoticeView, PartView, ReactionView,

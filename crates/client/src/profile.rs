@@ -3,23 +3,27 @@
 //! ```text
 //! PROFILE/            readable by its owner only
 //!   store/            the sealed store (sori-store)
-//!   keychain-id       only if the key is in the system keychain
+//!   keychain-id       only if a key is in the system keychain: its name there; two names while it changes
+//!   rotated-at        when the master key was replaced, in seconds since the Unix epoch
 //! ```
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use sori_engine::store::{Backend, Progress, Store, Unlock};
 pub use sori_engine::store::{Error as StoreError, UnlockMethod};
-use sori_engine::store::{Store, Unlock};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::Error;
 use crate::keychain::{self, Keychain, KeychainError};
+use crate::upkeep::{self, Upkeep};
 
 /// How the person wants to unlock a profile.
 pub enum UnlockChoice {
+    /// By both at once: neither opens anything without the other.
+    Both(Zeroizing<String>),
     /// By a random key in the operating system's keychain.
     Keychain,
     /// By a passphrase. Typed on another keyboard or system it still matches: it is taken in
@@ -30,6 +34,7 @@ pub enum UnlockChoice {
 impl std::fmt::Debug for UnlockChoice {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Self::Both(_) => "Both",
             Self::Keychain => "Keychain",
             Self::Passphrase(_) => "Passphrase",
         })
@@ -55,46 +60,251 @@ pub(crate) fn state(dir: &Path) -> ProfileState {
     ProfileState::Locked(Store::unlock_method(&store).unwrap_or(UnlockMethod::Passphrase))
 }
 
+/// A profile that is open.
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    pub(crate) upkeep: Upkeep,
+}
+
 /// Makes a new profile. Blocks: hashing, keychain, disk.
-pub(crate) fn create(dir: &Path, choice: UnlockChoice) -> Result<Store, Error> {
+pub(crate) fn create(dir: &Path, choice: UnlockChoice) -> Result<Opened, Error> {
     if Store::exists(&store_dir(dir)) {
         return Err(StoreError::AlreadyExists.into());
     }
     // What can fail without a trace comes before the folder is made.
-    match choice {
-        UnlockChoice::Passphrase(passphrase) => {
-            let unlock = Unlock::Passphrase(normalised(&passphrase)?);
-            make_dir(dir)?;
-            Ok(Store::create(&store_dir(dir), &unlock, seed()?)?)
+    let (passphrase, keychain) = match choice {
+        UnlockChoice::Passphrase(passphrase) => (Some(normalised(&passphrase)?), None),
+        UnlockChoice::Keychain => (None, Some(usable_keychain()?)),
+        UnlockChoice::Both(passphrase) => {
+            (Some(normalised(&passphrase)?), Some(usable_keychain()?))
         }
-        UnlockChoice::Keychain => {
-            let keychain = Keychain::connect()?;
-            keychain.probe()?;
-            make_dir(dir)?;
-            create_with_key(dir, &keychain)
+    };
+    make_dir(dir)?;
+    let make = |unlock: &Unlock| Ok(Store::create(&store_dir(dir), unlock, seed()?)?);
+    let store = match (passphrase, &keychain) {
+        (passphrase, Some(keychain)) => {
+            let id = keychain::new_id()?;
+            let key = keychain.create_key(&id)?;
+            // The id is on disk before the store that needs it, and the key in the keychain before both.
+            let made = write_keychain_ids(dir, &[id.clone()])
+                .and_then(|()| make(&with_key(passphrase.as_ref(), key)));
+            if made.is_err() {
+                keychain.delete_key(&id);
+            }
+            made?
         }
-    }
+        (Some(passphrase), None) => make(&Unlock::Passphrase(passphrase))?,
+        (None, None) => return Err(Error::EmptyPassphrase),
+    };
+    upkeep::note_rotation(dir);
+    Ok(Opened::new(dir, store))
 }
 
 /// Opens a profile. Blocks: hashing, keychain, disk.
-pub(crate) fn open(dir: &Path, choice: UnlockChoice) -> Result<Store, Error> {
+pub(crate) fn open(dir: &Path, choice: UnlockChoice) -> Result<Opened, Error> {
+    let store = open_store(dir, &choice, Keychain::connect)?;
+    Ok(Opened::new(dir, store))
+}
+
+fn open_store(
+    dir: &Path,
+    choice: &UnlockChoice,
+    connect: impl FnOnce() -> Result<Keychain, KeychainError>,
+) -> Result<Store, Error> {
+    let seed = seed()?;
+    with_secret(dir, choice, connect, |store, unlock| {
+        Store::open(store, unlock, seed)
+    })
+}
+
+/// Moves a profile to the other storage engine. Blocks.
+pub(crate) fn move_to(
+    dir: &Path,
+    choice: &UnlockChoice,
+    (to, progress): (Backend, &mut dyn FnMut(Progress)),
+) -> Result<(), Error> {
+    let seed = seed()?;
+    with_secret(dir, choice, Keychain::connect, |store, unlock| {
+        Store::move_to(store, unlock, to, seed, progress)
+    })
+}
+
+/// Opens the store in `dir`, or does something else that takes its secret.
+fn with_secret<T>(
+    dir: &Path,
+    choice: &UnlockChoice,
+    connect: impl FnOnce() -> Result<Keychain, KeychainError>,
+    mut work: impl FnMut(&Path, &Unlock) -> Result<T, StoreError>,
+) -> Result<T, Error> {
     let store = store_dir(dir);
     if !Store::exists(&store) {
         return Err(StoreError::NotFound.into());
     }
-    let key = || -> Result<_, Error> { Ok(Keychain::connect()?.key(&read_keychain_id(dir)?)?) };
-    let unlock = match (choice, Store::unlock_method(&store)?) {
-        (UnlockChoice::Passphrase(passphrase), UnlockMethod::Both) => Unlock::Both {
-            passphrase: normalised(&passphrase)?,
-            key: key()?,
-        },
-        (UnlockChoice::Passphrase(passphrase), _) => Unlock::Passphrase(normalised(&passphrase)?),
-        (UnlockChoice::Keychain, UnlockMethod::Keychain) => Unlock::Key(key()?),
-        (UnlockChoice::Keychain, expected) => {
-            return Err(StoreError::WrongMethod { expected }.into());
-        }
+    let method = Store::unlock_method(&store)?;
+    let passphrase = match choice {
+        UnlockChoice::Both(text) | UnlockChoice::Passphrase(text) => Some(normalised(text)?),
+        UnlockChoice::Keychain => None,
     };
-    Ok(Store::open(&store, &unlock, seed()?)?)
+    match (passphrase, method) {
+        (passphrase @ Some(_), UnlockMethod::Both)
+        | (passphrase @ None, UnlockMethod::Keychain) => {
+            let keychain = connect()?;
+            with_keychain(dir, passphrase.as_ref(), &keychain, work)
+        }
+        (Some(passphrase), UnlockMethod::Keychain | UnlockMethod::Passphrase) => {
+            Ok(work(&store, &Unlock::Passphrase(passphrase))?)
+        }
+        (None, expected @ (UnlockMethod::Both | UnlockMethod::Passphrase)) => {
+            Err(StoreError::WrongMethod { expected }.into())
+        }
+    }
+}
+
+/// Tries each key that the profile may be under: two, if a change of the key was interrupted. Then finishes
+/// that change.
+fn with_keychain<T>(
+    dir: &Path,
+    passphrase: Option<&Zeroizing<String>>,
+    keychain: &Keychain,
+    mut work: impl FnMut(&Path, &Unlock) -> Result<T, StoreError>,
+) -> Result<T, Error> {
+    let ids = read_keychain_ids(dir)?;
+    let mut refusal = Error::Keychain(KeychainError::NoEntry);
+    for id in &ids {
+        let key = match keychain.key(id) {
+            Ok(key) => key,
+            Err(KeychainError::NoEntry) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        match work(&store_dir(dir), &with_key(passphrase, key)) {
+            Ok(done) => {
+                if ids.len() > 1 {
+                    settle_keychain(dir, keychain, &ids, Some(id))?;
+                }
+                return Ok(done);
+            }
+            Err(error @ (StoreError::WrongKey | StoreError::WrongPassphraseOrKey)) => {
+                refusal = error.into();
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(refusal)
+}
+
+impl Opened {
+    fn new(dir: &Path, store: Store) -> Self {
+        Self {
+            store,
+            upkeep: Upkeep::new(dir.to_owned()),
+        }
+    }
+}
+
+/// A change of what unlocks a profile, prepared: the keychain holds what the profile will need.
+///
+/// ```text
+///  1 keychain-id names old and new key   2 new key in the keychain   3 the profile changes
+///  4 old key out of the keychain         5 keychain-id names the new one only
+/// ```
+///
+/// Broken off anywhere, one of the keys that `keychain-id` names opens the profile.
+pub(crate) struct UnlockChange {
+    dir: PathBuf,
+    unlock: Unlock,
+    keychain: Option<Keychain>,
+    old: Vec<String>,
+    new: Option<String>,
+}
+
+impl UnlockChange {
+    /// Steps 1 and 2. Blocks.
+    pub(crate) fn prepare(
+        dir: &Path,
+        choice: UnlockChoice,
+        connect: impl FnOnce() -> Result<Keychain, KeychainError>,
+    ) -> Result<Self, Error> {
+        let (passphrase, needs_keychain) = match choice {
+            UnlockChoice::Both(text) => (Some(normalised(&text)?), true),
+            UnlockChoice::Keychain => (None, true),
+            UnlockChoice::Passphrase(text) => (Some(normalised(&text)?), false),
+        };
+        let old = read_keychain_ids(dir).unwrap_or_default();
+        let (keychain, new, unlock) = match (passphrase, needs_keychain) {
+            (Some(passphrase), false) => {
+                // Without a keychain the old key stays in it, and opens nothing.
+                let keychain = if old.is_empty() { None } else { connect().ok() };
+                (keychain, None, Unlock::Passphrase(passphrase))
+            }
+            (passphrase, _) => {
+                let keychain = connect()?;
+                keychain.probe()?;
+                let id = keychain::new_id()?;
+                let mut ids = old.clone();
+                ids.push(id.clone());
+                write_keychain_ids(dir, &ids)?;
+                let key = keychain.create_key(&id)?;
+                let unlock = with_key(passphrase.as_ref(), key);
+                (Some(keychain), Some(id), unlock)
+            }
+        };
+        Ok(Self {
+            dir: dir.to_owned(),
+            unlock,
+            keychain,
+            old,
+            new,
+        })
+    }
+
+    /// What step 3 hands to the engine.
+    pub(crate) const fn unlock(&self) -> &Unlock {
+        &self.unlock
+    }
+
+    /// Steps 4 and 5, once the profile has changed. Blocks.
+    pub(crate) fn finish(self) -> Result<(), Error> {
+        upkeep::note_rotation(&self.dir);
+        let Some(keychain) = &self.keychain else {
+            return Ok(());
+        };
+        settle_keychain(&self.dir, keychain, &self.old, self.new.as_ref())
+    }
+}
+
+/// Takes every key but `kept` out of the keychain, then says so in the profile.
+fn settle_keychain(
+    dir: &Path,
+    keychain: &Keychain,
+    ids: &[String],
+    kept: Option<&String>,
+) -> Result<(), Error> {
+    for id in ids.iter().filter(|id| Some(*id) != kept) {
+        keychain.delete_key(id);
+    }
+    match kept {
+        Some(kept) => write_keychain_ids(dir, std::slice::from_ref(kept)),
+        None => match fs::remove_file(dir.join(KEYCHAIN_ID)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(folder(&error)),
+            _ => Ok(()),
+        },
+    }
+}
+
+fn usable_keychain() -> Result<Keychain, Error> {
+    let keychain = Keychain::connect()?;
+    keychain.probe()?;
+    Ok(keychain)
+}
+
+fn with_key(passphrase: Option<&Zeroizing<String>>, key: Zeroizing<[u8; 32]>) -> Unlock {
+    match passphrase {
+        Some(passphrase) => Unlock::Both {
+            passphrase: passphrase.clone(),
+            key,
+        },
+        None => Unlock::Key(key),
+    }
 }
 
 /// A seed from the operating system.
@@ -102,18 +312,6 @@ pub(crate) fn seed() -> Result<[u8; 32], Error> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|_error| Error::System)?;
     Ok(seed)
-}
-
-/// The id is on disk before the store that needs it, and the key in the keychain before both.
-fn create_with_key(dir: &Path, keychain: &Keychain) -> Result<Store, Error> {
-    let id = keychain::new_id()?;
-    let key = keychain.create_key(&id)?;
-    let made = write_keychain_id(dir, &id)
-        .and_then(|()| Ok(Store::create(&store_dir(dir), &Unlock::Key(key), seed()?)?));
-    if made.is_err() {
-        keychain.delete_key(&id);
-    }
-    made
 }
 
 fn normalised(passphrase: &str) -> Result<Zeroizing<String>, Error> {
@@ -126,7 +324,7 @@ fn normalised(passphrase: &str) -> Result<Zeroizing<String>, Error> {
     Ok(Zeroizing::new(text))
 }
 
-fn store_dir(dir: &Path) -> PathBuf {
+pub(crate) fn store_dir(dir: &Path) -> PathBuf {
     dir.join("store")
 }
 
@@ -138,27 +336,49 @@ fn make_dir(dir: &Path) -> Result<(), Error> {
     builder.create(dir).map_err(|error| folder(&error))
 }
 
-fn write_keychain_id(dir: &Path, id: &str) -> Result<(), Error> {
+fn write_keychain_ids(dir: &Path, ids: &[String]) -> Result<(), Error> {
+    replace_file(dir, KEYCHAIN_ID, ids.join("\n").as_bytes())
+}
+
+/// Puts a small file of this content in the place of the one with that name, durably.
+pub(crate) fn replace_file(dir: &Path, name: &str, content: &[u8]) -> Result<(), Error> {
+    let staged = dir.join(format!("{name}.new"));
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options
-        .open(dir.join(KEYCHAIN_ID))
-        .map_err(|error| folder(&error))?;
-    file.write_all(id.as_bytes())
-        .and_then(|()| file.sync_all())
+    options
+        .open(&staged)
+        .and_then(|mut file| {
+            file.write_all(content)?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&staged, dir.join(name)))
+        .and_then(|()| sync_dir(dir))
         .map_err(|error| folder(&error))
 }
 
-fn read_keychain_id(dir: &Path) -> Result<String, Error> {
+#[cfg(unix)]
+fn sync_dir(dir: &Path) -> std::io::Result<()> {
+    fs::File::open(dir)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_dir(_dir: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// The names of the keys that the profile may be under, the latest last; one, or two while they change.
+fn read_keychain_ids(dir: &Path) -> Result<Vec<String>, Error> {
     let mut bytes = fs::read(dir.join(KEYCHAIN_ID)).map_err(|_error| KeychainError::NoEntry)?;
-    let id = std::str::from_utf8(&bytes)
-        .ok()
-        .filter(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
-        .map(str::to_owned);
+    let is_id = |id: &str| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let ids: Option<Vec<String>> = std::str::from_utf8(&bytes).ok().and_then(|text| {
+        let ids = text.lines().map(|id| is_id(id).then(|| id.to_owned()));
+        ids.collect()
+    });
     bytes.zeroize();
-    Ok(id.ok_or(KeychainError::NoEntry)?)
+    let ids = ids.filter(|ids| !ids.is_empty());
+    Ok(ids.ok_or(KeychainError::NoEntry)?)
 }
 
 fn folder(error: &std::io::Error) -> Error {
@@ -192,12 +412,121 @@ mod tests {
     }
 
     #[test]
-    fn a_keychain_id_is_read_back_and_nonsense_is_not() {
-        let dir = tempfile::tempdir().unwrap();
+    fn keychain_ids_are_read_back_and_nonsense_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let ids = [keychain::new_id().unwrap(), keychain::new_id().unwrap()];
+        for ids in [&ids[..1], &ids[..]] {
+            write_keychain_ids(dir, ids).unwrap();
+            assert_eq!(read_keychain_ids(dir).unwrap(), ids);
+        }
+        for nonsense in ["", "../../etc", "00\n11"] {
+            fs::write(dir.join(KEYCHAIN_ID), nonsense).unwrap();
+            assert!(read_keychain_ids(dir).is_err(), "{nonsense:?}");
+        }
+    }
+
+    fn words(text: &str) -> UnlockChoice {
+        UnlockChoice::Passphrase(Zeroizing::new(text.into()))
+    }
+
+    /// A profile under a key in a keychain.
+    fn in_keychain(dir: &Path, keychain: &Keychain) -> Store {
+        make_dir(dir).unwrap();
         let id = keychain::new_id().unwrap();
-        write_keychain_id(dir.path(), &id).unwrap();
-        assert_eq!(read_keychain_id(dir.path()).unwrap(), id);
-        write_keychain_id(dir.path(), "../../etc").unwrap();
-        assert!(read_keychain_id(dir.path()).is_err());
+        let unlock = Unlock::Key(keychain.create_key(&id).unwrap());
+        write_keychain_ids(dir, &[id]).unwrap();
+        Store::create(&store_dir(dir), &unlock, seed().unwrap()).unwrap()
+    }
+
+    fn opens(dir: &Path, choice: &UnlockChoice, keychain: &Keychain) -> bool {
+        open_store(dir, choice, || Ok(keychain.clone())).is_ok()
+    }
+
+    #[test]
+    fn a_new_keychain_key_broken_off_anywhere_leaves_a_profile_that_opens() {
+        for stop_after in 0..=5 {
+            let folder = tempfile::tempdir().unwrap();
+            let dir = folder.path();
+            let keychain = Keychain::mock();
+            let mut store = in_keychain(dir, &keychain);
+            let old = read_keychain_ids(dir).unwrap();
+            let new = keychain::new_id().unwrap();
+            // The steps of a change, each made by hand.
+            if stop_after >= 1 {
+                write_keychain_ids(dir, &[old[0].clone(), new.clone()]).unwrap();
+            }
+            if stop_after >= 2 {
+                let key = keychain.create_key(&new).unwrap();
+                if stop_after >= 3 {
+                    store.change_unlock(&Unlock::Key(key)).unwrap();
+                }
+            }
+            if stop_after >= 4 {
+                keychain.delete_key(&old[0]);
+            }
+            if stop_after >= 5 {
+                write_keychain_ids(dir, std::slice::from_ref(&new)).unwrap();
+            }
+            drop(store);
+            assert!(
+                opens(dir, &UnlockChoice::Keychain, &keychain),
+                "{stop_after}"
+            );
+            // And the change is over: one key is left, in the profile and in the keychain.
+            let ids = read_keychain_ids(dir).unwrap();
+            assert_eq!(ids.len(), 1, "{stop_after}");
+            let kept = if stop_after >= 3 { &new } else { &old[0] };
+            assert_eq!(&ids[0], kept, "{stop_after}");
+            let gone = if stop_after >= 3 { &old[0] } else { &new };
+            assert!(keychain.key(gone).is_err(), "{stop_after}");
+            assert!(
+                opens(dir, &UnlockChoice::Keychain, &keychain),
+                "{stop_after}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_unlocks_a_profile_changes_and_the_old_secret_opens_it_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let keychain = Keychain::mock();
+        drop(in_keychain(dir, &keychain));
+        let both = || UnlockChoice::Both(Zeroizing::new("둘 다".into()));
+        let steps: [(UnlockChoice, UnlockChoice); 4] = [
+            (UnlockChoice::Keychain, words("one")),
+            (words("one"), words("two")),
+            (words("two"), both()),
+            (both(), UnlockChoice::Keychain),
+        ];
+        for (old, new) in steps {
+            let what = format!("{old:?} to {new:?}");
+            let again = match &new {
+                UnlockChoice::Both(text) => UnlockChoice::Both(text.clone()),
+                UnlockChoice::Keychain => UnlockChoice::Keychain,
+                UnlockChoice::Passphrase(text) => UnlockChoice::Passphrase(text.clone()),
+            };
+            let ids = read_keychain_ids(dir).unwrap_or_default();
+            let mut store = open_store(dir, &old, || Ok(keychain.clone())).unwrap();
+            let change = UnlockChange::prepare(dir, new, || Ok(keychain.clone())).unwrap();
+            store.change_unlock(change.unlock()).unwrap();
+            change.finish().unwrap();
+            drop(store);
+            assert!(!opens(dir, &old, &keychain), "{what}");
+            assert!(opens(dir, &again, &keychain), "{what}");
+            for id in ids {
+                assert!(keychain.key(&id).is_err(), "{what}: the old key is gone");
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_that_finds_no_keychain_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let none = || Err(KeychainError::Unavailable);
+        assert!(UnlockChange::prepare(dir, UnlockChoice::Keychain, none).is_err());
+        assert!(!dir.join(KEYCHAIN_ID).exists());
     }
 }

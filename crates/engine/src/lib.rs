@@ -74,6 +74,7 @@ mod table;
 mod time;
 mod timeline;
 mod tree;
+mod upkeep;
 #[cfg(test)]
 mod vectors;
 pub mod view;

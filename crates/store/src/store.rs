@@ -443,6 +443,12 @@ impl Store {
         self.ledger.openings()
     }
 
+    /// How many steps were made durable; each opening is one, so it grows even if nothing is written.
+    #[must_use]
+    pub const fn commits(&self) -> u64 {
+        self.ledger.commits()
+    }
+
     /// A random name of this profile that never changes and says nothing about it.
     #[must_use]
     pub const fn profile_id(&self) -> [u8; 16] {

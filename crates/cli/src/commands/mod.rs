@@ -7,6 +7,7 @@ mod init;
 mod invite;
 mod join;
 mod joins;
+mod keeping;
 mod lists;
 mod relay;
 mod search;
@@ -15,7 +16,7 @@ mod verify;
 
 use sori_client::Client;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, ProfileCommand};
 use crate::failure::Failure;
 use crate::screen::Screen;
 use crate::{profile, rpc};
@@ -25,6 +26,7 @@ pub(crate) async fn run(screen: Screen, cli: Cli) -> Result<(), Failure> {
     let dir = profile::dir(screen, cli.profile)?;
     match cli.command {
         Command::Init(args) => init::run(screen, dir, args).await,
+        Command::Profile(ProfileCommand::Move { to }) => keeping::move_to(screen, dir, to).await,
         Command::Rpc => rpc::serve(profile::open_or_create(screen, dir).await?).await,
         command => {
             let client = profile::open(screen, dir).await?;
@@ -50,6 +52,7 @@ async fn run_with(screen: Screen, client: &Client, command: Command) -> Result<(
         Command::Chat { group } => chat::run(screen, client, &group).await,
         Command::History(args) => history::run(screen, client, args).await,
         Command::Search(args) => search::run(screen, client, args).await,
+        Command::Profile(command) => keeping::run(screen, client, command).await,
         // Handled before, because they may have to make the profile.
         Command::Init(_) | Command::Rpc => Ok(()),
     }

@@ -99,6 +99,10 @@ pub(super) enum Call {
     MessageSearchMore { search: String, limit: Option<u32> },
     #[serde(rename = "sync.status")]
     SyncStatus { group: String },
+    #[serde(rename = "profile.info")]
+    ProfileInfo {},
+    #[serde(rename = "profile.rotate")]
+    ProfileRotate {},
     #[serde(rename = "shutdown")]
     Shutdown {},
 }
@@ -208,6 +212,8 @@ impl Call {
                 object(client.message_search_more(&search, limit).await?)
             }
             Self::SyncStatus { group } => object(client.sync_status(&group).await?),
+            Self::ProfileInfo {} => object(client.profile_info().await?),
+            Self::ProfileRotate {} => done(client.profile_rotate().await?),
             // Ends the service, so the service does it.
             Self::Shutdown {} => done(()),
         }
@@ -257,6 +263,8 @@ pub(super) const METHODS: [&str; 31] = [
     "message.search",
     "message.search_more",
     "sync.status",
+    "profile.info",
+    "profile.rotate",
     "shutdown",
 ];
 

@@ -1,0 +1,159 @@
+//! What a profile needs besides being used: a fresh master key each week, and care for its files when nothing
+//! else is to be done.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use sori_engine::store::{Progress, Stats};
+use sori_engine::{Engine, Error};
+
+use crate::profile;
+
+/// Looks after one open profile; nothing at all for one in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Upkeep {
+    /// Its folder.
+    dir: Option<PathBuf>,
+    /// How the profile was when it was last looked at.
+    looked_at: Option<(Instant, u64)>,
+    counted: bool,
+}
+
+impl Upkeep {
+    /// For the profile in `dir`.
+    pub(crate) const fn new(dir: PathBuf) -> Self {
+        Self {
+            dir: Some(dir),
+            looked_at: None,
+            counted: false,
+        }
+    }
+
+    /// Right after opening: rebuilds the files and replaces the master key where that is due.
+    pub(crate) fn begin(
+        &mut self,
+        engine: &mut Engine,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), Error> {
+        if self.dir.is_some() {
+            engine.rebuild_if_due(progress)?;
+            self.rotate_if_due(engine)?;
+        }
+        Ok(())
+    }
+
+    /// When there is something to do for a profile that is at rest; `None` if it was not used since.
+    pub(crate) fn due_in(&self, engine: &Engine) -> Option<Duration> {
+        self.dir.as_ref()?;
+        let Some((at, commits)) = self.looked_at else {
+            return Some(IDLE);
+        };
+        let is_used = engine.commits() != commits || !self.counted;
+        is_used.then(|| IDLE.saturating_sub(at.elapsed()))
+    }
+
+    /// Looks after the files, and replaces the master key if that is due.
+    pub(crate) fn idle(&mut self, engine: &mut Engine) -> Result<(), Error> {
+        let stats = engine.maintain()?;
+        self.counted = is_counted(&stats);
+        self.rotate_if_due(engine)?;
+        self.looked_at = Some((Instant::now(), engine.commits()));
+        Ok(())
+    }
+
+    /// Replaces the master key now, with the same secret.
+    pub(crate) fn rotate(&self, engine: &mut Engine) -> Result<(), Error> {
+        engine.rotate_master(None)?;
+        if let Some(dir) = &self.dir {
+            note_rotation(dir);
+        }
+        Ok(())
+    }
+
+    fn rotate_if_due(&self, engine: &mut Engine) -> Result<(), Error> {
+        match self.dir.as_deref().is_some_and(is_rotation_due) {
+            true => self.rotate(engine),
+            false => Ok(()),
+        }
+    }
+
+    /// The profile's folder.
+    pub(crate) fn dir(&self) -> Option<&Path> {
+        self.dir.as_deref()
+    }
+}
+
+/// A large database is counted bit by bit.
+const fn is_counted(stats: &Stats) -> bool {
+    stats.live_len.is_some() || stats.len_on_disk <= LARGE_LEN
+}
+
+/// When the master key was last replaced, in seconds since the Unix epoch, if that is known.
+pub(crate) fn rotated_at(dir: &Path) -> Option<u64> {
+    read_number(dir, ROTATED_AT)
+}
+
+/// Notes that the master key was replaced now.
+pub(crate) fn note_rotation(dir: &Path) {
+    // Without it the key is replaced again at the next occasion.
+    let _written = write_number(dir, ROTATED_AT, now_s());
+}
+
+fn read_number(dir: &Path, name: &str) -> Option<u64> {
+    fs::read_to_string(dir.join(name)).ok()?.trim().parse().ok()
+}
+
+/// Writes a file with one number, durably. Answers whether that worked.
+fn write_number(dir: &Path, name: &str, number: u64) -> bool {
+    profile::replace_file(dir, name, number.to_string().as_bytes()).is_ok()
+}
+
+/// Whether the master key is older than a week, or than the clock can say.
+pub(crate) fn is_rotation_due(dir: &Path) -> bool {
+    rotated_at(dir)
+        .and_then(|at| now_s().checked_sub(at))
+        .is_none_or(|age| age >= ROTATE_EVERY.as_secs())
+}
+
+fn now_s() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    since_epoch.unwrap_or_default().as_secs()
+}
+
+/// Name of the file that says when the master key was replaced.
+const ROTATED_AT: &str = "rotated-at";
+
+/// How old a master key becomes.
+const ROTATE_EVERY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How long after its last use a profile is looked after.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// Databases up to this length are not counted.
+const LARGE_LEN: u64 = 64 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_master_key_is_due_when_its_age_is_a_week_or_unknown() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        assert!(is_rotation_due(dir));
+        note_rotation(dir);
+        assert!(!is_rotation_due(dir));
+        let week = ROTATE_EVERY.as_secs();
+        for (at, is_due) in [
+            (now_s() - week - 1, true),
+            (now_s() - week + 60, false),
+            (now_s() + 3600, true),
+        ] {
+            fs::write(dir.join(ROTATED_AT), at.to_string()).unwrap();
+            assert_eq!(is_rotation_due(dir), is_due, "{at}");
+        }
+        fs::write(dir.join(ROTATED_AT), "soon").unwrap();
+        assert!(is_rotation_due(dir));
+    }
+}
