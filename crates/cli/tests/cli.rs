@@ -107,7 +107,7 @@ fn help_teaches_at_every_command() {
     let (_folder, dir) = folder();
     let commands = [
         "init", "relay", "invite", "join", "joins", "contacts", "verify", "groups", "group",
-        "send", "chat", "history", "search", "rpc",
+        "send", "chat", "history", "search", "profile", "rpc",
     ];
     let all = run(&dir, &["--help"]);
     for command in commands {
@@ -407,4 +407,32 @@ fn rpc_without_a_passphrase_says_so() {
         .unwrap();
     fails(&output, 1, "SORI_PASSPHRASE");
     assert!(!dir.exists());
+}
+
+#[test]
+fn a_profile_changes_its_key_its_passphrase_and_its_engine_and_keeps_everything() {
+    let (_folder, dir) = profile();
+    succeeds(&run(&dir, &["group", "create", "Friends"]));
+    succeeds(&run(&dir, &["profile", "rotate"]));
+    let changed = sori(&dir)
+        .env("SORI_NEW_PASSPHRASE", "another horse")
+        .args(["profile", "passphrase"])
+        .output()
+        .unwrap();
+    succeeds(&changed);
+    fails(&run(&dir, &["groups"]), 1, "passphrase is wrong");
+    let with_new = |args: &[&str]| {
+        sori(&dir)
+            .env("SORI_PASSPHRASE", "another horse")
+            .args(args)
+            .output()
+            .unwrap()
+    };
+    succeeds(&with_new(&["profile", "move", "--to", "redb"]));
+    let info: Value =
+        serde_json::from_str(succeeds(&with_new(&["--json", "profile", "info"]))).unwrap();
+    assert_eq!(info["backend"], "redb");
+    assert_eq!(info["unlock"], "passphrase");
+    assert!(info["rotated_at"].is_u64());
+    assert!(succeeds(&with_new(&["groups"])).contains("Friends"));
 }
