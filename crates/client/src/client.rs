@@ -119,6 +119,56 @@ impl Client {
         ProfileInfo::of(dir, &stats, is_locked)
     }
 
+    /// What is in a folder. Reads a file.
+    #[must_use]
+    pub fn profile(dir: &Path) -> ProfileState {
+        profile::state(dir)
+    }
+
+    /// Whether the operating system's keychain takes, keeps and forgets a key. May ask the person
+    /// for the keychain's password, and so take as long as that.
+    pub async fn keychain_available() -> bool {
+        let probe = tokio::task::spawn_blocking(|| {
+            Keychain::connect().and_then(|keychain| keychain.probe())
+        });
+        matches!(probe.await, Ok(Ok(())))
+    }
+
+    /// What happens, from now on. Holds the last [`EVENTS_KEPT`] events for each receiver; one
+    /// that falls further behind gets `RecvError::Lagged` and has to read again what it shows.
+    /// Ends (`RecvError::Closed`) when the messenger ends; [`failure`](Self::failure) says why.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.events
+            .upgrade()
+            .map_or_else(|| broadcast::channel(1).1, |events| events.subscribe())
+    }
+
+    /// Why the messenger ended, if it did so because a write to the profile failed. The person has
+    /// to start it again.
+    #[must_use]
+    pub fn failure(&self) -> Option<Error> {
+        self.failure
+            .get()
+            .map(|error| Error::NotSaved(Arc::clone(error)))
+    }
+
+    /// Why the last attempt at a connection failed or the last connection ended; `None` while one
+    /// is open.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Trouble> {
+        *self.trouble.borrow()
+    }
+
+    /// Ends the messenger: saves, sends what is queued (for at most a second a relay), closes, and
+    /// returns when the profile is free for the next.
+    pub async fn shutdown(&self) {
+        let (done, ended) = oneshot::channel();
+        if self.verbs.send(Verb::Shutdown(done)).await.is_ok() {
+            let _ended = ended.await;
+        }
+    }
+
     async fn start(
         open: impl FnOnce() -> Result<Opened, Error> + Send + 'static,
         progress: impl FnMut(Progress) + Send + 'static,

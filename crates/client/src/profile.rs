@@ -86,7 +86,7 @@ pub(crate) fn create(dir: &Path, choice: UnlockChoice) -> Result<Opened, Error> 
             let id = keychain::new_id()?;
             let key = keychain.create_key(&id)?;
             // The id is on disk before the store that needs it, and the key in the keychain before both.
-            let made = write_keychain_ids(dir, &[id.clone()])
+            let made = write_keychain_ids(dir, std::slice::from_ref(&id))
                 .and_then(|()| make(&with_key(passphrase.as_ref(), key)));
             if made.is_err() {
                 keychain.delete_key(&id);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use sori_engine::store::{Progress, Stats};
+use sori_engine::store::{Error as StoreError, Progress, Stats};
 use sori_engine::{Engine, Error};
 
 use crate::profile;
@@ -39,16 +39,15 @@ impl Upkeep {
         if self.dir.is_some() {
             engine.rebuild_if_due(progress)?;
             self.rotate_if_due(engine)?;
+            // The opening was a commit, so there is something to look at.
+            self.looked_at = Some((Instant::now(), 0));
         }
         Ok(())
     }
 
     /// When there is something to do for a profile that is at rest; `None` if it was not used since.
     pub(crate) fn due_in(&self, engine: &Engine) -> Option<Duration> {
-        self.dir.as_ref()?;
-        let Some((at, commits)) = self.looked_at else {
-            return Some(IDLE);
-        };
+        let (at, commits) = self.looked_at?;
         let is_used = engine.commits() != commits || !self.counted;
         is_used.then(|| IDLE.saturating_sub(at.elapsed()))
     }
@@ -62,19 +61,19 @@ impl Upkeep {
         Ok(())
     }
 
-    /// Replaces the master key now, with the same secret.
-    pub(crate) fn rotate(&self, engine: &mut Engine) -> Result<(), Error> {
-        engine.rotate_master(None)?;
-        if let Some(dir) = &self.dir {
-            note_rotation(dir);
-        }
-        Ok(())
-    }
-
+    /// Replaces the master key, with the same secret, if it is old. A full disk is no reason not to go on: it
+    /// is tried again later.
     fn rotate_if_due(&self, engine: &mut Engine) -> Result<(), Error> {
-        match self.dir.as_deref().is_some_and(is_rotation_due) {
-            true => self.rotate(engine),
-            false => Ok(()),
+        let Some(dir) = self.dir.as_deref().filter(|dir| is_rotation_due(dir)) else {
+            return Ok(());
+        };
+        match engine.rotate_master(None) {
+            Ok(()) => {
+                note_rotation(dir);
+                Ok(())
+            }
+            Err(Error::Store(StoreError::Full)) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -127,7 +126,7 @@ const ROTATED_AT: &str = "rotated-at";
 /// How old a master key becomes.
 const ROTATE_EVERY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// How long after its last use a profile is looked after.
+/// How long between two looks at a profile that is in use.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// Databases up to this length are not counted.

@@ -232,7 +232,7 @@ fn object(view: impl Serialize) -> Result<Value, Error> {
 const LIMIT_DEFAULT: u32 = 50;
 
 /// Every method there is, in the order of docs/rpc.md.
-pub(super) const METHODS: [&str; 31] = [
+pub(super) const METHODS: [&str; 33] = [
     "account.create",
     "account.info",
     "relay.set",
