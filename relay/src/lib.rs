@@ -47,9 +47,12 @@ mod gate;
 pub mod hardening;
 mod hub;
 mod key;
+#[cfg(test)]
+mod limits_table;
 mod server;
 pub mod session;
 mod settings;
+mod stack;
 pub mod switch;
 mod time;
 mod tls;

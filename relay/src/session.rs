@@ -17,6 +17,7 @@ use crate::bucket::Bucket;
 use crate::carrier::{Broken, Inlet, Outlet, Taken};
 use crate::hub::{Hub, Membership};
 use crate::settings::Rate;
+use crate::stack;
 use crate::switch::{Draft, ProvenTopic, Publication};
 use crate::totals::Counters;
 
@@ -130,7 +131,7 @@ impl<I: Inlet> Session<'_, I> {
             Poll::Ready(taken) => taken,
         };
         if steps.verified {
-            wipe_stack();
+            stack::wipe();
         }
         // What came before something malformed was said before it, and is done.
         self.carry_out(steps);
@@ -261,7 +262,7 @@ enum Step {
 }
 
 impl Steps {
-    /// Never inlined, so that its stack lies where [`wipe_stack`] wipes.
+    /// Never inlined, so that its stack lies where [`stack::wipe`] wipes.
     #[inline(never)]
     fn add(&mut self, message: ClientMessageRef<'_>, exporter: &Exporter) {
         match message {
@@ -325,17 +326,6 @@ impl Step {
         }
     }
 }
-
-/// Overwrites the stack below the caller: verifying a proof leaves copies of the topic there, and the
-/// stack of a thread lives as long as the relay. To be called from where the work was.
-#[inline(never)]
-pub(crate) fn wipe_stack() {
-    let stack = [0_u8; STACK_WIPED_LEN];
-    std::hint::black_box(&stack); // Somebody might look at it, so it has to be there.
-}
-
-/// More than decoding and verifying use, also without optimisation.
-const STACK_WIPED_LEN: usize = 65_536;
 
 /// How often one connection is read from before others have their turn.
 const TAKES_IN_A_ROW: usize = 2;

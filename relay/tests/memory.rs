@@ -6,9 +6,10 @@ mod support;
 
 use std::fs::{self, File};
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::FileExt;
 
-use support::{Client, Config, RelayProcess, seed, within};
+use support::{Client, Config, RelayProcess, TcpClient, seed, tls_config, within};
 
 /// How often `needle` stands in the writable memory of a process.
 fn copies_in_memory(pid: u32, needle: &[u8]) -> io::Result<usize> {
@@ -27,10 +28,7 @@ fn copies_in_memory(pid: u32, needle: &[u8]) -> io::Result<usize> {
         let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
         // Memory may be unmapped between the two looks.
         if memory.read_exact_at(&mut bytes, start).is_ok() {
-            copies += bytes
-                .windows(needle.len())
-                .filter(|at| at == &needle)
-                .count();
+            copies += memchr::memmem::find_iter(&bytes, needle).count();
         }
     }
     Ok(copies)
@@ -123,4 +121,70 @@ async fn scan_finds_what_waits_for_a_stalled_reader_and_nothing_after_it_left() 
         }
     })
     .await;
+}
+
+/// Of the addresses that clients come from nothing is left once they have gone, over either carrier.
+///
+/// protocol §2.5.5, §2.7.1
+#[tokio::test]
+async fn addresses_are_gone_from_memory_once_everybody_has_left() {
+    let relay = RelayProcess::start();
+    // In the last round somebody else stays. Over QUIC that is no test: the library keeps what it
+    // knew of a connection in a table that is freed when nobody is left, or used for the next one.
+    let mut others = Vec::new();
+    for (carrier, last) in [("quic", 201), ("tcp", 202), ("tcp", 203)] {
+        if last == 203 {
+            others.push(Client::connect(&relay.url).await);
+        }
+        let address = Ipv4Addr::new(127, 83, 190, last);
+        let needle = address.octets();
+        if let Err(error) = copies_in_memory(relay.pid(), &needle) {
+            println!("memory not seen, only the superuser may look: {error}");
+            return;
+        }
+        let mut clients = Vec::new();
+        let mut tcp_clients = Vec::new();
+        for _ in 0..3 {
+            if carrier == "quic" {
+                let config = Config {
+                    from: address.into(),
+                    ..Config::default()
+                };
+                let mut client = Client::connect_with(&relay.url, config).await.unwrap();
+                client.attach(&seed(1)).await;
+                clients.push(client);
+            } else {
+                let tls = tls_config(Config::default(), *relay.url.identity());
+                let client = TcpClient::connect_with(&relay.url, tls, address).await;
+                let mut client = client.unwrap();
+                client.attach(&seed(1)).await;
+                tcp_clients.push(client);
+            }
+        }
+        if carrier == "quic" {
+            assert!(
+                copies_in_memory(relay.pid(), &needle).unwrap() > 0,
+                "no test of it"
+            );
+        }
+        for client in clients {
+            client.connection.close(0_u32.into(), b"");
+            within(client.endpoint.wait_idle()).await;
+        }
+        drop(tcp_clients);
+        let left = std::time::Instant::now();
+        within(async {
+            while copies_in_memory(relay.pid(), &needle).unwrap() > 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        })
+        .await;
+        println!(
+            "{carrier}, {} others: nothing left after {:?}",
+            others.len(),
+            left.elapsed()
+        );
+        let text = address.to_string();
+        assert_eq!(copies_in_memory(relay.pid(), text.as_bytes()).unwrap(), 0);
+    }
 }

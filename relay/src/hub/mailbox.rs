@@ -85,4 +85,4 @@ impl Parcels {
 }
 
 /// Most bytes of frames that may lie here: 16 MiB.
-const MAILBOX_BYTES_MAX: usize = 16 << 20;
+pub(crate) const MAILBOX_BYTES_MAX: usize = 16 << 20;

@@ -24,6 +24,8 @@ use crate::settings::{Limits, Rate};
 use crate::switch::{Access, ConnectionId, Delivery, Directory, Switch, Time};
 use crate::totals::{Counters, Monitor};
 pub use access::AccessKeys;
+#[cfg(test)]
+pub(crate) use mailbox::MAILBOX_BYTES_MAX;
 use mailbox::{Mailbox, Parcel};
 use wire::Wire;
 

@@ -22,7 +22,7 @@ use crate::certificate::{Certificate, CertificateError};
 use crate::hub::{AccessKeys, Hub, Policy};
 use crate::settings::Settings;
 use crate::totals::Monitor;
-use crate::{tls, transport};
+use crate::{stack, tls, transport};
 use place::Places;
 use quic::Quic;
 use shard::Shard;
@@ -191,7 +191,10 @@ fn shards(
 
 /// Runs a shard on a thread of its own and waits until it serves.
 fn spawn(shard: Shard) -> io::Result<Thread> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(stack::wipe_if_marked)
+        .build()?;
     let (stop, stopping) = oneshot::channel();
     let (done, stopped) = oneshot::channel();
     let (ready, is_ready) = std::sync::mpsc::channel();

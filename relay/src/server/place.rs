@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::gate::{Address, Gate, Pass, Verdict};
 use crate::settings::Limits;
+use crate::stack;
 use crate::time::Time;
 
 /// The gate of a relay, shared by its shards. Cloning it is cheap.
@@ -67,6 +68,7 @@ impl Places {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        stack::mark();
         if let Some(pass) = self.pass.take() {
             self.places
                 .with(|gate, now| gate.handle_departure(pass, now));

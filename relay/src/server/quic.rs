@@ -15,8 +15,7 @@ use super::shard::Crew;
 use super::udp::EndpointSocket;
 use crate::carrier::{QuicInlet, QuicOutlet};
 use crate::gate::Address;
-use crate::session::wipe_stack;
-use crate::{session, tls};
+use crate::{session, stack, tls};
 
 /// How endpoints of a shard are made.
 #[derive(Debug)]
@@ -44,7 +43,7 @@ impl Quic {
             accept(&endpoint, crew).await;
             socket.retire();
             drop(socket);
-            wipe_stack();
+            stack::mark();
         }
     }
 }

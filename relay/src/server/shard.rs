@@ -14,6 +14,7 @@ use super::place::Places;
 use super::quic::Quic;
 use super::tcp;
 use crate::hub::Hub;
+use crate::stack;
 
 /// What every connection of a shard works with. Cloning it is cheap; a clone says that a connection
 /// is still there.
@@ -100,12 +101,13 @@ async fn leave(crew: &Crew) {
     }
 }
 
-/// Lets prefixes be forgotten. Never returns.
+/// Lets prefixes be forgotten, and what calls left on the stack. Never returns.
 async fn forget(places: &Places) {
-    let mut look = interval(Duration::from_secs(FORGET_SECONDS));
+    let mut look = interval(Duration::from_millis(FORGET_MS));
     loop {
         look.tick().await;
         places.forget();
+        stack::mark();
     }
 }
 
@@ -118,5 +120,5 @@ const CLOSE_MS_MAX: u64 = 1000;
 /// How often a stopping shard looks whether everybody has left, in milliseconds.
 const LEAVE_LOOK_MS: u64 = 5;
 
-/// How often the gate forgets, in seconds.
-const FORGET_SECONDS: u64 = 5;
+/// How often a shard forgets, in milliseconds.
+const FORGET_MS: u64 = 500;

@@ -1,6 +1,9 @@
 //! TLS connections of one shard over TCP (`protocol §1.4`).
 
+use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
+use std::task::Poll;
 use std::time::Duration;
 
 use rustix::net::sockopt;
@@ -21,17 +24,27 @@ use crate::{session, tls};
 /// Accepts connections until the future is dropped.
 pub(super) async fn serve(listener: &TcpListener, acceptor: &TlsAcceptor, crew: &Crew) {
     loop {
-        match listener.accept().await {
-            Ok((stream, from)) => match crew.places.take(from.ip(), Address::Proven) {
-                Ok(place) => {
-                    let (acceptor, crew) = (acceptor.clone(), crew.clone());
-                    tokio::spawn(async move { connect(stream, &acceptor, &crew, place).await });
-                }
-                Err(reason) => refuse(&stream, reason, crew),
-            },
-            // Out of descriptors or memory, most likely: others have to leave first.
-            Err(_) => sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await,
+        // An address never gets into this future, whose memory lasts as long as the relay.
+        let accepted = poll_fn(|cx| match listener.poll_accept(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(accepted) => Poll::Ready(accepted.map(|(stream, from)| {
+                admit(stream, from, acceptor, crew);
+            })),
+        });
+        // Out of descriptors or memory, most likely: others have to leave first.
+        if accepted.await.is_err() {
+            sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
         }
+    }
+}
+
+fn admit(stream: TcpStream, from: SocketAddr, acceptor: &TlsAcceptor, crew: &Crew) {
+    match crew.places.take(from.ip(), Address::Proven) {
+        Ok(place) => {
+            let (acceptor, crew) = (acceptor.clone(), crew.clone());
+            tokio::spawn(async move { connect(stream, &acceptor, &crew, place).await });
+        }
+        Err(reason) => refuse(&stream, reason, crew),
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) use delivery::Draft;
 pub use delivery::{Delivery, Publication};
 pub use directory::Directory;
 use directory::Entry;
+#[cfg(test)]
+pub(crate) use outbox::BATCH_LEN;
 use outbox::{Outbox, Push, Room};
 pub use proven::ProvenTopic;
 

@@ -282,7 +282,7 @@ impl Batch<'_> {
 }
 
 /// A batch ends with the message that reaches this many bytes, so it has less than twice as many.
-const BATCH_LEN: usize = 65_536;
+pub(crate) const BATCH_LEN: usize = 65_536;
 
 /// Longest piece that is copied next to its neighbours instead of being passed by reference.
 const JOIN_LEN_MAX: usize = 1024;

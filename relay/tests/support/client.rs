@@ -66,7 +66,7 @@ pub struct Client {
     pub endpoint: Endpoint,
     pub connection: Connection,
     pub send: SendStream,
-    receive: RecvStream,
+    pub receive: RecvStream,
     decoder: Decoder<RelayMessage>,
     requests: u32,
 }
