@@ -65,6 +65,13 @@ fn may_lock_anything() -> bool {
     capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK))
 }
 
+/// Whether the machine has a disk that is used as more memory. If that cannot be seen, it may have one.
+#[must_use]
+pub fn machine_may_swap() -> bool {
+    let swaps = std::fs::read_to_string("/proc/swaps");
+    swaps.map_or(true, |table| table.lines().nth(1).is_some()) // The first line is a heading.
+}
+
 /// Makes a panic say where it happened and nothing else: its usual text may quote values.
 pub fn quiet_panics() {
     std::panic::set_hook(Box::new(|info| {

@@ -34,6 +34,8 @@ pub(crate) enum Event<'a> {
     CannotAccept { place: &'static str },
     /// It listens on every address and was not told its name.
     NoPublicName,
+    /// What is in memory may get to the machine's swap.
+    NotLocked,
     /// Everyone is in who may be; it serves.
     Ready { version: &'static str },
     /// The files that can change under a running relay were read again.
@@ -100,7 +102,7 @@ impl Event<'_> {
     const fn level(&self) -> Level {
         match self {
             Self::ReloadRefused { .. } => Level::Error,
-            Self::CannotAccept { .. } | Self::NoPublicName => Level::Warn,
+            Self::CannotAccept { .. } | Self::NoPublicName | Self::NotLocked => Level::Warn,
             Self::Ready { .. } | Self::Reloaded | Self::Stopping | Self::Stopped => Level::Info,
             Self::Totals(_) => Level::Debug,
         }
@@ -117,6 +119,10 @@ impl fmt::Display for Event<'_> {
             Self::NoPublicName => f.write_str(
                 "listening on every address of this machine; \
                  give --public HOST to print a URL that others can use",
+            ),
+            Self::NotLocked => f.write_str(
+                "the operating system may move memory of the relay to its swap; allow it to lock \
+                 its memory (`LimitMEMLOCK=infinity`, `ulimit -l unlimited`) or turn swap off",
             ),
             Self::Ready { version } => write!(f, "ready, version {version}"),
             Self::Reloaded => f.write_str("read access keys and certificate again"),

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use sori_relay::{Server, Settings, hardening};
+use sori_relay::hardening::{self, Swap};
+use sori_relay::{Server, Settings};
 use sori_wire::{RelayIdentity, RelayUrl};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -20,19 +21,23 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     hardening::quiet_panics();
     hardening::forbid_dumps().map_err(Failure::Hardening)?;
     let options = config::load(arguments.config.as_deref(), arguments.options)?;
+    let log = Log::new(options.log.unwrap_or_default());
+    // Before keys are read, and before there are threads.
+    if hardening::lock_memory() == Swap::NotLocked && hardening::machine_may_swap() {
+        log.say(&Event::NotLocked);
+    }
     let settings = config::settings(&options)?;
     // The server has threads of its own; here are signals, questions and metrics.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Failure::Runtime)?;
-    runtime.block_on(serve(&options, settings))
+    runtime.block_on(serve(&options, settings, log))
 }
 
-async fn serve(options: &Options, settings: Settings) -> Result<(), Failure> {
+async fn serve(options: &Options, settings: Settings, log: Log) -> Result<(), Failure> {
     // Signals are taken before the relay says that it is ready, so none is lost.
     let mut signals = Signals::take().map_err(Failure::Runtime)?;
-    let log = Log::new(options.log.unwrap_or_default());
     let places = Places::open(options.admin.clone(), config::metrics(options)?).await?;
     let server = Server::start(&settings)?;
     drop(settings);
