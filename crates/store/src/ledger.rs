@@ -50,6 +50,14 @@ impl Tally {
 }
 
 impl Ledger {
+    /// Of an empty profile that was opened so often.
+    pub(crate) fn opened(openings: u64) -> Self {
+        Self {
+            openings,
+            ..Self::default()
+        }
+    }
+
     /// How many commits the profile has seen.
     pub(crate) const fn commits(&self) -> u64 {
         self.commits

@@ -91,6 +91,6 @@ pub use kv::memory::MemoryDisk;
 pub use kv::unsealed::Unsealed;
 pub use kv::{Backend, Stats};
 pub use overlay::Savepoint;
-pub use store::{Options, Store};
+pub use store::{Options, RepairReport, Store};
 pub use table::{Class, KEY_LEN_MAX, Table, VALUE_LEN_MAX};
 pub use unlock::{Cost, Unlock, UnlockMethod};

@@ -26,7 +26,7 @@ const PLAIN_LEN_MAX: usize = ROW_LEN_MAX - SEAL_OVERHEAD;
 /// The length that stands before a value.
 const LENGTH_LEN: usize = 4;
 /// First byte of the backend keys of records.
-const RECORDS: u8 = 0x02;
+pub(crate) const RECORDS: u8 = 0x02;
 /// Rows read from the backend at once.
 const PAGE_LEN: usize = 512;
 const CORRUPT: Error = Error::Corrupt { file: DATABASE };
@@ -318,7 +318,8 @@ impl<'a> Rows<'a> {
         stem_with(&mut self.keys.mask(), table, key)
     }
 
-    fn unmask(self, masked: &[u8]) -> Result<(u8, Vec<u8>), Error> {
+    /// The address in a backend key, without its first byte and its row index.
+    pub(crate) fn unmask(self, masked: &[u8]) -> Result<(u8, Vec<u8>), Error> {
         let mut mask = self.keys.mask();
         let (table, key) = masked.split_first().ok_or(CORRUPT)?;
         let table = mask.unmask(*table);
@@ -465,7 +466,7 @@ fn stem_with(mask: &mut Mask, table: u8, key: &[u8]) -> Vec<u8> {
 
 /// Splits a backend key into the masked bytes from `at` on and the row index; `None` if it is too
 /// short to hold both: then it belongs to a shorter record key whose index looks like masked bytes.
-fn split_tail(raw_key: &[u8], at: usize) -> Option<(&[u8], u16)> {
+pub(crate) fn split_tail(raw_key: &[u8], at: usize) -> Option<(&[u8], u16)> {
     let (tail, index) = raw_key.get(at..)?.split_last_chunk::<2>()?;
     Some((tail, u16::from_be_bytes(*index)))
 }

@@ -1,6 +1,9 @@
 //! The store as its callers see it.
 
 mod moving;
+mod repair;
+
+pub use repair::RepairReport;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -168,6 +168,15 @@ impl Wrapping {
         })
     }
 
+    /// The same, in memory of its own.
+    pub(crate) fn duplicate(&self) -> Self {
+        let mut key = Locked::zeroed(32);
+        if let Some(place) = key.part_mut::<32>(0) {
+            place.copy_from_slice(self.key());
+        }
+        Self { key, ..*self }
+    }
+
     /// The wrapping key.
     pub(crate) fn key(&self) -> &[u8; 32] {
         self.key.part(0).unwrap_or(&[0; 32])

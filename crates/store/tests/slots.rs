@@ -200,6 +200,43 @@ fn slot_file_that_lost_a_key_in_use_is_refused_and_one_that_lost_a_free_key_is_m
     assert!(records(&disk.open()) == expected);
 }
 
+/// What lies on the disk at each point of a rotation, and whether the old and the new secret open it.
+fn rotation_images(disk: &Disk, old: &Files, new: &Files) -> Vec<(Files, bool, bool)> {
+    let at = |name: &str| disk.path().join("store").join(name);
+    let [a, b, zero, one] = ["header-a", "header-b", "slots.0", "slots.1"].map(at);
+    assert!(!new.contains_key(&zero) && !old.contains_key(&one));
+    let half = |path: &PathBuf| [&new[path][..100], &old[path][100..]].concat();
+    let image = |header_a: &[u8], header_b: &[u8], slots: [Option<Vec<u8>>; 2]| {
+        let mut files = new.clone();
+        files.insert(a.clone(), header_a.to_vec());
+        files.insert(b.clone(), header_b.to_vec());
+        for (path, bytes) in [&zero, &one].into_iter().zip(slots) {
+            match bytes {
+                Some(bytes) => files.insert(path.clone(), bytes),
+                None => files.remove(path),
+            };
+        }
+        files
+    };
+    let both = || [old.get(&zero).cloned(), new.get(&one).cloned()];
+    let [none, begun] =
+        [None, Some(new[&one][..5000].to_vec())].map(|one| [both()[0].clone(), one]);
+    let mut zeroed = old[&zero].clone();
+    zeroed[..COPY + 77].fill(0);
+    let [zeroed, gone] = [Some(zeroed), None].map(|zero| [zero, both()[1].clone()]);
+    vec![
+        (image(&old[&a], &old[&b], none), true, false),
+        (image(&old[&a], &old[&b], begun), true, false),
+        (image(&old[&a], &old[&b], both()), true, false),
+        (image(&half(&a), &old[&b], both()), true, false),
+        (image(&new[&a], &old[&b], both()), true, true),
+        (image(&new[&a], &half(&b), both()), false, true),
+        (image(&new[&a], &new[&b], both()), false, true),
+        (image(&new[&a], &new[&b], zeroed), false, true),
+        (image(&new[&a], &new[&b], gone), false, true),
+    ]
+}
+
 #[test]
 fn crash_at_any_point_of_a_rotation_leaves_a_profile_that_opens() {
     let disk = Disk::folder();
@@ -209,75 +246,30 @@ fn crash_at_any_point_of_a_rotation_leaves_a_profile_that_opens() {
     drop(store);
     let old = files_below(&disk.path());
     let mut store = disk.open();
-    let secret = Unlock::Passphrase(Zeroizing::new("another".into()));
-    store.rotate_master(Some(&secret)).unwrap();
-    assert_eq!(store.rotations(), 1);
+    let another = || Unlock::Passphrase(Zeroizing::new("another".into()));
+    store.rotate_master(Some(&another())).unwrap();
     drop(store);
-    let new = files_below(&disk.path());
-    let at = |name: &str| disk.path().join("store").join(name);
-    let [a, b, zero, one] = ["header-a", "header-b", "slots.0", "slots.1"].map(at);
-    assert!(!new.contains_key(&zero) && !old.contains_key(&one));
-
-    let image = |changes: &[(&PathBuf, Option<Vec<u8>>)]| {
-        let mut files: Files = new.clone();
-        files.insert(zero.clone(), old[&zero].clone());
-        for path in [&a, &b] {
-            files.insert(path.clone(), old[path].clone());
+    let images = rotation_images(&disk, &old, &files_below(&disk.path()));
+    for (n, (files, by_old, by_new)) in images.into_iter().enumerate() {
+        for (unlock, opens) in [(passphrase(), by_old), (another(), by_new)] {
+            let crashed = Disk::empty();
+            write_files(&files, &disk.path(), &crashed.path());
+            let opened = Store::open(&crashed.path(), &unlock, [4; 32]);
+            assert_eq!(opened.is_ok(), opens, "image {n}: {opened:?}");
+            let Ok(store) = opened else { continue };
+            assert!(records(&store) == expected, "image {n}");
+            drop(store);
+            let is_there = |name: &&str| crashed.path().join("store").join(name).exists();
+            let left = ["slots.0", "slots.1"]
+                .iter()
+                .filter(|name| is_there(name))
+                .count();
+            assert_eq!(left, 1, "slot files, image {n}");
+            assert!(
+                Store::open(&crashed.path(), &unlock, [5; 32]).is_ok(),
+                "image {n}"
+            );
         }
-        for (path, bytes) in changes {
-            match bytes {
-                Some(bytes) => files.insert((*path).clone(), bytes.clone()),
-                None => files.remove(*path),
-            };
-        }
-        files
-    };
-    let torn = |path: &PathBuf| {
-        let (old, new) = (&old[path], &new[path]);
-        Some([&new[..100], &old[100..]].concat())
-    };
-    let switched = |path: &PathBuf| Some(new[path].clone());
-    let zeroed = || {
-        let mut bytes = old[&zero].clone();
-        bytes[..COPY + 77].fill(0);
-        Some(bytes)
-    };
-    let with_old = [
-        image(&[(&one, None)]),
-        image(&[(&one, Some(new[&one][..5000].to_vec()))]),
-        image(&[]),
-        image(&[(&a, torn(&a))]),
-        image(&[(&a, switched(&a))]),
-        image(&[(&a, switched(&a)), (&b, old.get(&b).cloned())]),
-    ];
-    let with_new = [
-        image(&[(&a, switched(&a))]),
-        image(&[(&a, switched(&a)), (&b, torn(&b))]),
-        image(&[(&a, switched(&a)), (&b, switched(&b))]),
-        image(&[(&a, switched(&a)), (&b, switched(&b)), (&zero, zeroed())]),
-        image(&[(&a, switched(&a)), (&b, switched(&b)), (&zero, None)]),
-    ];
-    let images = with_old.iter().map(|image| (image, passphrase()));
-    let again = || Unlock::Passphrase(Zeroizing::new("another".into()));
-    for (n, (image, unlock)) in images
-        .chain(with_new.iter().map(|image| (image, again())))
-        .enumerate()
-    {
-        let crashed = Disk::empty();
-        write_files(image, &disk.path(), &crashed.path());
-        assert_opens_whole(&crashed, &unlock, &format!("image {n}"));
-        assert!(records(&Store::open(&crashed.path(), &unlock, [6; 32]).unwrap()) == expected);
-    }
-}
-
-/// A crash left this; it opens, and opens again, with one slot file left.
-fn assert_opens_whole(crashed: &Disk, unlock: &Unlock, image: &str) {
-    for seed in [4, 5] {
-        let store = Store::open(&crashed.path(), unlock, [seed; 32]);
-        drop(store.unwrap_or_else(|error| unreachable!("{image}: {error}")));
-        let names = ["slots.0", "slots.1"];
-        let left = names.map(|name| crashed.path().join("store").join(name).exists());
-        assert!(left[0] != left[1], "one slot file is left, {image}");
     }
 }
 

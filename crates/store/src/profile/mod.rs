@@ -19,6 +19,7 @@ mod ballast;
 pub(crate) mod files;
 mod header;
 mod moving;
+pub(crate) mod repair;
 mod rescue;
 mod rotation;
 mod witness;
@@ -34,6 +35,7 @@ use crate::error::Error;
 use crate::kv::{Backend, Care, Kv};
 use crate::ledger::{DATABASE, Ledger};
 use crate::seal::Keys;
+use crate::slots::chain::ChainKey;
 use crate::slots::device::FileDevice;
 use crate::slots::{Left, SLOTS, Slots};
 use crate::store::Options;
@@ -89,14 +91,14 @@ pub(crate) struct Opened {
 
 impl Profile {
     pub(crate) fn exists(dir: &Path) -> bool {
-        root(dir).is_dir()
+        root(dir).is_dir() || repair::repaired(dir).is_dir()
     }
 
     pub(crate) fn unlock_method(dir: &Path) -> Result<UnlockMethod, Error> {
         if !Self::exists(dir) {
             return Err(Error::NotFound);
         }
-        let headers = read_headers(&root(dir))?;
+        let headers = read_headers(&current_root(dir))?;
         let latest = headers.first().ok_or(Error::Corrupt { file: HEADER })?;
         Ok(latest.method())
     }
@@ -117,7 +119,7 @@ impl Profile {
         if !Self::exists(dir) {
             return Err(Error::NotFound);
         }
-        Ok(Backend::of(&rescue::current(&root(dir))))
+        Ok(Backend::of(&rescue::current(&current_root(dir))))
     }
 
     /// Builds a profile beside its place, moves it there, and opens it.
@@ -139,7 +141,14 @@ impl Profile {
         let wrapping = Wrapping::new(unlock, options.cost, entropy)?;
         let header = Header::wrap(&master, &wrapping, (1, 0), entropy)?;
         let building = dir.join("store.new");
-        let built = build(&building, options.backend, (&header, &master), entropy);
+        let core = (entropy.bytes32(), Ledger::default());
+        let built = build(
+            &building,
+            options.backend,
+            (&header, &master),
+            core,
+            entropy,
+        );
         if let Err(error) = built.and_then(|()| move_into_place(&building, dir)) {
             // What was built was never acknowledged; leaving it would only take space.
             let _ = files::remove_dir_if_there(&building);
@@ -153,6 +162,7 @@ impl Profile {
             return Err(Error::NotFound);
         }
         let lock = files::lock(&dir.join("lock"))?;
+        repair::settle(dir)?;
         let root = root(dir);
         let headers = read_headers(&root)?;
         let (header, wrapping, master) = unwrap_any(headers, unlock)?;
@@ -323,10 +333,21 @@ fn root(dir: &Path) -> PathBuf {
     dir.join("store")
 }
 
+/// The folder that the next opening will use.
+fn current_root(dir: &Path) -> PathBuf {
+    let repaired = repair::repaired(dir);
+    if repaired.is_dir() {
+        repaired
+    } else {
+        root(dir)
+    }
+}
+
 fn build(
     building: &Path,
     backend: Backend,
     (header, master): (&Header, &[u8; 32]),
+    (root, ledger): (ChainKey, Ledger),
     entropy: &mut Entropy,
 ) -> Result<(), Error> {
     files::remove_dir_if_there(building)?;
@@ -339,13 +360,12 @@ fn build(
         )?;
     }
     let device = files::open_private(&building.join(slots_name(header)))?;
-    let root = entropy.bytes32();
     let keys = Keys::new(&root)?;
     Slots::create(Box::new(FileDevice(device)), master, root, entropy)?;
     ballast::fill(building)?;
     let db = building.join("db");
     let kv = backend.open(&db, Care::Usual)?;
-    kv.commit(vec![Ledger::default().to_op(&keys, entropy)?])?;
+    kv.commit(vec![ledger.to_op(&keys, entropy)?])?;
     drop(kv);
     let log_len = backend.settle(&db)?.ok_or(Error::InUse)?;
     let mut witness = Witness::open(&building.join("witness"), &keys.witness())?;

@@ -48,17 +48,26 @@ pub(crate) struct Witness {
     last: Testimony,
 }
 
+/// The latest testimony in a file, without opening it for more.
+pub(crate) fn read(path: &Path, key: &Zeroizing<[u8; 32]>) -> Result<Testimony, Error> {
+    Ok(read_numbered(path, key)?.1)
+}
+
+fn read_numbered(path: &Path, key: &[u8; 32]) -> Result<(u64, Testimony), Error> {
+    let bytes = files::read_at_most(path, SPACING.saturating_mul(2))?.unwrap_or_default();
+    let second = usize::try_from(SPACING).unwrap_or(usize::MAX);
+    let records = [0, second].map(|at| bytes.get(at..).and_then(|bytes| decode(bytes, key)));
+    let latest = records
+        .into_iter()
+        .flatten()
+        .max_by_key(|(sequence, _)| *sequence);
+    Ok(latest.unwrap_or_default())
+}
+
 impl Witness {
     /// Opens or makes the file. One that is missing or unreadable testifies nothing: zeros.
     pub(crate) fn open(path: &Path, key: &Zeroizing<[u8; 32]>) -> Result<Self, Error> {
-        let bytes = files::read_at_most(path, SPACING.saturating_mul(2))?.unwrap_or_default();
-        let second = usize::try_from(SPACING).unwrap_or(usize::MAX);
-        let records = [0, second].map(|at| bytes.get(at..).and_then(|bytes| decode(bytes, key)));
-        let latest = records
-            .into_iter()
-            .flatten()
-            .max_by_key(|(sequence, _)| *sequence);
-        let (sequence, last) = latest.unwrap_or_default();
+        let (sequence, last) = read_numbered(path, key)?;
         Ok(Self {
             file: files::open_private(path)?,
             key: key.clone(),

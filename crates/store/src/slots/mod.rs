@@ -180,6 +180,11 @@ impl Slots {
         Ok(())
     }
 
+    /// Takes in what is known of the owners, for reading only: nothing of it need be complete.
+    pub(crate) fn adopt_for_reading(&mut self, owners: BTreeMap<u32, Owner>) {
+        self.pool.adopt_for_reading(owners);
+    }
+
     /// Goes on to the generation that a durable row of the slot has, if the cell lagged behind it.
     pub(crate) fn catch_up(&mut self, slot: u32, generation: u64) -> Result<(), Error> {
         let cell = self.keys.get(slot).ok_or(CORRUPT)?;

@@ -68,6 +68,12 @@ impl Pool {
         Ok(())
     }
 
+    /// Notes owners that may contradict each other.
+    pub(crate) fn adopt_for_reading(&mut self, owners: BTreeMap<u32, Owner>) {
+        let owned = |(slot, owner)| (slot, Owned { owner, weight: 0 });
+        self.owners.extend(owners.into_iter().map(owned));
+    }
+
     /// Whom the slot belongs to.
     pub(crate) fn owner(&self, slot: u32) -> Option<&Owner> {
         self.owners.get(&slot).map(|owned| &owned.owner)
