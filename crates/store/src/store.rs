@@ -276,8 +276,9 @@ impl Store {
     }
 
     /// As [`Store::put`]; in addition no earlier version can be opened any more once [`Store::forget`] has
-    /// run: the whole bucket moves to a fresh slot. A record with a slot of its own moves too, so that an
-    /// older copy of the slot file does not lead to the new version either.
+    /// run: the whole bucket moves to a fresh slot. A record with a slot of its own leaves its chain for another
+    /// slot, so that who holds a copy of the slot file from before that slot's key was drawn does not get to the
+    /// new version along the chain.
     ///
     /// # Errors
     /// As [`Store::put`].
@@ -343,8 +344,8 @@ impl Store {
     }
 
     /// Replaces the master key, without touching any record: what an older copy of the slot file holds, or a
-    /// flash chip that did not really overwrite it, is then under a key that is gone. Runs [`Store::forget`]
-    /// first. With `None` the same secret opens the profile as before; nobody need be asked for it.
+    /// flash chip that did not really overwrite it, is then under a key that is gone. Draws fresh keys for all
+    /// free slots, too, and runs [`Store::forget`] first. With `None` the same secret opens the profile as before; nobody need be asked for it.
     ///
     /// A crash at any point leaves a profile that opens, with the old or the new secret.
     ///
@@ -352,6 +353,8 @@ impl Store {
     /// [`Error::Full`] with nothing changed; [`Error::ReadOnly`], [`Error::Io`], [`Error::Poisoned`]: the store
     /// may be poisoned then, and opens again with everything.
     pub fn rotate_master(&mut self, new: Option<&Unlock>) -> Result<(), Error> {
+        self.check(&[])?;
+        self.slots.rekey_pool();
         self.forget()?;
         let result = match &mut self.backing {
             Backing::Folder(profile) => {

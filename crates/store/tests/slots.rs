@@ -11,8 +11,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use common::{Disk, LOG, OWN, TABLE, copy_of, files_below, noise, passphrase, write_files};
-use sori_store::forensics::{Carver, Effort};
-use sori_store::{Error, Store, Unlock};
+use sori_store::forensics::{Carver, Effort, rows_of};
+use sori_store::{Error, MemoryDisk, Store, Unlock};
 use zeroize::Zeroizing;
 
 const CELL: usize = 128;
@@ -270,6 +270,32 @@ fn crash_at_any_point_of_a_rotation_leaves_a_profile_that_opens() {
                 "image {n}"
             );
         }
+    }
+}
+
+#[test]
+fn rotation_draws_fresh_keys_for_the_pool_so_that_an_older_slot_file_leads_nowhere_new() {
+    let Disk::Memory(disk) = Disk::memory() else {
+        unreachable!("asked for memory")
+    };
+    let is_new = |plain: &[u8]| plain.get(4..).is_some_and(|plain| plain.starts_with(b"written later"));
+    let opens = |carver: &Carver, disk: &MemoryDisk| {
+        let rows = carver.carve(&rows_of(disk), Effort::EverySlot, is_new);
+        rows.iter().any(|row| row.plain.is_some())
+    };
+    for rotates in [false, true] {
+        let mut store = Store::open_memory(&disk, [1; 32]).unwrap();
+        let older = Carver::of_memory(&disk).unwrap();
+        if rotates {
+            store.rotate_master(None).unwrap();
+        }
+        let key = [u8::from(rotates)];
+        store.put(OWN, &key, b"written later, in a slot from the pool").unwrap();
+        store.commit().unwrap();
+        assert!(opens(&Carver::of_memory(&disk).unwrap(), &disk));
+        assert_eq!(opens(&older, &disk), !rotates);
+        store.delete(OWN, &key).unwrap();
+        store.commit().unwrap();
     }
 }
 

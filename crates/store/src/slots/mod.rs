@@ -274,6 +274,11 @@ impl Slots {
         self.commits_behind >= COMMITS_BEHIND_MAX
     }
 
+    /// Lets the next [`Slots::forget`] draw fresh keys for all free slots.
+    pub(crate) fn rekey_pool(&mut self) {
+        self.pool.mark_free_for_rekey();
+    }
+
     /// Brings the file up to what is durable: two waits for the device, none if there is nothing to do. Then
     /// grows it if free slots are running low; that this fails is no error before one is needed.
     pub(crate) fn forget(&mut self, entropy: &mut Entropy) -> Result<(), Error> {

@@ -140,6 +140,11 @@ impl Pool {
         self.rekey.insert(slot);
     }
 
+    /// No free slot can be taken before it got a fresh key.
+    pub(crate) fn mark_free_for_rekey(&mut self) {
+        self.rekey.append(&mut self.free);
+    }
+
     /// The slot has a durable key that no row has used.
     pub(crate) fn add_free(&mut self, slot: u32) {
         self.free.insert(slot);
