@@ -2,7 +2,7 @@
 //! backend shows keys to whoever holds the disk (design: "record keys are opaque").
 //!
 //! Each table also says how the keys that seal its records are kept, which decides what can be
-//! forgotten and when (docs/store.md, "What is kept under which key"):
+//! forgotten and when (docs/store.md, "What is forgotten when"):
 //!
 //! - **own**: a record has a key of its own that moves on with each version. For secrets, and for
 //!   what is rewritten often.

@@ -345,7 +345,8 @@ impl Store {
 
     /// Replaces the master key, without touching any record: what an older copy of the slot file holds, or a
     /// flash chip that did not really overwrite it, is then under a key that is gone. Draws fresh keys for all
-    /// free slots, too, and runs [`Store::forget`] first. With `None` the same secret opens the profile as before; nobody need be asked for it.
+    /// free slots, too, and runs [`Store::forget`] first. With `None` the same secret opens the profile as before;
+    /// nobody need be asked for it.
     ///
     /// A crash at any point leaves a profile that opens, with the old or the new secret.
     ///

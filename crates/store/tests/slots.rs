@@ -278,7 +278,11 @@ fn rotation_draws_fresh_keys_for_the_pool_so_that_an_older_slot_file_leads_nowhe
     let Disk::Memory(disk) = Disk::memory() else {
         unreachable!("asked for memory")
     };
-    let is_new = |plain: &[u8]| plain.get(4..).is_some_and(|plain| plain.starts_with(b"written later"));
+    let is_new = |plain: &[u8]| {
+        plain
+            .get(4..)
+            .is_some_and(|plain| plain.starts_with(b"written later"))
+    };
     let opens = |carver: &Carver, disk: &MemoryDisk| {
         let rows = carver.carve(&rows_of(disk), Effort::EverySlot, is_new);
         rows.iter().any(|row| row.plain.is_some())
@@ -290,7 +294,9 @@ fn rotation_draws_fresh_keys_for_the_pool_so_that_an_older_slot_file_leads_nowhe
             store.rotate_master(None).unwrap();
         }
         let key = [u8::from(rotates)];
-        store.put(OWN, &key, b"written later, in a slot from the pool").unwrap();
+        store
+            .put(OWN, &key, b"written later, in a slot from the pool")
+            .unwrap();
         store.commit().unwrap();
         assert!(opens(&Carver::of_memory(&disk).unwrap(), &disk));
         assert_eq!(opens(&older, &disk), !rotates);

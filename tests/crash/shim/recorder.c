@@ -9,9 +9,9 @@
  *   SORI_CRASH_FOLDER  the folder, absolute and without symbolic links
  *   SORI_CRASH_LOG     the log; appended to
  *   SORI_CRASH_FAIL    optional, "N ERRNO once|always [sync]": the N-th failable call below the folder (from 1) fails
- *                      with ERRNO, and with "always" each one after it. Failable: what needs space; with "sync" also
- *                      waiting for the device. A failing write of several bytes first writes half of them, as a
- *                      device that fills up does.
+ *                      with ERRNO, and with "always" each one after it; then the N-th, if it is a write, still
+ *                      takes half of its bytes, as a disk does that fills up. Failable: what needs space; with
+ *                      "sync" also waiting for the device.
  *
  * What it cannot see makes the process stop with a message: a shared writable mapping of a file below the folder,
  * symbolic links, unnamed files. What bypasses the C library (raw system calls, io_uring) is noticed by whoever reads
@@ -210,10 +210,11 @@ static ssize_t write_parts(int fd, const struct iovec *parts, int count, off_t o
   copy = malloc(len + 1);
   if (!copy) stop("no memory", "");
   for (int i = 0; i < count; at += parts[i++].iov_len) memcpy(copy + at, parts[i].iov_base, parts[i].iov_len);
-  int cut = path && fails(SPACE);
-  if (cut && len < 2) return free(copy), UNLOCK(), -1;
-  if (cut && fail_calls != fail_at) return free(copy), UNLOCK(), -1;
-  if (cut) len /= 2;
+  int is_failing = path && fails(SPACE);
+  /* A disk that fills up takes what there is room for, and says the rest at the next call. */
+  int is_short = is_failing && fail_always && fail_calls == fail_at && len > 1;
+  if (is_failing && !is_short) return free(copy), UNLOCK(), -1;
+  if (is_short) len /= 2;
   /* Said before it is seen: whoever reads the pipe must find the mark in the log. */
   if (is_mark) append(MARK, 0, 0, 0, copy, len, NULL, 0);
   ssize_t done = offset < 0 ? syscall(SYS_write, fd, copy, len) : syscall(SYS_pwrite64, fd, copy, len, offset);

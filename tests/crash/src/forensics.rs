@@ -75,8 +75,15 @@ pub fn run(campaign: &Campaign) -> Result<Findings, Error> {
     while plan.number() < campaign.steps {
         let step = plan.advance();
         subject.take(&step, plan.number())?;
-        if matches!(step, Step::Forget | Step::Reopen) {
-            search.forgotten = plan.number();
+        match step {
+            Step::ChangeUnlock(_)
+            | Step::Forget
+            | Step::Move
+            | Step::Reopen
+            | Step::RotateMaster => {
+                search.forgotten = plan.number();
+            }
+            Step::Commit(_) | Step::Maintain | Step::Rebuild => {}
         }
         if step == Step::Forget || chance.below(campaign.every.max(1)) == 0 {
             search.look(&folder, &plan)?;
@@ -120,6 +127,8 @@ struct Search {
     tally: Tally,
     /// The last step after which everything was to be forgotten.
     forgotten: u64,
+    /// All master keys there ever were.
+    masters: BTreeSet<[u8; 32]>,
     /// All keys there ever were.
     kept: Cells,
     /// Forgotten versions that those keys could read.
@@ -132,6 +141,7 @@ impl Search {
         Self {
             tally: Tally::new(engine, "forensics", seed),
             forgotten: 0,
+            masters: BTreeSet::new(),
             kept: Cells::default(),
             kept_read: BTreeSet::new(),
             last: [0; 5],
@@ -155,6 +165,14 @@ impl Search {
         let master = keys::master(image, &secret);
         let master = master.ok_or_else(|| Error::finding("no header leads to the master key"))?;
         let cells = Cells::open(image, &master);
+        self.masters.insert(master);
+        let old = self.masters.iter().filter(|old| **old != master);
+        if old
+            .map(|old| Cells::open(image, old))
+            .any(|cells| !cells.is_empty())
+        {
+            return Err(Error::finding("a replaced master key still opens cells"));
+        }
         self.kept.join(&cells);
         let haul = carve(image, &cells);
         let doomed = doomed(plan, self.forgotten);

@@ -36,6 +36,8 @@ pub(crate) const PAGE_LEN: usize = 20;
 /// What opens a store.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Secret {
+    /// Both, and neither without the other.
+    Both(String, [u8; 32]),
     /// A random key.
     Key([u8; 32]),
     /// What a person types.
@@ -43,14 +45,16 @@ pub(crate) enum Secret {
 }
 
 impl Secret {
-    /// The secret of this number: keys and passphrases in turn.
+    /// The secret of this number: of each kind in turn.
     pub(crate) fn numbered(number: u64) -> Self {
-        if number.is_multiple_of(2) {
-            let mut key = [7; 32];
-            key[..8].copy_from_slice(&number.to_be_bytes());
-            return Self::Key(key);
+        let mut key = [7; 32];
+        key[..8].copy_from_slice(&number.to_be_bytes());
+        let passphrase = format!("correct horse {number}");
+        match number % 3 {
+            0 => Self::Key(key),
+            1 => Self::Passphrase(passphrase),
+            _ => Self::Both(passphrase, key),
         }
-        Self::Passphrase(format!("correct horse {number}"))
     }
 }
 

@@ -44,6 +44,12 @@ pub(crate) fn verify(case: &Case<'_>) -> Result<Acknowledged, Error> {
             step: 0,
         });
     }
+    if engine.is_ours() && plan.secret() > 0 {
+        let former = [plan.secret() - 1];
+        if engine.open(case.folder, &former, case.entropy).is_ok() {
+            return Err(Error::finding("a replaced secret still opens the store"));
+        }
+    }
     let mut subject = engine.open(case.folder, &secrets(&plan), case.entropy)?;
     let head = subject.head()?;
     let mut next = plan.clone();

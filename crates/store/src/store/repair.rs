@@ -191,7 +191,7 @@ fn infer_owners(owners: &mut BTreeMap<u32, Owner>, heads: &BTreeMap<(u8, Vec<u8>
         };
         let common = first.iter().zip(*last).take_while(|(a, b)| a == b).count();
         let page_len = page_lens.get(&table).copied();
-        let owner = match page_len.or((keys.len() > 1).then_some(common)) {
+        let owner = match page_len.or_else(|| (keys.len() > 1).then_some(common)) {
             Some(page_len) => Owner::Bucket(Bucket {
                 table,
                 page: first.iter().take(page_len).copied().collect(),

@@ -1,8 +1,9 @@
 //! The real store.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use sori_store::{Backend, Class, Options, Store, Table, Unlock};
+use sori_store::{Backend, Class, Error as StoreError, Options, Store, Table, Unlock};
 use zeroize::Zeroizing;
 
 use super::{Engine, Subject, number};
@@ -21,12 +22,29 @@ struct Whole {
     entropy: u64,
 }
 
+/// A worker that another thread starts holds what is open here, locks included, until it has become another program.
+fn patiently<T>(open: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let mut opened = open();
+    for _ in 0..400 {
+        if !matches!(opened, Err(StoreError::InUse)) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+        opened = open();
+    }
+    opened
+}
+
 fn says<E: std::fmt::Display>(error: E) -> Error {
     Engine::Sori.says()(error)
 }
 
 fn unlock(number: u64) -> Unlock {
     match Secret::numbered(number) {
+        Secret::Both(passphrase, key) => Unlock::Both {
+            passphrase: Zeroizing::new(passphrase),
+            key: Zeroizing::new(key),
+        },
         Secret::Key(key) => Unlock::Key(Zeroizing::new(key)),
         Secret::Passphrase(passphrase) => Unlock::Passphrase(Zeroizing::new(passphrase)),
     }
@@ -75,7 +93,7 @@ pub(super) fn open(
 ) -> Result<impl Subject + use<>, Error> {
     let mut refusal = says("no secret was given");
     for secret in secrets {
-        match Store::open(dir, &unlock(*secret), seed(entropy)) {
+        match patiently(|| Store::open(dir, &unlock(*secret), seed(entropy))) {
             Ok(store) => {
                 return Ok(Whole {
                     store: Some(store),
@@ -105,12 +123,13 @@ impl Whole {
             Backend::Sled => Backend::Redb,
         };
         let (secret, entropy) = (unlock(self.secret), self.fresh_seed());
-        Store::move_to(&self.dir, &secret, backend, entropy, &mut |_| {}).map_err(says)
+        patiently(|| Store::move_to(&self.dir, &secret, backend, entropy, &mut |_| {}))
+            .map_err(says)
     }
 
     fn open_again(&mut self) -> Result<(), Error> {
         let (secret, entropy) = (unlock(self.secret), self.fresh_seed());
-        let store = Store::open(&self.dir, &secret, entropy);
+        let store = patiently(|| Store::open(&self.dir, &secret, entropy));
         self.store = Some(store.map_err(says)?);
         Ok(())
     }
@@ -160,7 +179,7 @@ impl Subject for Whole {
             }
             Step::Commit(writes) => self.commit(writes, head)?,
             Step::Forget => self.store_mut()?.forget().map_err(says)?,
-            Step::RotateMaster => {}
+            Step::RotateMaster => self.store_mut()?.rotate_master(None).map_err(says)?,
             Step::Maintain => {
                 self.store_mut()?.maintain().map_err(says)?;
             }

@@ -45,6 +45,13 @@ fn open_header(header: &[u8], secret: &Secret) -> Option<Key> {
         Some(key)
     };
     let key = match secret {
+        Secret::Both(passphrase, key) => {
+            let mut both = [0; 32];
+            Hkdf::<Sha256>::new(Some(key), &stretched(passphrase)?)
+                .expand(b"sori store both 2", &mut both)
+                .ok()?;
+            both
+        }
         Secret::Key(key) => *key,
         Secret::Passphrase(passphrase) => stretched(passphrase)?,
     };
@@ -120,6 +127,11 @@ impl Cells {
                     .for_each(|key| self.add(*slot, *generation, *key));
             }
         }
+    }
+
+    /// True if no cell opened.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// True if there is such a slot.
