@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use sori_engine::store::Progress;
+use sori_engine::store::{Progress, Store};
 use sori_engine::view::Event;
 use sori_engine::{Engine, Time};
 use tokio::runtime::Handle as Runtime;
@@ -17,6 +17,7 @@ use crate::links::Links;
 use crate::profile::{self, Opened, ProfileState, UnlockChange, UnlockChoice};
 use crate::profile_info::ProfileInfo;
 use crate::relay::Trouble;
+use crate::secrets::Secrets;
 
 /// A handle of a running messenger. Clones are handles of the same one; when the last is dropped
 /// it ends by itself, but only [`shutdown`](Self::shutdown) waits for that.
@@ -24,8 +25,12 @@ use crate::relay::Trouble;
 /// Every method answers when its effect is durable. All are cancel-safe in this sense: a method
 /// whose future is dropped may still take effect.
 ///
-/// Each method may fail with [`Error::Engine`] for the reasons its words suggest, and with
-/// [`Error::NotSaved`] or [`Error::Stopped`] when the messenger has ended.
+/// Each method may fail with [`Error::Engine`] for the reasons its words suggest, with
+/// [`Error::NotSaved`] if the disk failed, after which the messenger goes on from what the disk has,
+/// and with [`Error::Stopped`] when it has ended.
+///
+/// What unlocks the profile stays in memory, so that the profile can be opened again after a
+/// failure without asking for it.
 #[derive(Clone, Debug)]
 pub struct Client {
     verbs: mpsc::Sender<Verb>,
@@ -34,6 +39,8 @@ pub struct Client {
     failure: Failure,
     /// The profile's folder; `None` for one in memory.
     dir: Option<PathBuf>,
+    /// What opens the profile again.
+    secrets: Secrets,
 }
 
 impl Client {
@@ -43,8 +50,10 @@ impl Client {
     /// # Errors
     /// [`Error::Profile`], [`Error::Folder`], [`Error::Keychain`], [`Error::EmptyPassphrase`].
     pub async fn create(dir: PathBuf, unlock: UnlockChoice) -> Result<Self, Error> {
-        let open = move || profile::create(&dir, unlock);
-        Self::start(open, |_progress| {}).await
+        let secrets = Secrets::new(unlock.clone());
+        let again = again(&secrets, &dir);
+        let open = move || profile::create(&dir, &unlock);
+        Self::start((open, again), secrets, |_progress| {}).await
     }
 
     /// Opens the profile in `dir` and starts on it. Must be called within a Tokio runtime.
@@ -65,8 +74,10 @@ impl Client {
         unlock: UnlockChoice,
         progress: impl FnMut(Progress) + Send + 'static,
     ) -> Result<Self, Error> {
-        let open = move || profile::open(&dir, unlock);
-        Self::start(open, progress).await
+        let secrets = Secrets::new(unlock.clone());
+        let again = again(&secrets, &dir);
+        let open = move || profile::open(&dir, &unlock);
+        Self::start((open, again), secrets, progress).await
     }
 
     /// Has another secret open the profile from now on, and replaces its master key. The old secret opens
@@ -79,14 +90,18 @@ impl Client {
         let Some(dir) = self.dir.clone() else {
             return Ok(());
         };
-        let prepare = move || UnlockChange::prepare(&dir, unlock, Keychain::connect);
+        let choice = unlock.clone();
+        let prepare = move || UnlockChange::prepare(&dir, choice, Keychain::connect);
         let change = blocking(prepare).await?;
+        // If writing fails now, nobody knows which of the two opens the profile.
+        self.secrets.change_begins(unlock);
         let change = self
             .call(move |engine, _now| {
                 engine.rotate_master(Some(change.unlock()))?;
                 Ok(change)
             })
             .await?;
+        self.secrets.change_ended();
         blocking(move || change.finish()).await
     }
 
@@ -169,8 +184,13 @@ impl Client {
         }
     }
 
+    /// Starts on the profile that `open` gives, and after a failure on what `again` gives.
     async fn start(
-        open: impl FnOnce() -> Result<Opened, Error> + Send + 'static,
+        (open, again): (
+            impl FnOnce() -> Result<Opened, Error> + Send + 'static,
+            impl FnMut() -> Result<Store, Error> + Send + 'static,
+        ),
+        secrets: Secrets,
         progress: impl FnMut(Progress) + Send + 'static,
     ) -> Result<Self, Error> {
         let (verbs, verb_queue) = mpsc::channel(VERBS_WAITING_MAX);
@@ -192,7 +212,7 @@ impl Client {
         std::thread::Builder::new()
             .name("sori-engine".into())
             .stack_size(STACK_LEN)
-            .spawn(move || engine_thread(open, progress, (links, ports), ready))
+            .spawn(move || engine_thread((open, again), progress, (links, ports), ready))
             .map_err(|_error| Error::System)?;
         let dir = started.await.unwrap_or(Err(Error::Stopped))?;
         Ok(Self {
@@ -201,6 +221,7 @@ impl Client {
             trouble: trouble_seen,
             failure: seen_failure,
             dir,
+            secrets,
         })
     }
 
@@ -238,6 +259,12 @@ impl Client {
     }
 }
 
+/// What opens the profile in `dir` again.
+fn again(secrets: &Secrets, dir: &Path) -> impl FnMut() -> Result<Store, Error> + Send + use<> {
+    let (secrets, dir) = (secrets.clone(), dir.to_owned());
+    move || secrets.open(&dir)
+}
+
 /// Runs what waits for the disk or the keychain aside.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
@@ -248,18 +275,26 @@ async fn blocking<T: Send + 'static>(
 
 /// Opens the profile and drives its engine to the end.
 fn engine_thread(
-    open: impl FnOnce() -> Result<Opened, Error>,
+    (open, mut again): (
+        impl FnOnce() -> Result<Opened, Error>,
+        impl FnMut() -> Result<Store, Error> + Send + 'static,
+    ),
     mut progress: impl FnMut(Progress),
     (links, ports): (Links, Ports),
     ready: oneshot::Sender<Result<Option<PathBuf>, Error>>,
 ) {
     let mut clock = Clock::start();
+    let begin = |store, now| Ok::<_, Error>(Engine::open(store, profile::seed()?, now)?);
     let opened = open().and_then(|Opened { store, mut upkeep }| {
-        let mut engine = Engine::open(store, profile::seed()?, clock.now())?;
+        let mut engine = begin(store, clock.now())?;
         upkeep.begin(&mut engine, &mut progress)?;
         let dir = upkeep.dir().map(Path::to_owned);
         Ok(((engine, upkeep), dir))
     });
+    let reopen = move |now| {
+        let opened = again().and_then(|store| begin(store, now));
+        opened.map_err(|error| Arc::new(error.into_engine()))
+    };
     let timers = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
@@ -267,7 +302,7 @@ fn engine_thread(
         (Ok((engine, dir)), Ok(timers)) => {
             // If nobody waits for it, the callers have gone too and the driver ends at once.
             let _gone = ready.send(Ok(dir));
-            let driver = Driver::new(engine, links, ports, clock);
+            let driver = Driver::new(engine, Box::new(reopen), links, ports, clock);
             timers.block_on(driver.run());
         }
         (Err(error), _) => {
@@ -305,14 +340,19 @@ mod tests {
     const NO_RELAY: &str = "relay://127.0.0.1:1/#AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
     async fn in_memory(disk: &MemoryDisk) -> Client {
-        let disk = disk.clone();
+        let disks = (disk.clone(), disk.clone());
+        let store = |disk: &MemoryDisk| Ok(Store::open_memory(disk, profile::seed()?)?);
         let open = move || {
             Ok(Opened {
-                store: Store::open_memory(&disk, profile::seed()?)?,
+                store: store(&disks.0)?,
                 upkeep: crate::upkeep::Upkeep::default(),
             })
         };
-        Client::start(open, |_progress| {}).await.unwrap()
+        let again = move || store(&disks.1);
+        let secrets = Secrets::default();
+        Client::start((open, again), secrets, |_progress| {})
+            .await
+            .unwrap()
     }
 
     fn passphrase(text: &str) -> UnlockChoice {
@@ -338,26 +378,133 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failed_write_answers_nobody_with_success_and_ends_the_client() {
+    async fn after_a_failed_write_nobody_is_told_of_success_and_everything_goes_on() {
+        for written in [false, true] {
+            let disk = MemoryDisk::new();
+            let client = in_memory(&disk).await;
+            client.account_create("Alice").await.unwrap();
+            client.relay_set(NO_RELAY).await.unwrap();
+            let group = client.group_create("g").await.unwrap();
+            client.message_send(&group, "before", None).await.unwrap();
+            match written {
+                true => disk.fail_next_commit_after_writing(),
+                false => disk.fail_next_commit(),
+            }
+            let sent = client.message_send(&group, "in between", None).await;
+            assert!(matches!(sent, Err(Error::NotSaved(_))), "{sent:?}");
+            client.message_send(&group, "after", None).await.unwrap();
+            assert!(client.failure().is_none());
+            let messages = client
+                .message_list_with(sori_engine::Notices::Left, &group, None, 10)
+                .await
+                .unwrap();
+            let texts: Vec<_> = messages
+                .iter()
+                .map(|message| message.text.as_str())
+                .collect();
+            let expected: &[&str] = match written {
+                true => &["after", "in between", "before"],
+                false => &["after", "before"],
+            };
+            assert_eq!(texts, expected);
+            client.shutdown().await;
+        }
+    }
+
+    async fn texts(client: &Client, group: &str) -> Vec<String> {
+        let list = client
+            .message_list_with(sori_engine::Notices::Left, group, None, 100)
+            .await
+            .unwrap();
+        list.into_iter().rev().map(|message| message.text).collect()
+    }
+
+    /// Waits until something holds, by events of the client or the clock.
+    async fn until<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
+        for _ in 0..600 {
+            if holds().await {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("not within 30 seconds: {what}");
+    }
+
+    /// The disk of one of two fails, now and then, before or after it has written. Messages flow on
+    /// without anybody starting anything again; nothing is doubled, and nothing is lost of which
+    /// its sender was told that it was saved.
+    #[tokio::test]
+    async fn two_talk_on_over_disks_that_fail_now_and_then() {
+        let relay = crate::relay::tests::Relay::start();
+        let disks = [MemoryDisk::new(), MemoryDisk::new()];
+        let (alice, bob) = (in_memory(&disks[0]).await, in_memory(&disks[1]).await);
+        for (client, name) in [(&alice, "Alice"), (&bob, "Bob")] {
+            client.account_create(name).await.unwrap();
+            client.relay_set(&relay.url.to_string()).await.unwrap();
+        }
+        let group = alice.group_create("g").await.unwrap();
+        let options = sori_engine::InviteOptions {
+            group: Some(group.clone()),
+            ..sori_engine::InviteOptions::default()
+        };
+        let link = alice.invite_create(options).await.unwrap();
+        let join = bob.invite_accept(&link).await.unwrap();
+        until("asked", async || {
+            let joins = alice.join_list().await.unwrap();
+            joins.iter().any(|known| known.id == join)
+        })
+        .await;
+        alice.join_approve(&join).await.unwrap();
+        until("in", async || bob.group_info(&group).await.is_ok()).await;
+        let mut saved = Vec::new();
+        for n in 0..12 {
+            let (client, disk) = if n % 2 == 0 {
+                (&alice, &disks[0])
+            } else {
+                (&bob, &disks[1])
+            };
+            match n {
+                3 | 4 => disk.fail_next_commit(),
+                7 => disks[0].fail_next_commit(),
+                8 => disk.fail_next_commit_after_writing(),
+                _ => {}
+            }
+            let text = n.to_string();
+            if client.message_send(&group, &text, None).await.is_ok() {
+                saved.push(text);
+            }
+        }
+        until("both have all", async || {
+            let (ours, theirs) = (texts(&alice, &group).await, texts(&bob, &group).await);
+            ours == theirs && saved.iter().all(|text| ours.contains(text))
+        })
+        .await;
+        let all = texts(&alice, &group).await;
+        let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len(), "{all:?}");
+        assert!(saved.len() >= 8, "{saved:?}");
+        assert!(alice.failure().is_none() && bob.failure().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_always_fails_ends_the_client() {
         let disk = MemoryDisk::new();
         let client = in_memory(&disk).await;
         client.account_create("Alice").await.unwrap();
         client.relay_set(NO_RELAY).await.unwrap();
         let group = client.group_create("g").await.unwrap();
         let mut events = client.events();
-        disk.fail_next_commit();
-        let sent = client.message_send(&group, "not saved", None).await;
-        assert!(matches!(sent, Err(Error::NotSaved(_))), "{sent:?}");
+        for n in 0..10 {
+            disk.fail_next_commit();
+            let sent = client.message_send(&group, "not saved", None).await;
+            assert!(sent.is_err());
+            if client.failure().is_some() {
+                assert!(n > 0, "one failure is not the end");
+                break;
+            }
+        }
         assert!(matches!(client.group_list().await, Err(Error::NotSaved(_))));
-        assert!(client.failure().is_some());
-        assert_eq!(events.recv().await.unwrap_err(), RecvError::Closed);
-        client.shutdown().await;
-        let client = in_memory(&disk).await;
-        let messages = client
-            .message_list_with(sori_engine::Notices::Left, &group, None, 10)
-            .await
-            .unwrap();
-        assert!(messages.is_empty(), "nothing of it was shown or kept");
+        while !matches!(events.recv().await, Err(RecvError::Closed)) {}
     }
 
     #[tokio::test]

@@ -3,8 +3,17 @@
 //! One thread, one engine, one burst at a time: take what waits (at most [`BURST_INPUTS_MAX`]
 //! inputs or [`BURST_TIME_MAX`]), let the engine handle it, make it durable with one commit, and
 //! only then carry out effects and answer callers. Nothing leaves and nobody is told "done" before
-//! that commit. If it fails, nobody is told "done" at all and the thread ends.
+//! that commit.
+//!
+//! If it fails, nobody is told "done". The engine is then ahead of the disk, so it is dropped with
+//! all it holds in memory, and the profile is opened anew on what the disk has: connections are
+//! made again, and what others sent meanwhile comes by catch-up. Only if that fails too, or again
+//! and again, the thread ends.
+//!
+//! When nothing waits for a commit any more, the keys of what is gone are overwritten: by the
+//! engine's timer soon after each commit, and at the end.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -49,9 +58,16 @@ pub(crate) struct Ports {
     pub(crate) failure: Failure,
 }
 
+/// Opens the profile again after a failure.
+pub(crate) type Reopen = Box<dyn FnMut(Time) -> Result<Engine, Arc<Error>> + Send>;
+
 /// The engine and everything it is driven with.
 pub(crate) struct Driver {
-    engine: Engine,
+    /// Gone only while the profile is opened again.
+    engine: Option<Engine>,
+    reopen: Reopen,
+    /// When the profile was opened again lately.
+    reopened: VecDeque<Instant>,
     links: Links,
     ports: Ports,
     clock: Clock,
@@ -60,6 +76,8 @@ pub(crate) struct Driver {
     verb_was_last: bool,
     /// When the engine last handled a timeout.
     last_timeout: Option<Instant>,
+    /// [`BURST_TIME_MAX`], but for tests that count.
+    burst_time_max: Duration,
 }
 
 /// One thing to hand to the engine.
@@ -83,18 +101,22 @@ impl Driver {
     /// A driver for an engine that was just opened.
     pub(crate) fn new(
         (engine, upkeep): (Engine, Upkeep),
+        reopen: Reopen,
         links: Links,
         ports: Ports,
         clock: Clock,
     ) -> Self {
         Self {
-            engine,
+            engine: Some(engine),
+            reopen,
+            reopened: VecDeque::new(),
             links,
             ports,
             clock,
             upkeep,
             verb_was_last: false,
             last_timeout: None,
+            burst_time_max: BURST_TIME_MAX,
         }
     }
 
@@ -118,7 +140,7 @@ impl Driver {
         drop(ports.reports);
         drop(ports.verbs);
         let tasks = links.close_all();
-        // Frees the profile.
+        // Forgets what is to be forgotten, and frees the profile.
         drop(engine);
         let closing = async {
             for task in tasks {
@@ -137,18 +159,47 @@ impl Driver {
         // What opening the engine asked for.
         self.settle(Vec::new())?;
         while let Some(first) = self.next().await {
-            if let Some(done) = self.burst(first)? {
-                return Ok(Some(done));
+            let mut done = None;
+            if let Err(error) = self.burst(first, &mut done)
+                && done.is_none()
+            {
+                self.recover(error)?;
+            }
+            if done.is_some() {
+                return Ok(done);
             }
         }
         Ok(None)
     }
 
-    /// Handles one burst of inputs; gives whom to tell if one of them asked to end.
-    fn burst(&mut self, first: Input) -> Result<Option<oneshot::Sender<()>>, Arc<Error>> {
+    /// Starts anew on what the disk has, after `error`.
+    fn recover(&mut self, mut error: Arc<Error>) -> Result<(), Arc<Error>> {
+        loop {
+            // Frees the profile. What was in memory is ahead of the disk.
+            self.engine = None;
+            self.links.drop_all();
+            let lately = |at: &Instant| at.elapsed() < REOPEN_SPAN;
+            self.reopened.retain(lately);
+            if self.reopened.len() >= REOPENS_MAX {
+                return Err(error);
+            }
+            self.reopened.push_back(Instant::now());
+            self.engine = Some((self.reopen)(self.clock.now())?);
+            match self.settle(Vec::new()) {
+                Ok(()) => return Ok(()),
+                Err(again) => error = again,
+            }
+        }
+    }
+
+    /// Handles one burst of inputs; `done`: whom to tell if one of them asked to end.
+    fn burst(
+        &mut self,
+        first: Input,
+        done: &mut Option<oneshot::Sender<()>>,
+    ) -> Result<(), Arc<Error>> {
         let started = Instant::now();
         let mut answers = Vec::new();
-        let mut done = None;
         let mut next = Some(first);
         let mut inputs = 0_usize;
         while let Some(input) = next.take() {
@@ -159,23 +210,25 @@ impl Driver {
                     return Err(refuse(answers, error));
                 }
                 Ok(Outcome::Answer(answer)) => answers.push(answer),
-                Ok(Outcome::Shutdown(sender)) => done = Some(sender),
+                Ok(Outcome::Shutdown(sender)) => *done = Some(sender),
                 Ok(Outcome::Silent) => {}
                 Err(error) => return Err(refuse(answers, Arc::new(error))),
             }
             inputs = inputs.saturating_add(1);
-            if done.is_none() && inputs < BURST_INPUTS_MAX && started.elapsed() < BURST_TIME_MAX {
+            if done.is_none()
+                && inputs < BURST_INPUTS_MAX
+                && started.elapsed() < self.burst_time_max
+            {
                 next = self.ready();
             }
         }
-        self.settle(answers)?;
-        Ok(done)
+        self.settle(answers)
     }
 
     /// Makes the burst durable, then shows it: effects first, answers after them.
     fn settle(&mut self, answers: Vec<Answer>) -> Result<(), Arc<Error>> {
         let now = self.clock.now();
-        let effects = match self.engine.flush(now) {
+        let effects = match self.engine().and_then(|engine| engine.flush(now)) {
             Ok(effects) => effects,
             Err(error) => return Err(refuse(answers, Arc::new(error))),
         };
@@ -191,12 +244,15 @@ impl Driver {
     fn handle(&mut self, input: Input) -> Result<Outcome, Error> {
         let now = self.clock.now();
         match input {
-            Input::Idle => self.upkeep.idle(&mut self.engine)?,
-            Input::Lost(relay) => self.engine.handle_disconnected(&relay, now)?,
+            Input::Idle => {
+                let engine = self.engine.as_mut().ok_or(Error::Internal("no engine"))?;
+                self.upkeep.idle(engine)?;
+            }
+            Input::Lost(relay) => self.engine()?.handle_disconnected(&relay, now)?,
             Input::Report(id, report) => self.report(id, report, now)?,
-            Input::Timeout => self.engine.handle_timeout(now)?,
+            Input::Timeout => self.engine()?.handle_timeout(now)?,
             Input::Verb(Verb::Call(work)) => {
-                return Ok(Outcome::Answer(work(&mut self.engine, now)));
+                return Ok(Outcome::Answer(work(self.engine()?, now)));
             }
             Input::Verb(Verb::Shutdown(done)) => return Ok(Outcome::Shutdown(done)),
         }
@@ -208,17 +264,20 @@ impl Driver {
         let Some(relay) = self.links.relay(id) else {
             return Ok(());
         };
-        let engine = &mut self.engine;
-        match report {
+        match &report {
             Report::Connected => {
                 self.ports.trouble.send_replace(None);
-                engine.handle_connected(&relay, now)
             }
             Report::Ended(trouble) => {
-                self.ports.trouble.send_replace(Some(trouble));
+                self.ports.trouble.send_replace(Some(*trouble));
                 self.links.ended(id);
-                engine.handle_disconnected(&relay, now)
             }
+            Report::Notice(_) => {}
+        }
+        let engine = self.engine()?;
+        match report {
+            Report::Connected => engine.handle_connected(&relay, now),
+            Report::Ended(_) => engine.handle_disconnected(&relay, now),
             Report::Notice(Notice::Attached(topic)) => engine.handle_attached(&relay, topic, now),
             Report::Notice(Notice::Frame(topic, frame)) => {
                 engine.handle_frame(&relay, topic, frame.as_bytes(), now)
@@ -269,7 +328,10 @@ impl Driver {
             return Some(Input::Lost(relay));
         }
         let timeout = self.timeout_in();
-        let idle = self.upkeep.due_in(&self.engine);
+        let idle = self
+            .engine
+            .as_ref()
+            .and_then(|engine| self.upkeep.due_in(engine));
         let Ports { verbs, reports, .. } = &mut self.ports;
         let input = tokio::select! {
             biased;
@@ -305,6 +367,10 @@ impl Driver {
         Some(input)
     }
 
+    fn engine(&mut self) -> Result<&mut Engine, Error> {
+        self.engine.as_mut().ok_or(Error::Internal("no engine"))
+    }
+
     fn note(&mut self, input: &Input) {
         self.verb_was_last = matches!(input, Input::Verb(_));
         if matches!(input, Input::Timeout) {
@@ -315,7 +381,7 @@ impl Driver {
     /// How long the engine can wait; `None` if it waits for nothing. Two timeouts are
     /// [`TIMEOUT_INTERVAL_MIN`] apart, so that a mistake in a timer cannot eat a processor.
     fn timeout_in(&mut self) -> Option<Duration> {
-        let due = self.engine.poll_timeout()?;
+        let due = self.engine.as_ref()?.poll_timeout()?;
         let wait = Duration::from_millis(due.since_ms(self.clock.now()));
         let floor = self.last_timeout.map_or(Duration::ZERO, |last| {
             TIMEOUT_INTERVAL_MIN.saturating_sub(last.elapsed())
@@ -345,8 +411,18 @@ const BURST_INPUTS_MAX: usize = 200;
 /// Time spent on inputs before their common commit. Bounds how long a caller waits for others.
 const BURST_TIME_MAX: Duration = Duration::from_millis(20);
 
+/// How often the profile is opened again within [`REOPEN_SPAN`] before it is given up: a disk that
+/// fails each time is not helped by more.
+const REOPENS_MAX: usize = 3;
+
+/// See [`REOPENS_MAX`].
+const REOPEN_SPAN: Duration = Duration::from_secs(60);
+
 /// Least time between two timeouts of the engine.
 const TIMEOUT_INTERVAL_MIN: Duration = Duration::from_millis(5);
 
 /// How long closing all connections may take.
 const CLOSE_WAIT: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests;

@@ -28,8 +28,9 @@ pub enum Error {
         /// What the system reported.
         kind: std::io::ErrorKind,
     },
-    /// A write to the profile failed, so nothing was done and the client has ended.
-    #[error("nothing was saved, and Sori has to be started again: {0}")]
+    /// A write to the profile failed. The client opens the profile again and goes on; if that
+    /// fails, too, it ends.
+    #[error("this could not be saved; look whether it is there before you try again: {0}")]
     NotSaved(Arc<sori_engine::Error>),
     /// The profile could not be opened or created.
     #[error(transparent)]
@@ -43,6 +44,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// Why the engine ended, if it ended because the profile could not be opened again.
+    pub(crate) fn into_engine(self) -> sori_engine::Error {
+        match self {
+            Self::Engine(error) => error,
+            Self::Profile(error) => error.into(),
+            Self::EmptyPassphrase
+            | Self::Folder { .. }
+            | Self::Keychain(_)
+            | Self::NotSaved(_)
+            | Self::Stopped
+            | Self::System => sori_engine::Error::Internal("the profile cannot be opened again"),
+        }
+    }
+
     /// A stable name for programs; part of docs/rpc.md.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -18,7 +18,8 @@
 //! What the compiler does not check:
 //!
 //! 1. No effect leaves and no call is answered before the step behind it is durable.
-//! 2. After a write to the profile has failed nothing is acknowledged any more.
+//! 2. After a write to the profile has failed nothing of it is acknowledged, and all that was in
+//!    memory is read anew from what the disk has.
 //! 3. Every queue is bounded; a network that is slow or hostile delays no caller.
 //! 4. At rest nothing wakes up but the engine's timers and the connection's signs of life.
 //! 5. No error carries a message, a name, a key or an address.
@@ -65,6 +66,7 @@ mod profile;
 mod profile_info;
 mod qr;
 mod relay;
+mod secrets;
 mod upkeep;
 mod verbs;
 

@@ -85,6 +85,15 @@ impl Links {
         self.lost.pop()
     }
 
+    /// Drops all connections at once. What they report from now on is passed over.
+    pub(crate) fn drop_all(&mut self) {
+        self.relays.clear();
+        self.lost.clear();
+        for (_, link) in std::mem::take(&mut self.by_relay).into_values() {
+            link.abort();
+        }
+    }
+
     /// Closes everything in good order; the tasks can be awaited.
     pub(crate) fn close_all(self) -> Vec<JoinHandle<()>> {
         self.by_relay

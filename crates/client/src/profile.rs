@@ -21,6 +21,7 @@ use crate::keychain::{self, Keychain, KeychainError};
 use crate::upkeep::{self, Upkeep};
 
 /// How the person wants to unlock a profile.
+#[derive(Clone)]
 pub enum UnlockChoice {
     /// By both at once: neither opens anything without the other.
     Both(Zeroizing<String>),
@@ -67,17 +68,15 @@ pub(crate) struct Opened {
 }
 
 /// Makes a new profile. Blocks: hashing, keychain, disk.
-pub(crate) fn create(dir: &Path, choice: UnlockChoice) -> Result<Opened, Error> {
+pub(crate) fn create(dir: &Path, choice: &UnlockChoice) -> Result<Opened, Error> {
     if Store::exists(&store_dir(dir)) {
         return Err(StoreError::AlreadyExists.into());
     }
     // What can fail without a trace comes before the folder is made.
     let (passphrase, keychain) = match choice {
-        UnlockChoice::Passphrase(passphrase) => (Some(normalised(&passphrase)?), None),
+        UnlockChoice::Passphrase(passphrase) => (Some(normalised(passphrase)?), None),
         UnlockChoice::Keychain => (None, Some(usable_keychain()?)),
-        UnlockChoice::Both(passphrase) => {
-            (Some(normalised(&passphrase)?), Some(usable_keychain()?))
-        }
+        UnlockChoice::Both(passphrase) => (Some(normalised(passphrase)?), Some(usable_keychain()?)),
     };
     make_dir(dir)?;
     let make = |unlock: &Unlock| Ok(Store::create(&store_dir(dir), unlock, seed()?)?);
@@ -101,12 +100,13 @@ pub(crate) fn create(dir: &Path, choice: UnlockChoice) -> Result<Opened, Error> 
 }
 
 /// Opens a profile. Blocks: hashing, keychain, disk.
-pub(crate) fn open(dir: &Path, choice: UnlockChoice) -> Result<Opened, Error> {
-    let store = open_store(dir, &choice, Keychain::connect)?;
+pub(crate) fn open(dir: &Path, choice: &UnlockChoice) -> Result<Opened, Error> {
+    let store = open_store(dir, choice, Keychain::connect)?;
     Ok(Opened::new(dir, store))
 }
 
-fn open_store(
+/// Opens the store of a profile. Blocks: hashing, keychain, disk.
+pub(crate) fn open_store(
     dir: &Path,
     choice: &UnlockChoice,
     connect: impl FnOnce() -> Result<Keychain, KeychainError>,
@@ -406,7 +406,7 @@ mod tests {
         assert_eq!(state(dir.path()), ProfileState::Absent);
         let choice = UnlockChoice::Passphrase(Zeroizing::new("x".into()));
         assert!(matches!(
-            open(dir.path(), choice),
+            open(dir.path(), &choice),
             Err(Error::Profile(StoreError::NotFound))
         ));
     }

@@ -65,6 +65,8 @@ mod pieces;
 mod receipts;
 
 mod record;
+#[cfg(test)]
+mod scale;
 mod seal;
 mod search;
 mod session;

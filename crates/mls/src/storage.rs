@@ -228,7 +228,10 @@ impl RowStore {
         let item = encode(kind, item)?;
         let mut list: Vec<Vec<u8>> = self.get(kind, key)?.unwrap_or_default();
         list.retain(|other| *other != item);
-        self.put(kind, key, &list)
+        match list.is_empty() {
+            true => self.delete(kind, key),
+            false => self.put(kind, key, &list),
+        }
     }
 }
 
@@ -488,6 +491,9 @@ impl StorageProvider<CURRENT_VERSION> for RowStore {
         self.delete(Kind::ProposalRefs, group)
     }
 }
+
+#[cfg(test)]
+mod methods;
 
 #[cfg(test)]
 mod tests {

@@ -14,7 +14,7 @@ mod session;
 mod tls;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use connection::{ConnectionId, Link, Report, Reporter};
 pub use dial::Trouble;

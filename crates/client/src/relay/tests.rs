@@ -12,13 +12,13 @@ use tokio::sync::mpsc;
 use super::{Command, ConnectionId, Link, Notice, Report, Trouble};
 
 /// A relay of our own; ended with the test.
-struct Relay {
+pub(crate) struct Relay {
     process: Child,
-    url: RelayUrl,
+    pub(crate) url: RelayUrl,
 }
 
 impl Relay {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut process = Process::new(program("sori-relay"))
             .args(["run", "--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
