@@ -1,6 +1,6 @@
 //! The engine itself: what it holds, how it opens, and the frame of every step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
@@ -15,6 +15,7 @@ use crate::catchup::Sessions;
 use crate::channel::{self, Channel};
 use crate::effect::{Effect, PublishToken};
 use crate::error::Error;
+use crate::expiry::Minute;
 use crate::group::Group;
 use crate::handshake::Admission;
 use crate::invites::Invite;
@@ -39,6 +40,8 @@ pub struct Engine {
     pub(crate) joins: BTreeMap<u32, Join>,
     /// Own unused KeyPackages by their number in the store.
     pub(crate) key_packages: BTreeMap<u32, KeyPackageRecord>,
+    /// The minutes in which messages disappear.
+    pub(crate) expiries: BTreeSet<Minute>,
     /// Admissions that came inside a group and are to be followed at the end of the step.
     pub(crate) admissions: Vec<(Admission, AccountId)>,
     pub(crate) network: Network,
@@ -83,6 +86,7 @@ impl Engine {
             invites: BTreeMap::new(),
             joins: BTreeMap::new(),
             key_packages: BTreeMap::new(),
+            expiries: BTreeSet::new(),
             admissions: Vec::new(),
             network: Network::default(),
             sessions: Sessions::default(),
@@ -257,6 +261,7 @@ impl Engine {
             self.prune_logs(now)?;
         }
         self.network.timeout(now, &mut self.effects);
+        self.tolerate(|engine| engine.expiries_timeout(now))?;
         self.tolerate(|engine| engine.channels_timeout(now))?;
         self.tolerate(|engine| engine.sessions_timeout(now))?;
         self.tolerate(|engine| engine.commits_timeout(now))?;
@@ -270,6 +275,7 @@ impl Engine {
         [
             Some(self.day_change),
             self.forget_at,
+            self.expiries_next_timeout(),
             self.network.next_timeout(),
             self.channels_next_timeout(),
             self.sessions.next_timeout(),
@@ -438,6 +444,7 @@ impl Engine {
         self.load_contacts()?;
         self.load_invites()?;
         self.load_joins()?;
+        self.load_expiries()?;
         self.topics_stale = true;
         Ok(())
     }

@@ -7,6 +7,7 @@ use sori_mls::StateId;
 use crate::engine::Engine;
 use crate::envelope::{AppBody, AppMessage};
 use crate::error::Error;
+use crate::expiry;
 use crate::filters::searched_text;
 use crate::group::{Group, clock_of, within};
 use crate::messages::uris;
@@ -15,7 +16,7 @@ use crate::record::{Body, MessageIdBytes, MessageRecord};
 use crate::show::meaning;
 use crate::table;
 use crate::time::{Day, Time};
-use crate::timeline::Part;
+use crate::timeline::{Part, part};
 use crate::view::Event;
 
 impl Engine {
@@ -55,20 +56,46 @@ impl Engine {
                 if self.find_message(group, &id)?.is_some() {
                     return Ok(true);
                 }
+                let body = Body::Content(content);
                 let record = MessageRecord {
                     id,
                     clock: within(app.clock, day),
                     sent_at: within(clock_of(Time::from_unix_ms(app.sent_at)), day) >> 20,
                     sender,
-                    body: Body::Content(content),
+                    expires: expiry::minute_of(&body, now),
+                    body,
                     holders: Vec::new(),
                 };
-                self.add_message(group, record)?;
+                self.add_unless_gone(group, record, now)?;
             }
             AppBody::ForMember { to, sealed } => self.take_private(sender, to, &sealed)?,
             AppBody::Profile { name } => self.take_profile(group, sender, &name)?,
         }
         Ok(true)
+    }
+
+    /// Adds what came from outside, unless it is over already, or changes something that is.
+    fn add_unless_gone(
+        &mut self,
+        group: &mut Group,
+        mut record: MessageRecord,
+        now: Time,
+    ) -> Result<(), Error> {
+        if let Part::Change(target) = part(&record.body) {
+            if self.is_gone(group, &target)? {
+                return Ok(());
+            }
+            let line = self.find_line(group, &target)?;
+            let ends = line.and_then(|(_, line)| line.expires);
+            record.expires = record.expires.into_iter().chain(ends).min();
+        }
+        if record
+            .expires
+            .is_some_and(|minute| expiry::is_over(minute, now))
+        {
+            return Ok(());
+        }
+        self.add_message(group, record)
     }
 
     fn decrypt(
@@ -117,6 +144,7 @@ impl Engine {
         let sequence = group.cursor.next_message;
         group.cursor.next_message = sequence.saturating_add(1);
         self.save_message(group, sequence, &record)?;
+        self.plan_expiry(group.record.number, sequence, &record)?;
         let part = self.index_message(group, &record, sequence)?;
         if part == Part::Line && !mine && !notice {
             group.cursor.unread = group.cursor.unread.saturating_add(1);
@@ -214,11 +242,8 @@ impl Engine {
         sequence: u64,
         record: &MessageRecord,
     ) -> Result<(), Error> {
-        self.put(
-            table::MESSAGE,
-            &table::of(group.record.number, sequence),
-            record,
-        )
+        let place = (table::MESSAGE, expiry::class_of(record));
+        self.put_in(place, &table::of(group.record.number, sequence), record)
     }
 
     pub(crate) fn message_record(

@@ -133,25 +133,39 @@ impl Large {
 
     /// One of the others says something, which the engine receives.
     pub(crate) fn say(&mut self, who: usize, text: &str) {
+        let salt = [u8::try_from(self.said % 251).unwrap(); 16];
+        let content = sori_content::MimiContent::text(salt, &format!("{text} {}", self.said));
+        self.say_content(who, &content);
+    }
+
+    /// As [`say`](Self::say), with any content. Its id.
+    pub(crate) fn say_content(
+        &mut self,
+        who: usize,
+        content: &sori_content::MimiContent,
+    ) -> sori_content::MessageId {
         self.said += 1;
         self.now = self.now.plus_ms(1000);
         let (core, head) = &mut self.others[who];
         let app = AppMessage {
             clock: clock_of(self.now),
             sent_at: self.now.unix_ms(),
-            body: AppBody::Content(
-                sori_content::MimiContent::text(
-                    [u8::try_from(self.said % 251).unwrap(); 16],
-                    &format!("{text} {}", self.said),
-                )
-                .encode(),
-            ),
+            body: AppBody::Content(content.encode()),
         };
         let state = head.snapshot().state();
         let message = head
             .encrypt(core, state.as_bytes(), &app.encode().unwrap())
             .unwrap();
+        let (from, room) = crate::messages::uris(&core.device().account(), &self.id);
         self.deliver(&ChannelMessage::Application { state, message });
+        content.message_id(&from, &room)
+    }
+
+    /// Lets time pass by the engine's clock.
+    pub(crate) fn wait(&mut self, ms: u64) {
+        self.now = self.now.plus_ms(ms);
+        self.engine.handle_timeout(self.now).unwrap();
+        self.commit();
     }
 
     /// One of the others commits new keys; all follow. Bytes of the commit.

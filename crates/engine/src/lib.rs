@@ -48,6 +48,7 @@ mod effect;
 mod engine;
 mod envelope;
 mod error;
+mod expiry;
 mod filters;
 mod group;
 mod groups;

@@ -225,6 +225,7 @@ impl Engine {
                     sent_at: app.sent_at,
                     sender: me,
                     body: Body::Content(content.encode()),
+                    expires: None,
                     holders: Vec::new(),
                 };
                 let sequence = group.cursor.next_message;

@@ -22,6 +22,7 @@ impl Engine {
                 sent_at: commit.clock >> 20,
                 sender: commit.author,
                 body: Body::Notice(notice.clone()),
+                expires: None,
                 holders: Vec::new(),
             };
             self.add_message(group, record)?;
@@ -59,6 +60,7 @@ impl Engine {
             sent_at: now.unix_ms(),
             sender: self.me()?.id,
             body: Body::Notice(notice),
+            expires: None,
             holders: Vec::new(),
         };
         self.add_message(group, record)

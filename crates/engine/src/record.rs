@@ -237,6 +237,8 @@ pub(crate) struct MessageRecord {
     pub(crate) sent_at: u64,
     pub(crate) sender: AccountId,
     pub(crate) body: Body,
+    /// The minute since 1970 in which it disappears.
+    pub(crate) expires: Option<u32>,
     /// Bits over the roster: who is known to hold it.
     pub(crate) holders: Vec<u8>,
 }

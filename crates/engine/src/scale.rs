@@ -30,9 +30,8 @@ fn history(engine: &mut Engine, lens: &[u64]) -> Vec<GroupId> {
                     let sender = engine.me()?.id;
                     for n in from..(from + 500).min(*len) {
                         // Some come late, as after a catch-up.
-                        let at = NOW.minus_ms(
-                            (len - n) * 1000 + (n % 97 == 0).then_some(900_000).unwrap_or(0),
-                        );
+                        let late = if n % 97 == 0 { 900_000 } else { 0 };
+                        let at = NOW.minus_ms((len - n) * 1000 + late);
                         let text =
                             format!("메시지 {n}: 오늘 저녁에 시간 있어요? See you at the station.");
                         let content = MimiContent::text(engine.random(), &text);
@@ -42,6 +41,7 @@ fn history(engine: &mut Engine, lens: &[u64]) -> Vec<GroupId> {
                             sent_at: at.unix_ms(),
                             sender,
                             body: Body::Content(content.encode()),
+                            expires: None,
                             holders: vec![1],
                         };
                         let sequence = group.cursor.next_message;

@@ -80,6 +80,9 @@ pub(crate) const PIECE: Table = Table::own(19);
 /// Group, page of arrivals, slice → search filter.
 pub(crate) const FILTER: Table = Table::paged(20, FILTER_PAGE);
 
+/// Minute → messages that disappear in it. Own: a list that grows and goes.
+pub(crate) const EXPIRY: Table = Table::own(21);
+
 /// What divides records of the log: those of one day end together.
 pub(crate) const fn day(day: Day) -> Class {
     Class(day.0)

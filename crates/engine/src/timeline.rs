@@ -125,6 +125,24 @@ impl Engine {
         }
     }
 
+    /// Notes that there was a message with an id, so that nothing that changes it is kept any more.
+    pub(crate) fn mark_gone(
+        &mut self,
+        group: &Group,
+        id: &MessageIdBytes,
+        sequence: u64,
+    ) -> Result<(), Error> {
+        self.put(table::LINK, &link_key(group, id), &Link::Message(sequence))
+    }
+
+    /// Whether there was a message with an id that has disappeared.
+    pub(crate) fn is_gone(&self, group: &Group, id: &MessageIdBytes) -> Result<bool, Error> {
+        match self.get(table::LINK, &link_key(group, id))? {
+            Some(Link::Message(sequence)) => Ok(self.message_record(group, sequence)?.is_none()),
+            Some(Link::ChangedBy) | None => Ok(false),
+        }
+    }
+
     /// The message with an id, if there is one, and its number.
     pub(crate) fn find_message(
         &self,

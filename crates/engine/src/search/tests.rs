@@ -74,6 +74,7 @@ impl Bench {
             sent_at: clock,
             sender: self.engine.me().unwrap().id,
             body: Body::Content(content.encode()),
+            expires: None,
             holders: Vec::new(),
         };
         self.work(group, |engine, group| {
@@ -289,6 +290,7 @@ fn step_that_is_undone_leaves_the_index_as_it_was() {
                 sent_at: 0,
                 sender,
                 body: Body::Content(delete.encode()),
+                expires: None,
                 holders: Vec::new(),
             };
             engine.add_message(group, record)

@@ -120,6 +120,7 @@ impl Bench {
             sent_at: 0,
             sender: self.engine.me().unwrap().id,
             body,
+            expires: None,
             holders: Vec::new(),
         };
         let place = record.place();
@@ -178,6 +179,7 @@ impl Bench {
                                 sent_at: 0,
                                 sender: engine.me()?.id,
                                 body: Body::Deleted,
+                                expires: None,
                                 holders: Vec::new(),
                             };
                             let sequence = group.cursor.next_message;

@@ -1,6 +1,11 @@
 //! Each of the 53 methods of the storage trait, family by family: what is written is read, is
 //! kept apart from everything else, and is gone with every byte when it is deleted.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "the macro counts, and clippy does not see that it is in a test"
+)]
+
 use openmls_traits::storage::{CURRENT_VERSION as V, Entity, Key, StorageProvider as _, traits};
 use serde::{Deserialize, Serialize};
 
