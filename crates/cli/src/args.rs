@@ -81,12 +81,51 @@ pub(crate) enum Command {
     /// Find messages by their text, newest first
     #[command(after_help = SEARCH_EXAMPLES)]
     Search(SearchArgs),
+    /// Write a whole conversation to a file that anybody can read who has it
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(ExportArgs),
     /// Show how this profile is kept, and change what unlocks it
     #[command(subcommand, after_help = PROFILE_EXAMPLES)]
     Profile(ProfileCommand),
     /// Speak JSON-RPC 2.0 on standard input and output, for bots and tests
     #[command(after_help = RPC_EXAMPLES)]
     Rpc,
+}
+
+/// For `sori export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// Name or id of the group
+    pub(crate) group: String,
+    /// The file to write
+    pub(crate) file: PathBuf,
+    /// What kind of file; without this json for a FILE that ends in .json, or else html
+    #[arg(long)]
+    pub(crate) format: Option<FileFormat>,
+    /// The language of what Sori itself says in the page; without this that of the terminal
+    #[arg(long)]
+    pub(crate) language: Option<PageLanguage>,
+    /// Take the place of a file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// A kind of file.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FileFormat {
+    /// A page for a browser, complete in itself
+    Html,
+    /// For programs; docs/export.md describes it
+    Json,
+}
+
+/// A language of Sori.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PageLanguage {
+    /// English
+    En,
+    /// Korean
+    Ko,
 }
 
 /// For `sori profile`.
@@ -388,6 +427,15 @@ Examples:
 
 Upper and lower case are the same. A message is found by its text as it is now; what was taken back \
 is not found, and leaves nothing behind in the index.";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  sori export Friends friends.html
+  sori export Friends friends.json
+  sori export 친구들 대화.html --language ko
+
+The file is not sealed: whoever has it can read the whole conversation. Only your user can open it where \
+it is written; what happens to it then is up to you. Messages that disappear do not disappear from it.";
 
 const PROFILE_EXAMPLES: &str = "\
 Examples:

@@ -192,6 +192,11 @@ words! {
     input_ended: "the input ended before an answer came", "답하기 전에 입력이 끝났습니다";
     json_needs_no_questions: "with --json nobody can be asked; add --no-wait or --approve-all",
         "--json에서는 물어볼 수 없습니다. --no-wait 또는 --approve-all을 쓰세요";
+    export_found: "{0} lines found", "{0}줄을 찾았습니다";
+    export_written: "{0} of {1} lines written", "{1}줄 가운데 {0}줄을 썼습니다";
+    exported: "{0} lines written to {1}", "{1}에 {0}줄을 썼습니다";
+    export_is_open: "This file is not sealed: whoever has it can read the whole conversation. Delete it when you no longer need it.",
+        "이 파일은 잠겨 있지 않습니다. 파일을 가진 사람은 누구나 대화 전체를 읽을 수 있습니다. 필요 없어지면 지우세요.";
     rewriting: "Writing the profile's files anew: {0} %", "프로필 파일을 새로 쓰는 중입니다: {0} %";
     rotated: "The master key was replaced.", "마스터 키를 바꿨습니다.";
     unlock_passphrase_set: "From now on the passphrase opens this profile. There is no way to recover a forgotten one.",
@@ -234,6 +239,14 @@ const KOREAN_ERRORS: &[(&str, &str)] = &[
     (
         "empty_passphrase",
         "암호가 비어 있습니다. 아무도 짐작할 수 없는 암호를 고르세요",
+    ),
+    (
+        "file",
+        "파일을 쓸 수 없습니다. 폴더를 확인하거나 다른 곳을 고르세요",
+    ),
+    (
+        "file_exists",
+        "같은 이름의 파일이 이미 있습니다. 다른 이름을 고르거나 --force를 쓰세요",
     ),
     (
         "invalid_invite",
@@ -304,6 +317,10 @@ const KOREAN_ERRORS: &[(&str, &str)] = &[
     (
         "no_room",
         "파일을 새로 쓸 디스크 공간이 모자랍니다. 공간을 비우고 다시 시도하세요. 바뀐 것은 없습니다",
+    ),
+    (
+        "wrong_key",
+        "시스템 키체인의 키가 이 프로필의 것이 아닙니다. 프로필을 만든 사용자로 로그인했는지 확인하세요",
     ),
     (
         "wrong_passphrase",

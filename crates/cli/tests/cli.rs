@@ -87,6 +87,8 @@ fn wrong_use_ends_with_2_and_changes_nothing() {
         &["history", "Friends", "--limit", "0"],
         &["search"],
         &["search", "word", "--limit", "0"],
+        &["export", "Friends"],
+        &["export", "Friends", "friends.html", "--format", "pdf"],
         &["verify"],
         &["groups", "surplus"],
     ] {
@@ -107,7 +109,7 @@ fn help_teaches_at_every_command() {
     let (_folder, dir) = folder();
     let commands = [
         "init", "relay", "invite", "join", "joins", "contacts", "verify", "groups", "group",
-        "send", "chat", "history", "search", "profile", "rpc",
+        "send", "chat", "history", "search", "export", "profile", "rpc",
     ];
     let all = run(&dir, &["--help"]);
     for command in commands {
@@ -435,4 +437,33 @@ fn a_profile_changes_its_key_its_passphrase_and_its_engine_and_keeps_everything(
     assert_eq!(info["unlock"], "passphrase");
     assert!(info["rotated_at"].is_u64());
     assert!(succeeds(&with_new(&["groups"])).contains("Friends"));
+}
+
+#[test]
+fn a_conversation_is_written_to_a_file_of_its_own_and_over_none() {
+    let (folder, dir) = profile();
+    succeeds(&run(&dir, &["group", "create", "Friends"]));
+    succeeds(&run(
+        &dir,
+        &["send", "Friends", "안녕하세요", "--wait", "0s"],
+    ));
+    let [page, object] = ["friends.html", "friends.json"].map(|name| folder.path().join(name));
+    let export = |file: &Path, more: &[&str]| {
+        let args = [&["export", "Friends", file.to_str().unwrap()], more].concat();
+        run(&dir, &args)
+    };
+    let output = export(&page, &["--language", "ko"]);
+    assert!(succeeds(&output).contains("2 lines"));
+    assert!(text(&output.stderr).contains("not sealed"));
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert!(html.contains("안녕하세요") && html.contains("lang=\"ko\""));
+
+    fails(&export(&page, &[]), 1, "a file of that name");
+    assert_eq!(std::fs::read_to_string(&page).unwrap(), html);
+    succeeds(&export(&page, &["--force", "--format", "json"]));
+    succeeds(&export(&object, &[]));
+    for file in [&page, &object] {
+        let value: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        assert_eq!(value["messages"][1]["text"], "안녕하세요");
+    }
 }

@@ -328,7 +328,7 @@ pub const EVENTS_KEPT: usize = 1024;
 const STACK_LEN: usize = 8 * 1024 * 1024;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use sori_engine::store::{MemoryDisk, Store};
     use tokio::sync::broadcast::error::RecvError;
     use zeroize::Zeroizing;
@@ -337,9 +337,10 @@ mod tests {
     use crate::profile::{StoreError, UnlockMethod};
 
     /// A relay at which nobody answers.
-    const NO_RELAY: &str = "relay://127.0.0.1:1/#AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    pub(crate) const NO_RELAY: &str =
+        "relay://127.0.0.1:1/#AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-    async fn in_memory(disk: &MemoryDisk) -> Client {
+    pub(crate) async fn in_memory(disk: &MemoryDisk) -> Client {
         let disks = (disk.clone(), disk.clone());
         let store = |disk: &MemoryDisk| Ok(Store::open_memory(disk, profile::seed()?)?);
         let open = move || {

@@ -17,6 +17,12 @@ pub enum Error {
     /// The engine refused, or failed.
     #[error(transparent)]
     Engine(#[from] sori_engine::Error),
+    /// A file to be written for the person cannot be written.
+    #[error("{}", export_words(*.kind))]
+    Export {
+        /// What the system reported.
+        kind: std::io::ErrorKind,
+    },
     /// The operating system's keychain refused, or is not there.
     #[error(transparent)]
     Keychain(#[from] KeychainError),
@@ -50,6 +56,7 @@ impl Error {
             Self::Engine(error) => error,
             Self::Profile(error) => error.into(),
             Self::EmptyPassphrase
+            | Self::Export { .. }
             | Self::Folder { .. }
             | Self::Keychain(_)
             | Self::NotSaved(_)
@@ -66,11 +73,41 @@ impl Error {
             Self::Engine(error) => engine_name(error),
             Self::NotSaved(error) => engine_name(error),
             Self::Keychain(error) => error.name(),
+            Self::Export { kind } => export_name(*kind),
             Self::Folder { .. } => "folder",
             Self::Profile(error) => profile_name(error),
             Self::Stopped => "stopped",
             Self::System => "system",
         }
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self::Export { kind: error.kind() }
+    }
+}
+
+const fn export_name(kind: std::io::ErrorKind) -> &'static str {
+    if matches!(kind, std::io::ErrorKind::AlreadyExists) {
+        return "file_exists";
+    }
+    if matches!(kind, std::io::ErrorKind::StorageFull) {
+        return "disk_full";
+    }
+    "file"
+}
+
+fn export_words(kind: std::io::ErrorKind) -> String {
+    match export_name(kind) {
+        "file_exists" => {
+            "there is a file of that name already; choose another name, or have it replaced"
+                .to_owned()
+        }
+        "disk_full" => {
+            "the disk is full; free some space and try again: nothing was left behind".to_owned()
+        }
+        _ => format!("the file cannot be written ({kind}); check the folder, or choose another"),
     }
 }
 

@@ -60,6 +60,7 @@ mod client;
 mod clock;
 mod driver;
 mod error;
+mod export;
 mod keychain;
 mod links;
 mod profile;
@@ -72,6 +73,7 @@ mod verbs;
 
 pub use client::{Client, EVENTS_KEPT};
 pub use error::Error;
+pub use export::{ExportFormat, ExportLanguage, ExportOptions, ExportProgress};
 pub use keychain::KeychainError;
 pub use profile::{ProfileState, StoreError, UnlockChoice, UnlockMethod};
 pub use profile_info::{ProfileInfo, profile_move};

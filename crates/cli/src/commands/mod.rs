@@ -1,6 +1,7 @@
 //! One file for each command.
 
 mod chat;
+mod export;
 mod group;
 mod history;
 mod init;
@@ -52,6 +53,7 @@ async fn run_with(screen: Screen, client: &Client, command: Command) -> Result<(
         Command::Chat { group } => chat::run(screen, client, &group).await,
         Command::History(args) => history::run(screen, client, args).await,
         Command::Search(args) => search::run(screen, client, args).await,
+        Command::Export(args) => export::run(screen, client, args).await,
         Command::Profile(command) => keeping::run(screen, client, command).await,
         // Handled before, because they may have to make the profile.
         Command::Init(_) | Command::Rpc => Ok(()),

@@ -1,8 +1,12 @@
 //! The methods: their names, their parameters, and what each asks of the client.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sori_client::{Client, Error, InviteOptions, Notices};
+use sori_client::{
+    Client, Error, ExportFormat, ExportLanguage, ExportOptions, InviteOptions, Notices,
+};
 
 use super::protocol::Fault;
 
@@ -62,6 +66,14 @@ pub(super) enum Call {
     GroupLeave { group: String },
     #[serde(rename = "group.read")]
     GroupRead { group: String },
+    #[serde(rename = "group.export")]
+    GroupExport {
+        group: String,
+        file: PathBuf,
+        format: Format,
+        language: Option<Language>,
+        replace: Option<bool>,
+    },
     #[serde(rename = "message.send")]
     MessageSend {
         group: String,
@@ -105,6 +117,22 @@ pub(super) enum Call {
     ProfileRotate {},
     #[serde(rename = "shutdown")]
     Shutdown {},
+}
+
+/// A kind of file.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Format {
+    Html,
+    Json,
+}
+
+/// A language of Sori.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Language {
+    En,
+    Ko,
 }
 
 impl Call {
@@ -166,6 +194,27 @@ impl Call {
             } => done(client.group_role(&group, &member, &role).await?),
             Self::GroupLeave { group } => done(client.group_leave(&group).await?),
             Self::GroupRead { group } => done(client.mark_read(&group).await?),
+            Self::GroupExport {
+                group,
+                file,
+                format,
+                language,
+                replace,
+            } => {
+                let options = ExportOptions {
+                    format: match format {
+                        Format::Html => ExportFormat::Html,
+                        Format::Json => ExportFormat::Json,
+                    },
+                    language: match language {
+                        None | Some(Language::En) => ExportLanguage::English,
+                        Some(Language::Ko) => ExportLanguage::Korean,
+                    },
+                    replace: replace == Some(true),
+                };
+                let export = client.group_export(&group, &file, options, |_progress| {});
+                Ok(json!({ "lines": export.await? }))
+            }
             Self::MessageSend {
                 group,
                 text,
@@ -232,7 +281,7 @@ fn object(view: impl Serialize) -> Result<Value, Error> {
 const LIMIT_DEFAULT: u32 = 50;
 
 /// Every method there is, in the order of docs/rpc.md.
-pub(super) const METHODS: [&str; 33] = [
+pub(super) const METHODS: [&str; 34] = [
     "account.create",
     "account.info",
     "relay.set",
@@ -255,6 +304,7 @@ pub(super) const METHODS: [&str; 33] = [
     "group.role",
     "group.leave",
     "group.read",
+    "group.export",
     "message.send",
     "message.react",
     "message.edit",

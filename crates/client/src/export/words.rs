@@ -1,0 +1,101 @@
+//! What the page says of itself, in both languages.
+
+use super::ExportLanguage;
+
+/// The words of one language; `{0}`, `{1}`, `{2}` are filled in with actor, object and detail.
+#[derive(Debug)]
+pub(super) struct Words {
+    pub(super) language: &'static str,
+    pub(super) title: &'static str,
+    pub(super) warning: &'static str,
+    pub(super) me: &'static str,
+    pub(super) somebody: &'static str,
+    pub(super) deleted: &'static str,
+    pub(super) edited: &'static str,
+    pub(super) unsupported: &'static str,
+    pub(super) answers: &'static str,
+    pub(super) only_here: &'static str,
+    notices: &'static [(&'static str, &'static str)],
+    changed: &'static str,
+    roles: [(&'static str, &'static str); 3],
+}
+
+impl Words {
+    pub(super) const fn of(language: ExportLanguage) -> &'static Self {
+        match language {
+            ExportLanguage::English => &ENGLISH,
+            ExportLanguage::Korean => &KOREAN,
+        }
+    }
+
+    /// The sentence for a notice, and its places for actor, object and detail.
+    pub(super) fn notice(&self, what: &str) -> &'static str {
+        let found = self.notices.iter().find(|(name, _)| *name == what);
+        found.map_or(self.changed, |(_, sentence)| sentence)
+    }
+
+    pub(super) fn role<'a>(&self, role: &'a str) -> &'a str {
+        let found = self.roles.iter().find(|(name, _)| *name == role);
+        found.map_or(role, |(_, word)| word)
+    }
+}
+
+const ENGLISH: Words = Words {
+    language: "en",
+    title: "Conversation: {0}",
+    warning: "This file is not sealed: whoever has it can read it. Exported by Sori on {0}.",
+    me: "Me",
+    somebody: "Somebody",
+    deleted: "Deleted",
+    edited: "edited",
+    unsupported: "Something that this version cannot show",
+    answers: "In answer to",
+    only_here: "only on this device",
+    notices: &[
+        ("added", "{0} added {1}"),
+        ("created", "{0} made the group {1}"),
+        ("joined", "{0} joined"),
+        ("left", "{0} left"),
+        ("removed", "{0} removed {1}"),
+        ("renamed", "{0} named the group {1}"),
+        ("role", "{0} made {1} {2}"),
+        (
+            "withdrawn",
+            "A change by {0} could not be made: another one came first",
+        ),
+    ],
+    changed: "The group changed",
+    roles: [("owner", "owner"), ("admin", "admin"), ("member", "member")],
+};
+
+const KOREAN: Words = Words {
+    language: "ko",
+    title: "대화: {0}",
+    warning: "이 파일은 잠겨 있지 않습니다. 파일을 가진 사람은 누구나 읽을 수 있습니다. 소리에서 {0}에 내보냈습니다.",
+    me: "나",
+    somebody: "누군가",
+    deleted: "삭제된 메시지입니다",
+    edited: "수정됨",
+    unsupported: "이 버전에서 표시할 수 없는 내용입니다",
+    answers: "답장 대상",
+    only_here: "이 기기에만 있음",
+    notices: &[
+        ("added", "{0}님이 {1}님을 추가했습니다"),
+        ("created", "{0}님이 {1} 그룹을 만들었습니다"),
+        ("joined", "{0}님이 참여했습니다"),
+        ("left", "{0}님이 나갔습니다"),
+        ("removed", "{0}님이 {1}님을 내보냈습니다"),
+        ("renamed", "{0}님이 그룹 이름을 {1}(으)로 바꿨습니다"),
+        ("role", "{0}님이 {1}님의 역할을 {2}(으)로 바꿨습니다"),
+        (
+            "withdrawn",
+            "{0}님의 변경은 다른 변경이 먼저여서 적용되지 않았습니다",
+        ),
+    ],
+    changed: "그룹이 바뀌었습니다",
+    roles: [
+        ("owner", "소유자"),
+        ("admin", "관리자"),
+        ("member", "구성원"),
+    ],
+};
