@@ -92,9 +92,22 @@ pub(crate) fn notice(words: &Words, notice: &NoticeView) -> String {
         "role" => (words.notice_role, role(words, &notice.detail)),
         "joined" => (words.notice_joined, String::new()),
         "withdrawn" => (words.notice_withdrawn, String::new()),
+        "lost" => (words.notice_lost, String::new()),
+        "back" => (words.notice_back, since(&notice.detail)),
+        "rejoined" => (words.notice_rejoined, String::new()),
+        "added_meanwhile" => (words.notice_added_meanwhile, String::new()),
+        "gone_meanwhile" => (words.notice_gone_meanwhile, String::new()),
+        "out_meanwhile" => (words.notice_out_meanwhile, String::new()),
+        "held" => (words.notice_held, String::new()),
+        "elsewhere" => (words.notice_elsewhere, String::new()),
         _ => (words.notice_other, String::new()),
     };
     fill(template, &[&actor, &object, &detail])
+}
+
+/// A time in milliseconds since the Unix epoch, as it came.
+fn since(unix_ms: &str) -> String {
+    unix_ms.parse().map_or_else(|_| "?".to_owned(), local_time)
 }
 
 /// A role in the person's language.

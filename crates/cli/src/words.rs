@@ -225,6 +225,20 @@ words! {
     notice_role: "{0} made {1} {2}", "{0}님이 {1}님의 역할을 {2}(으)로 바꿨습니다";
     notice_joined: "{0} joined", "{0}님이 참여했습니다";
     notice_withdrawn: "a change by {0} could not be made: another one came first", "{0}님의 변경은 다른 변경이 먼저여서 적용되지 않았습니다";
+    notice_lost: "this device has lost its keys for this group and is rejoining; messages are kept until somebody else is online",
+        "이 기기에서 이 그룹의 열쇠를 잃어 다시 들어가는 중입니다. 다른 사람이 접속할 때까지 메시지를 보관합니다";
+    notice_back: "back in; messages since {2} may be missing here: ask the others to send them again",
+        "다시 들어왔습니다. {2} 이후의 메시지는 여기에 없을 수 있으니 필요하면 다시 보내 달라고 하세요";
+    notice_rejoined: "{0}'s device had lost its keys and is back; the safety number is unchanged",
+        "{0}님의 기기가 열쇠를 잃었다가 다시 들어왔습니다. 안전 번호는 그대로입니다";
+    notice_added_meanwhile: "{1} joined in the meantime", "그사이 {1}님이 들어왔습니다";
+    notice_gone_meanwhile: "{1} left in the meantime", "그사이 {1}님이 나갔습니다";
+    notice_out_meanwhile: "this account was taken out of the group in the meantime; ask for an invite to come back",
+        "그사이 이 그룹에서 빠졌습니다. 다시 들어오려면 초대를 받으세요";
+    notice_held: "what you wrote in the meantime is not sent yet, because somebody joined; your next message sends it too",
+        "그사이 새로 들어온 사람이 있어, 그동안 쓴 메시지는 아직 보내지 않았습니다. 다음 메시지를 보낼 때 함께 보냅니다";
+    notice_elsewhere: "a copy of this profile was opened elsewhere and took this device's place; if that was not you, tell the others",
+        "이 프로필의 사본이 다른 곳에서 열려 이 기기를 대신합니다. 직접 한 일이 아니라면 대화 상대에게 알리세요";
     notice_other: "the group changed", "그룹이 바뀌었습니다";
 }
 
@@ -289,6 +303,10 @@ const KOREAN_ERRORS: &[(&str, &str)] = &[
     ("not_found", "이 프로필에서 찾을 수 없습니다"),
     ("not_member", "더 이상 이 그룹의 구성원이 아닙니다"),
     ("not_sender", "보낸 사람만 바꿀 수 있습니다"),
+    (
+        "rejoining",
+        "이 그룹의 열쇠를 다시 받는 중입니다. 다른 사람이 접속하면 이어집니다",
+    ),
     (
         "owner_cannot_leave",
         "다른 사람이 남아 있으면 소유자는 나갈 수 없습니다. 먼저 소유자를 넘기세요",

@@ -15,8 +15,9 @@ use crate::engine::Engine;
 use crate::envelope::{ChannelMessage, Fingerprint, HELLO_LABEL, Hello};
 use crate::error::Error;
 use crate::network::{Carried, Purpose, Wanted};
+use crate::resync::WAY_LEN_MAX;
 use crate::seal::SealKey;
-use crate::session::{Entry, EnvelopeId, Session, SessionMessage};
+use crate::session::{Entry, EnvelopeId, PART_LEN_MAX, Session, SessionMessage};
 use crate::table;
 use crate::time::{Day, Time};
 use crate::view::SyncView;
@@ -79,6 +80,18 @@ enum Stage {
     Opening,
     /// Messages go back and forth.
     Talking(Session),
+    /// We answer a device that comes back: it asks for one part after another.
+    Giving { ask: u64, answer: Vec<u8> },
+    /// We come back, and have this much of the answer.
+    Taking(Vec<u8>),
+}
+
+/// The part of an answer from `offset` on; nothing at its end.
+fn part(answer: &[u8], offset: u32) -> Option<SessionMessage> {
+    let rest = answer.get(usize::try_from(offset).ok()?..)?;
+    let bytes = rest.get(..PART_LEN_MAX).unwrap_or(rest).to_vec();
+    let len = u32::try_from(answer.len()).ok()?;
+    (!bytes.is_empty()).then_some(SessionMessage::Part { len, bytes })
 }
 
 impl Sessions {
@@ -109,10 +122,17 @@ impl Sessions {
             .any(|running| running.channel == channel)
     }
 
+    /// Whether somebody gives us the way back on this channel.
+    pub(crate) fn is_taking(&self, channel: u32) -> bool {
+        self.running
+            .values()
+            .any(|running| running.channel == channel && matches!(running.stage, Stage::Taking(_)))
+    }
+
     /// Whether we are asking somebody on this channel. Answering somebody does not keep us from
     /// asking: two members who say hello in the same instant answer each other, and if each waited
     /// for the other one to take its offer, both would wait for ever.
-    fn is_asking(&self, channel: u32) -> bool {
+    pub(crate) fn is_asking(&self, channel: u32) -> bool {
         self.running
             .values()
             .any(|running| running.channel == channel && running.aad == ASKING)
@@ -141,6 +161,7 @@ impl Engine {
             held.live.hellos = 0;
         }
         self.plan_hello(channel, now);
+        self.resync_attached(channel, now);
         Ok(())
     }
 
@@ -222,6 +243,8 @@ impl Engine {
         if held.live.asked.len() > ASKED_MAX {
             held.live.asked.remove(0);
         }
+        // Who cannot read what it holds does not vouch for it.
+        let vouches = (self.groups.get(&held.record.group)).is_some_and(|g| !g.is_stateless());
         let mut hello = Hello {
             nonce,
             account,
@@ -229,7 +252,9 @@ impl Engine {
             signature: Vec::new(),
         };
         let bytes = hello.signed_bytes(&held.tag());
-        hello.signature = self.core()?.device().sign(HELLO_LABEL, &bytes).to_vec();
+        if vouches {
+            hello.signature = self.core()?.device().sign(HELLO_LABEL, &bytes).to_vec();
+        }
         self.plan_hello(channel, now);
         self.send_transient(channel, &ChannelMessage::Hello(hello), now)
     }
@@ -248,6 +273,9 @@ impl Engine {
                 Ok(())
             }
             ChannelMessage::Receipt(receipt) => self.take_receipt(channel, &receipt),
+            ChannelMessage::Ask(ask) => self.take_ask(channel, ask, now),
+            ChannelMessage::Check(check) => self.take_check(channel, &check, now),
+            ChannelMessage::Stand(stand) => self.take_stand(channel, &stand, now),
             ChannelMessage::Application { .. }
             | ChannelMessage::Commit { .. }
             | ChannelMessage::Order { .. } => Ok(()),
@@ -331,6 +359,15 @@ impl Engine {
         };
         // Somebody else answers: we need not.
         held.live.answer.take_if(|answer| answer.hello == hello);
+        self.resyncs.somebody_answers(hello);
+        if self.asks_for_way(channel, hello) {
+            let seed = TopicSeed::from_bytes(seed);
+            self.begin(channel, seed, Stage::Taking(Vec::new()), now);
+            return;
+        }
+        let Some(held) = self.channels.get_mut(&channel) else {
+            return;
+        };
         if !held.live.asked.contains(&hello) || self.sessions.is_asking(channel) {
             return;
         }
@@ -345,8 +382,8 @@ impl Engine {
         let number = self.sessions.next;
         self.sessions.next = number.wrapping_add(1);
         let aad = match &stage {
-            Stage::Offering { .. } => ANSWERING,
-            Stage::Opening | Stage::Talking(_) => ASKING,
+            Stage::Offering { .. } | Stage::Giving { .. } => ANSWERING,
+            Stage::Opening | Stage::Talking(_) | Stage::Taking(_) => ASKING,
         };
         let running = Running {
             channel,
@@ -387,6 +424,15 @@ impl Engine {
                 };
                 first = Some(message);
                 Stage::Talking(session)
+            }
+            Stage::Giving { ask, answer } => {
+                let seed = *running.seed.as_bytes();
+                offer = Some(ChannelMessage::Offer { hello: ask, seed });
+                Stage::Giving { ask, answer }
+            }
+            Stage::Taking(answer) => {
+                first = Some(SessionMessage::Want { offset: 0 });
+                Stage::Taking(answer)
             }
             Stage::Talking(session) => Stage::Talking(session),
         };
@@ -458,6 +504,9 @@ impl Engine {
             self.topics_stale = true;
             return Ok(());
         };
+        if matches!(running.stage, Stage::Giving { .. } | Stage::Taking(_)) {
+            return self.pass_on(number, running, message, now);
+        }
         let channel = running.channel;
         let Stage::Talking(session) = &mut running.stage else {
             self.sessions.running.insert(number, running);
@@ -499,6 +548,50 @@ impl Engine {
             self.session_finished(number, channel, accepted, now);
         }
         Ok(())
+    }
+
+    /// A message between a device that comes back and the one that answers it. What has no place here ends it.
+    fn pass_on(
+        &mut self,
+        number: u64,
+        mut running: Running,
+        message: SessionMessage,
+        now: Time,
+    ) -> Result<(), Error> {
+        self.topics_stale = true;
+        let reply = match (&mut running.stage, message) {
+            (Stage::Giving { answer, .. }, SessionMessage::Want { offset }) => part(answer, offset),
+            (Stage::Taking(answer), SessionMessage::Part { len, bytes }) => {
+                answer.extend_from_slice(&bytes);
+                let (have, len) = (answer.len(), usize::try_from(len).unwrap_or(usize::MAX));
+                if len > WAY_LEN_MAX || have > len {
+                    return Ok(());
+                }
+                if have == len {
+                    let (answer, channel) = (std::mem::take(answer), running.channel);
+                    self.sessions.running.insert(number, running);
+                    self.session_send(number, &SessionMessage::Done)?;
+                    self.sessions.running.remove(&number);
+                    return self.tolerate(|engine| engine.take_way(channel, &answer, now));
+                }
+                let offset = u32::try_from(have).map_err(|_| Error::Internal("length"))?;
+                Some(SessionMessage::Want { offset })
+            }
+            _ => None,
+        };
+        let Some(reply) = reply else {
+            return Ok(());
+        };
+        self.sessions.running.insert(number, running);
+        self.session_send(number, &reply)
+    }
+
+    /// Begins to answer a device that comes back.
+    pub(crate) fn give(&mut self, channel: u32, ask: u64, answer: Vec<u8>, now: Time) {
+        if self.sessions.running.len() < SESSIONS_MAX {
+            let seed = TopicSeed::from_bytes(self.random());
+            self.begin(channel, seed, Stage::Giving { ask, answer }, now);
+        }
     }
 
     fn session_finished(&mut self, number: u64, channel: u32, accepted: bool, now: Time) {

@@ -48,14 +48,16 @@ impl Engine {
         let Some(snapshot) = self.snapshot(group, &parent)? else {
             return Ok(true);
         };
-        // What does not pass is dropped: every honest member judges it alike.
+        // What does not pass is dropped: every honest member judges it alike, unless the trouble is here.
         let Ok(header) = snapshot.inspect_commit(self.core()?, message) else {
+            self.note_stuck(group, &snapshot, message)?;
             return Ok(true);
         };
         if header.parent != parent || group.tree.node(&header.id).is_some() {
             return Ok(true);
         }
         self.keep_commit(group, &header, clock, message)?;
+        self.confirm(group, now)?;
         Ok(true)
     }
 
@@ -112,6 +114,9 @@ impl Engine {
     /// Goes where the tree says: builds the states that are missing on the chosen path and adopts
     /// it. What this device lost on the way it commits again once it has heard all there is.
     pub(crate) fn reconcile(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
+        if group.is_stateless() {
+            return Ok(());
+        }
         let path = self.build_path(group, now)?;
         if path != group.record.path {
             self.adopt(group, path, now)?;
@@ -147,6 +152,7 @@ impl Engine {
             };
             if !self.build(group, &parent, &child, now)? {
                 self.forget_commit(group, &child)?;
+                self.add_stuck(group, child)?;
             }
         }
     }
@@ -289,15 +295,18 @@ impl Engine {
             .epoch()
             .0
             .saturating_sub(ORDER_AGE_EPOCHS_MAX);
-        let in_group = members.iter().any(|member| member.account == me);
+        // Another device of the account, or another copy of this one, does not keep it in.
+        let in_group = head.snapshot().me().is_some();
         group.record.standing = match (in_group, group.record.standing) {
             (false, _) => Standing::Out,
             // Somebody handed the group over meanwhile, and an owner cannot leave.
             (true, Standing::Leaving) if owns => Standing::Active,
             (true, Standing::Leaving) => Standing::Leaving,
-            // What put us out has lost.
-            (true, Standing::Out) if group.record.leaving && !owns => Standing::Leaving,
-            (true, Standing::Active | Standing::Out) => Standing::Active,
+            // What put us out has lost, or we are back.
+            (true, Standing::Out | Standing::Lost) if group.record.leaving && !owns => {
+                Standing::Leaving
+            }
+            (true, Standing::Active | Standing::Out | Standing::Lost) => Standing::Active,
         };
         for member in &members {
             group.roster_index(&member.account);
@@ -306,6 +315,7 @@ impl Engine {
         group.record.orders.retain(|bytes| {
             sori_mls::Order::decode(bytes).is_ok_and(|order| order.base().1.0 >= oldest)
         });
+        self.note_known(group)?;
         self.topics_stale = true;
         Ok(())
     }
@@ -407,7 +417,7 @@ impl Engine {
         Ok(())
     }
 
-    fn forget_branch(&mut self, group: &mut Group, root: &StateId) -> Result<(), Error> {
+    pub(crate) fn forget_branch(&mut self, group: &mut Group, root: &StateId) -> Result<(), Error> {
         let mut doomed = vec![*root];
         while let Some(state) = doomed.pop() {
             doomed.extend(
@@ -425,9 +435,7 @@ impl Engine {
 
     /// Notes a wish and commits it. It is committed again whenever its commit loses.
     pub(crate) fn wish(&mut self, group: &mut Group, wish: Wish, now: Time) -> Result<(), Error> {
-        if group.record.standing != Standing::Active {
-            return Err(Error::NotMember);
-        }
+        group.check_active()?;
         let number = group.record.next_intent;
         group.record.next_intent = number.saturating_add(1);
         let intent = Intent {
@@ -609,6 +617,17 @@ fn notices(header: &CommitHeader) -> Vec<Notice> {
         NoticeKind::Removed
     };
     let mut notices = about(NoticeKind::Added, &header.added);
+    if header.rejoined.is_some() {
+        notices.push(Notice {
+            what: match header.removes_me {
+                true => NoticeKind::Elsewhere,
+                false => NoticeKind::Rejoined,
+            },
+            actor,
+            subject: None,
+            detail: String::new(),
+        });
+    }
     notices.extend(about(gone, &header.removed));
     notices.extend(
         header

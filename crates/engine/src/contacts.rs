@@ -156,7 +156,7 @@ impl Engine {
     }
 
     /// A group that an account shares with this one; a conversation of two if there is one.
-    fn shared_group(&mut self, account: &AccountId) -> Result<Option<GroupId>, Error> {
+    pub(crate) fn shared_group(&mut self, account: &AccountId) -> Result<Option<GroupId>, Error> {
         let ids: Vec<GroupId> = self.groups.keys().copied().collect();
         let mut shared = None;
         for id in ids {
@@ -248,7 +248,12 @@ impl Engine {
     }
 
     /// Sends something to one account inside a group that both share.
-    fn send_private(&mut self, to: &AccountId, private: &Private, now: Time) -> Result<(), Error> {
+    pub(crate) fn send_private(
+        &mut self,
+        to: &AccountId,
+        private: &Private,
+        now: Time,
+    ) -> Result<(), Error> {
         let mailbox = self.contacts.get(to).map(|contact| contact.mailbox.clone());
         let mailbox = HybridPublic::from_bytes(&mailbox.ok_or(Error::NotFound("contact"))?)?;
         let encoded = record::encode(private)?;
@@ -289,6 +294,11 @@ impl Engine {
         };
         match private {
             Private::KeyPackages(packages) => {
+                self.add_key_packages(&mut contact, packages)?;
+                self.save_contact(contact)
+            }
+            Private::KeyPackagesAnew(packages) => {
+                contact.key_packages.clear();
                 self.add_key_packages(&mut contact, packages)?;
                 self.save_contact(contact)
             }
@@ -386,6 +396,8 @@ impl Engine {
             admission.inviter_mailbox.clone(),
             packages,
         )?;
+        // What follows on this state may have come before the Welcome.
+        self.with_group(id, |engine, group| engine.settle(group, now))?;
         Ok(id)
     }
 
@@ -407,6 +419,7 @@ impl Engine {
         old.record.intents.clear();
         old.record.leaving = false;
         old.head = None;
+        self.forget_resync(&mut old)?;
         Ok(old)
     }
 
@@ -420,6 +433,9 @@ impl Engine {
         let me = self.me()?.id;
         let data = self.group_data(group)?;
         let in_group = self.accounts(group)?.contains(inviter);
+        if group.record.standing == Standing::Lost {
+            return Ok(in_group);
+        }
         let let_us_in = group.record.inviter == Some(*inviter);
         let may_admit = data.role_of(inviter) != Role::Member;
         Ok(in_group && data.role_of(&me) == Role::Member && (let_us_in || may_admit))

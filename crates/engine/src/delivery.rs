@@ -462,6 +462,7 @@ impl Engine {
                         .entry(state)
                         .or_default()
                         .push((channel, sequence));
+                    engine.suspect(group, state, now);
                     Ok(())
                 }
                 None => engine.settle(group, now),
@@ -493,7 +494,10 @@ impl Engine {
             ChannelMessage::Order { order } => self.take_order(group, order, now),
             ChannelMessage::Hello(_)
             | ChannelMessage::Offer { .. }
-            | ChannelMessage::Receipt(_) => Ok(None),
+            | ChannelMessage::Receipt(_)
+            | ChannelMessage::Ask(_)
+            | ChannelMessage::Check(_)
+            | ChannelMessage::Stand(_) => Ok(None),
         }
     }
 
@@ -519,7 +523,7 @@ impl Engine {
         }
     }
 
-    fn act_on_pending(
+    pub(crate) fn act_on_pending(
         &mut self,
         group: &mut Group,
         channel: u32,

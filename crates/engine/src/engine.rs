@@ -22,6 +22,7 @@ use crate::invites::Invite;
 use crate::joins::Join;
 use crate::network::{Carried, Network, Purpose, Wanted};
 use crate::record::{self, ContactRecord, KeyPackageRecord};
+use crate::resync::Resyncs;
 use crate::search::Searches;
 use crate::table;
 use crate::time::Time;
@@ -46,6 +47,7 @@ pub struct Engine {
     pub(crate) admissions: Vec<(Admission, AccountId)>,
     pub(crate) network: Network,
     pub(crate) sessions: Sessions,
+    pub(crate) resyncs: Resyncs,
     pub(crate) searches: Searches,
     pub(crate) effects: Vec<Effect>,
     /// Seed of a topic at which nobody meets, anew with each start.
@@ -90,6 +92,7 @@ impl Engine {
             admissions: Vec::new(),
             network: Network::default(),
             sessions: Sessions::default(),
+            resyncs: Resyncs::default(),
             searches: Searches::default(),
             effects: Vec::new(),
             idle: [0; 32],
@@ -102,6 +105,7 @@ impl Engine {
         engine.load()?;
         engine.prune_logs(now)?;
         engine.plan_open_commits(now);
+        engine.plan_open_resyncs(now)?;
         Ok(engine)
     }
 
@@ -265,6 +269,7 @@ impl Engine {
         self.tolerate(|engine| engine.channels_timeout(now))?;
         self.tolerate(|engine| engine.sessions_timeout(now))?;
         self.tolerate(|engine| engine.commits_timeout(now))?;
+        self.resyncs_timeout(now)?;
         self.tolerate(|engine| engine.invites_timeout(now))?;
         self.tolerate(|engine| engine.joins_timeout(now))
     }
@@ -280,6 +285,7 @@ impl Engine {
             self.channels_next_timeout(),
             self.sessions.next_timeout(),
             self.commits_next_timeout(),
+            self.resyncs.next_timeout(),
             self.invites_next_timeout(),
             self.joins_next_timeout(),
         ]

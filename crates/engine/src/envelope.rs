@@ -2,8 +2,8 @@
 //! (protocol §4.3, §8.1).
 
 use serde::{Deserialize, Serialize};
-use sori_mls::{AccountId, StateId};
-
+use sha2::{Digest as _, Sha256};
+use sori_mls::{AccountId, DeviceId, StateId};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
@@ -14,6 +14,9 @@ use crate::session::EnvelopeId;
 /// secret gains at most this much memory for one message, and only after authenticating as a
 /// holder of that secret.
 pub(crate) const CHANNEL_MESSAGE_LEN_MAX: usize = 4 * 1024 * 1024;
+
+/// Most channels in one check.
+pub(crate) const LOGS_MAX: usize = 16;
 
 /// Most envelope ids in one receipt.
 pub(crate) const RECEIPT_IDS_MAX: usize = 1024;
@@ -38,6 +41,12 @@ pub(crate) enum ChannelMessage {
     Offer { hello: u64, seed: [u8; 32] },
     /// These envelopes are stored on the sender's device.
     Receipt(Receipt),
+    /// The sender's device has lost its state: who gives it a GroupInfo?
+    Ask(Ask),
+    /// Whether the others are on the way that the sender is on.
+    Check(Check),
+    /// An answer to one of the two.
+    Stand(Stand),
 }
 
 impl ChannelMessage {
@@ -64,7 +73,10 @@ impl ChannelMessage {
             | Self::Commit { .. }
             | Self::Order { .. }
             | Self::Hello(_)
-            | Self::Offer { .. } => true,
+            | Self::Offer { .. }
+            | Self::Ask(_)
+            | Self::Stand(_) => true,
+            Self::Check(check) => check.logs.len() <= LOGS_MAX,
         };
         (rest.is_empty() && bounded).then_some(message)
     }
@@ -140,10 +152,102 @@ impl Receipt {
     }
 }
 
+/// A device's call for a GroupInfo.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Ask {
+    pub(crate) nonce: u64,
+    pub(crate) account: AccountId,
+    pub(crate) device: DeviceId,
+    /// An X-Wing public key made for this call.
+    pub(crate) key: Vec<u8>,
+    /// By the device's MLS signature key.
+    pub(crate) signature: Vec<u8>,
+}
+
+/// A question about a state.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Check {
+    pub(crate) nonce: u64,
+    pub(crate) state: StateId,
+    /// The sender's logs of the group's channels, by their tags; at most [`LOGS_MAX`].
+    pub(crate) logs: Vec<([u8; 32], Fingerprint)>,
+}
+
+/// What a member says to a question.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Stand {
+    /// What the question was: see [`Ask::id`] and [`Check::id`].
+    pub(crate) about: [u8; 32],
+    pub(crate) account: AccountId,
+    pub(crate) verdict: Verdict,
+    /// By the account.
+    pub(crate) signature: Vec<u8>,
+}
+
+/// The answers there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Verdict {
+    /// The state is on the way to the member's head.
+    Follows,
+    /// It is not.
+    Elsewhere,
+    /// The device that asks is not in the group.
+    NoMember,
+}
+
+impl Ask {
+    /// The bytes that are signed.
+    pub(crate) fn signed_bytes(&self, channel: &[u8; 32]) -> Vec<u8> {
+        let mut bytes = channel.to_vec();
+        bytes.extend(self.nonce.to_be_bytes());
+        bytes.extend(self.account.as_bytes());
+        bytes.extend(self.device.as_bytes());
+        bytes.extend(&self.key);
+        bytes
+    }
+
+    /// Names the question.
+    pub(crate) fn id(&self, channel: &[u8; 32]) -> [u8; 32] {
+        let hash = Sha256::new().chain_update(ASK_LABEL);
+        hash.chain_update(self.signed_bytes(channel))
+            .finalize()
+            .into()
+    }
+}
+
+impl Check {
+    /// Names the question.
+    pub(crate) fn id(&self) -> [u8; 32] {
+        let mut hash = Sha256::new()
+            .chain_update(b"sori check 1")
+            .chain_update(self.nonce.to_be_bytes())
+            .chain_update(self.state.as_bytes());
+        for (tag, log) in &self.logs {
+            hash.update(tag);
+            hash.update(log.count.to_be_bytes());
+            hash.update(log.sum);
+        }
+        hash.finalize().into()
+    }
+}
+
+impl Stand {
+    /// The bytes that are signed.
+    pub(crate) fn signed_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.about.to_vec();
+        bytes.push(self.verdict as u8);
+        bytes
+    }
+}
+
 /// Domain separation of the signatures above.
 pub(crate) const HELLO_LABEL: &[u8] = b"sori hello 1";
 /// See [`HELLO_LABEL`].
 pub(crate) const RECEIPT_LABEL: &[u8] = b"sori receipt 1";
+/// See [`HELLO_LABEL`].
+pub(crate) const ASK_LABEL: &[u8] = b"sori ask 1";
+/// See [`HELLO_LABEL`].
+pub(crate) const STAND_LABEL: &[u8] = b"sori stand 1";
 
 /// The plaintext of an MLS application message.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -184,6 +288,8 @@ pub(crate) enum Private {
     Admission(Vec<u8>),
     /// Fresh KeyPackages for later.
     KeyPackages(Vec<Vec<u8>>),
+    /// The same; those that were given before are void.
+    KeyPackagesAnew(Vec<Vec<u8>>),
 }
 
 impl Private {

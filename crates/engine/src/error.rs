@@ -61,6 +61,11 @@ pub enum Error {
     /// The owner has to hand over first.
     #[error("the owner cannot leave while others remain; make somebody else the owner first")]
     OwnerCannotLeave,
+    /// The MLS state of the group was lost here, and this device is not back yet.
+    #[error(
+        "this device has lost its keys for this group and is coming back; messages you write are kept until then"
+    )]
+    Rejoining,
     /// A join is not in a state in which that can be done.
     #[error("this request can no longer be answered")]
     JoinClosed,
@@ -93,6 +98,7 @@ impl Error {
             Self::NotMember => "not_member",
             Self::NotSender => "not_sender",
             Self::OwnerCannotLeave => "owner_cannot_leave",
+            Self::Rejoining => "rejoining",
             Self::JoinClosed => "join_closed",
             Self::Mls(_) => "mls",
             Self::Store(_) => "store",

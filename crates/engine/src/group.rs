@@ -7,7 +7,7 @@ use sori_mls::{AccountId, GroupData, Head, StateId};
 use crate::channel::CLOCK_SKEW_MS;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::record::{CommitRecord, CursorRecord, GroupRecord, Intent};
+use crate::record::{CommitRecord, CursorRecord, GroupRecord, Intent, ResyncRecord, Standing};
 use crate::snapshots::SharedPieces;
 use crate::table;
 use crate::time::{DAY_MS, Day, Time};
@@ -37,6 +37,8 @@ pub(crate) struct Group {
     pub(crate) commits_at: Option<Time>,
     /// When to do so at the latest, even if a catch-up is going on.
     pub(crate) commits_by: Option<Time>,
+    /// How it stands if its state is or was lost.
+    pub(crate) resync: ResyncRecord,
 }
 
 impl Group {
@@ -51,7 +53,22 @@ impl Group {
             waiting: BTreeMap::new(),
             commits_at: None,
             commits_by: None,
+            resync: ResyncRecord::default(),
         }
+    }
+
+    /// Whether this device may say and do something in it.
+    pub(crate) const fn check_active(&self) -> Result<(), Error> {
+        match self.record.standing {
+            Standing::Active => Ok(()),
+            Standing::Lost => Err(Error::Rejoining),
+            Standing::Leaving | Standing::Out => Err(Error::NotMember),
+        }
+    }
+
+    /// Whether there is no state of it on this device.
+    pub(crate) const fn is_stateless(&self) -> bool {
+        self.record.path.is_empty()
     }
 
     /// The state that this device is in.
@@ -174,6 +191,7 @@ impl Engine {
             group.tree.insert(commit.id, node);
         }
         self.load_waiting(&mut group)?;
+        self.load_resync(&mut group)?;
         group.commits_at = commits_at;
         Ok(group)
     }
@@ -211,8 +229,11 @@ impl Engine {
         last.saturating_add(1)
     }
 
-    /// The agreed data of the group at its head.
+    /// The agreed data of the group at its head, or as it was last known.
     pub(crate) fn group_data(&self, group: &mut Group) -> Result<GroupData, Error> {
+        if group.is_stateless() {
+            return group.known_data();
+        }
         self.ensure_head(group)?;
         let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
         Ok(head.snapshot().data().clone())

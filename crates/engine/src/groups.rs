@@ -152,6 +152,7 @@ impl Engine {
             direct: data.direct == Conversation::Direct,
             members: u32::try_from(self.accounts(group)?.len()).unwrap_or(u32::MAX),
             active: group.record.standing == Standing::Active,
+            standing: group.record.standing.name().to_owned(),
             last,
         })
     }
@@ -176,17 +177,14 @@ impl Engine {
                     verified: contact.is_some_and(|contact| contact.verified),
                 });
             }
-            let head = group
-                .head
-                .as_ref()
-                .ok_or(Error::Internal("head"))?
-                .snapshot();
+            let head = group.head.as_ref().map(Head::snapshot);
             Ok(GroupInfo {
                 group: group.record.id.to_string(),
-                epoch: head.epoch().0,
-                state_hash: head.state().to_string(),
+                epoch: head.map_or(0, |head| head.epoch().0),
+                state_hash: head.map_or_else(String::new, |head| head.state().to_string()),
                 direct: data.direct == Conversation::Direct,
                 active: group.record.standing == Standing::Active,
+                standing: group.record.standing.name().to_owned(),
                 role: data.role_of(&me).as_str().to_owned(),
                 members,
                 name: engine.shown_name(group, &data)?,
@@ -194,16 +192,16 @@ impl Engine {
         })
     }
 
-    /// The accounts in the group at its head: the owner first, then admins, then members.
+    /// The accounts in the group at its head, or as they were last known: the owner first, then admins, then
+    /// members.
     pub(crate) fn accounts(&self, group: &mut Group) -> Result<Vec<AccountId>, Error> {
         let data = self.group_data(group)?;
-        let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
-        let mut accounts: Vec<AccountId> = head
-            .snapshot()
-            .members()
-            .iter()
-            .map(|member| member.account)
-            .collect();
+        let mut accounts: Vec<AccountId> = match &group.head {
+            Some(head) => (head.snapshot().members().iter())
+                .map(|member| member.account)
+                .collect(),
+            None => group.known_members().to_vec(),
+        };
         accounts.sort_unstable_by_key(|account| (data.rank_of(account), *account));
         accounts.dedup();
         Ok(accounts)
@@ -305,9 +303,7 @@ impl Engine {
     }
 
     fn leave(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
-        if group.record.standing != Standing::Active {
-            return Err(Error::NotMember);
-        }
+        group.check_active()?;
         let me = self.me()?.id;
         let data = self.group_data(group)?;
         if self.accounts(group)?.len() == 1 {
@@ -343,6 +339,9 @@ impl Engine {
         if group.record.standing != Standing::Out {
             return Ok(false);
         }
+        if group.is_stateless() {
+            return Ok(true);
+        }
         self.ensure_head(group)?;
         let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
         let was_put_out = head.snapshot().me().is_none();
@@ -365,8 +364,11 @@ impl Engine {
         if known || self.is_over(group, now)? {
             return Ok(None);
         }
+        let (base, _) = parsed.base();
+        if group.is_stateless() {
+            return Ok(Some(base));
+        }
         if !self.holds_at_head(group, &parsed)? {
-            let (base, _) = parsed.base();
             if !group.record.states.contains_key(&base) && group.tree.node(&base).is_none() {
                 return Ok(Some(base));
             }
@@ -534,7 +536,7 @@ impl Engine {
 }
 
 /// What the group's rules refused, in words for a person.
-fn refused(error: Error) -> Error {
+pub(crate) fn refused(error: Error) -> Error {
     if let Error::Mls(sori_mls::Error::Misuse(Misuse::RemovesSelf)) = &error {
         return Error::NotAllowed;
     }

@@ -41,6 +41,7 @@ impl Engine {
         let Some(decrypted) = self.decrypt(group, state, message)? else {
             return Ok(true);
         };
+        self.confirm(group, now)?;
         let sender = decrypted.sender.account;
         let Some(app) = AppMessage::decode(&decrypted.plaintext) else {
             return Ok(true);
@@ -184,8 +185,13 @@ impl Engine {
     }
 
     /// Wipes what a line's sender has taken back or put something else in place of: the line's
-    /// content, and that of all its edits but the one that counts.
-    fn forget_what_changed(&mut self, group: &Group, id: MessageIdBytes) -> Result<(), Error> {
+    /// content, and that of all its edits but the one that counts. What is still to be encrypted stays until it
+    /// is, if only something else was put in its place: without it nobody could tell what was changed.
+    pub(crate) fn forget_what_changed(
+        &mut self,
+        group: &Group,
+        id: MessageIdBytes,
+    ) -> Result<(), Error> {
         let Some((sequence, mut line)) = self.find_line(group, &id)? else {
             return Ok(());
         };
@@ -206,9 +212,11 @@ impl Engine {
         }
         let body = match (deleted, meaning(&line.body)) {
             (true, _) if !matches!(line.body, Body::Deleted) => Some(Body::Deleted),
-            (false, Some(Meaning::Text { in_reply_to, .. })) => Some(Body::Replaced {
-                in_reply_to: in_reply_to.map(|id| *id.as_bytes()),
-            }),
+            (false, Some(Meaning::Text { in_reply_to, .. })) if !group.resync.awaits(sequence) => {
+                Some(Body::Replaced {
+                    in_reply_to: in_reply_to.map(|id| *id.as_bytes()),
+                })
+            }
             _ => None,
         };
         let mut wiped = Vec::new();
@@ -234,6 +242,25 @@ impl Engine {
     ) -> Result<(), Error> {
         let key = table::of(group.record.number, sequence);
         self.put_forgetting(table::MESSAGE, &key, record)
+    }
+
+    /// Gives a message of the timeline another place, under the same id. Its new number.
+    pub(crate) fn move_message(
+        &mut self,
+        group: &mut Group,
+        sequence: u64,
+        moved: &MessageRecord,
+    ) -> Result<u64, Error> {
+        self.remove_message(group, sequence)?;
+        let next = group.cursor.next_message;
+        group.cursor.next_message = next.saturating_add(1);
+        self.save_message(group, next, moved)?;
+        self.plan_expiry(group.record.number, next, moved)?;
+        self.index_message(group, moved, next)?;
+        self.save_cursor(group)?;
+        self.message_changed(group, &moved.id)?;
+        self.note_arrival(group, next)?;
+        Ok(next)
     }
 
     pub(crate) fn save_message(

@@ -7,12 +7,13 @@ use zeroize::Zeroizing;
 use crate::chunk::{self, Assembler, Chunk};
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::groups::refused;
 use crate::handshake::{self, Admission, InviteMessage, JoinRequest};
 use crate::invite_link::{InviteKind, InviteLink};
 use crate::joins::{Join, join_view};
 use crate::messages::parse_group;
 use crate::network::{Carried, Purpose, Wanted};
-use crate::record::{Delivery, InviteRecord, JoinRecord, Side, Standing, StateOfJoin, Wish};
+use crate::record::{Delivery, InviteRecord, JoinRecord, Side, StateOfJoin, Wish};
 use crate::seal::SealKey;
 use crate::table;
 use crate::time::Time;
@@ -124,9 +125,7 @@ impl Engine {
     fn check_may_admit(&mut self, id: GroupId) -> Result<(), Error> {
         let me = self.me()?.id;
         self.with_group(id, |engine, group| {
-            if group.record.standing != Standing::Active {
-                return Err(Error::NotMember);
-            }
+            group.check_active()?;
             let data = engine.group_data(group)?;
             let admin = data.role_of(&me) != Role::Member;
             if data.direct == Conversation::Direct
@@ -448,15 +447,12 @@ impl Engine {
             engine.with_group(group, |engine, group| {
                 group.record.names.insert(account, record.name);
                 let deliver = Delivery::Join { join: number };
-                engine.wish(
-                    group,
-                    Wish::Add {
-                        account,
-                        key_packages,
-                        deliver,
-                    },
-                    now,
-                )
+                let wish = Wish::Add {
+                    account,
+                    key_packages,
+                    deliver,
+                };
+                engine.wish(group, wish, now).map_err(refused)
             })
         })
     }

@@ -236,6 +236,13 @@ impl Engine {
             .ok_or(Error::NotFound("request"))
     }
 
+    /// Joins by invites of others that are not over.
+    pub(crate) fn open_outgoing_joins(&self) -> Vec<u32> {
+        let is_open = |(_, join): &(&u32, &Join)| join.is_open() && join.follow.is_some();
+        let open = self.joins.iter().filter(is_open);
+        open.map(|(number, _)| *number).collect()
+    }
+
     pub(crate) fn join_topics(&self) -> Vec<Wanted> {
         let mut wanted = Vec::new();
         for (number, join) in &self.joins {
@@ -502,7 +509,12 @@ impl Engine {
         Ok(())
     }
 
-    fn close_join(&mut self, number: u32, state: StateOfJoin, now: Time) -> Result<(), Error> {
+    pub(crate) fn close_join(
+        &mut self,
+        number: u32,
+        state: StateOfJoin,
+        now: Time,
+    ) -> Result<(), Error> {
         let mut record = held_record(&self.joins, number)?;
         if !self.joins.get(&number).is_some_and(Join::is_open) {
             return Ok(());

@@ -59,6 +59,7 @@ mod invites;
 mod joins;
 #[cfg(test)]
 mod large;
+mod lost;
 mod messages;
 mod network;
 mod notices;
@@ -66,6 +67,7 @@ mod pieces;
 mod receipts;
 
 mod record;
+mod resync;
 #[cfg(test)]
 mod scale;
 mod seal;

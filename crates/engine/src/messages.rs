@@ -38,6 +38,7 @@ impl Engine {
         let text = checked_text(text)?;
         let salt = self.random();
         self.send_content(group, now, |engine, group| {
+            engine.send_unsent(group, now)?;
             Ok(match reply_to {
                 Some(id) => MimiContent::reply(salt, text, engine.line(group, id)?),
                 None => MimiContent::text(salt, text),
@@ -203,10 +204,11 @@ impl Engine {
         let id = parse_group(group)?;
         self.atomically(|engine| {
             engine.with_group(id, |engine, group| {
-                if group.record.standing != Standing::Active {
-                    return Err(Error::NotMember);
+                let lost = group.record.standing == Standing::Lost;
+                if !lost {
+                    group.check_active()?;
+                    engine.renew_keys(group, now)?;
                 }
-                engine.renew_keys(group, now)?;
                 let content = content(engine, group)?;
                 let me = engine.me()?.id;
                 let (sender, room) = uris(&me, &group.record.id);
@@ -229,7 +231,12 @@ impl Engine {
                     holders: Vec::new(),
                 };
                 let sequence = group.cursor.next_message;
-                engine.send_app(group, &app, Some(sequence), now)?;
+                if lost {
+                    engine.keep_unsent(group, sequence)?;
+                } else {
+                    engine.send_app(group, &app, Some(sequence), now)?;
+                    engine.note_said(group, sequence)?;
+                }
                 engine.add_message(group, record)?;
                 Ok(message_id.to_string())
             })

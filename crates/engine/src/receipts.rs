@@ -33,13 +33,15 @@ impl Engine {
         if !matches!(message, ChannelMessage::Application { .. }) {
             return;
         }
-        let Some(group) = self.channels.get(&channel).map(|c| c.record.group) else {
+        let group = self.channels.get(&channel).map(|c| c.record.group);
+        let Some(group) = group.and_then(|group| self.groups.get(&group)) else {
             return;
         };
-        let members = self
-            .groups
-            .get(&group)
-            .map_or(2, |group| group.record.roster.len());
+        // A copy that cannot be read is none to speak of.
+        if group.is_stateless() {
+            return;
+        }
+        let members = group.record.roster.len();
         let spread =
             RECEIPT_SPREAD_PER_MEMBER_MS.saturating_mul(u64::try_from(members).unwrap_or(u64::MAX));
         let wait = RECEIPT_WAIT_MS.saturating_add(self.below(spread));
@@ -174,16 +176,8 @@ impl Engine {
         group: &mut Group,
         record: &MessageRecord,
     ) -> Result<(u32, u32), Error> {
-        self.ensure_head(group)?;
-        let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
-        let mut accounts: Vec<AccountId> = head
-            .snapshot()
-            .members()
-            .iter()
-            .map(|member| member.account)
-            .collect();
+        let mut accounts = self.accounts(group)?;
         accounts.sort_unstable();
-        accounts.dedup();
         let roster = &group.record.roster;
         let copies = count_holders(&record.holders, |index| {
             roster
@@ -206,6 +200,9 @@ impl Engine {
         let Ok(signature) = <&[u8; 64]>::try_from(signature) else {
             return Ok(false);
         };
+        if group.is_stateless() {
+            return Ok(false);
+        }
         self.ensure_head(group)?;
         let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
         let signed = |member: &&Member| {

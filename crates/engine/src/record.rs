@@ -58,6 +58,8 @@ pub(crate) enum Standing {
     Leaving,
     /// No longer a member.
     Out,
+    /// A member for the others, but the MLS state is lost: coming back.
+    Lost,
 }
 
 /// A group: everything that changes with commits, not with messages.
@@ -91,6 +93,47 @@ pub(crate) struct GroupRecord {
 
 /// Random bytes that only this profile knows, drawn for each group.
 pub(crate) type GroupSeed = [u8; 16];
+
+/// What there is of a group without its MLS state: a backup keeps this, and none of the snapshots.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct ResyncRecord {
+    /// What is public of the head, to show and to find the group when its state is gone.
+    pub(crate) known: KnownRecord,
+    /// What was the last heard of the group when the state was lost: messages after it may be missing.
+    pub(crate) since: Time,
+    /// How often in a row this device came back in vain.
+    pub(crate) tries: u32,
+    /// The state it came back into.
+    pub(crate) anchor: Option<StateId>,
+    /// The same, until somebody else is seen to follow.
+    pub(crate) entered: Option<StateId>,
+    /// Whether this device founded the group anew because it knew of nobody else in it, and has heard nobody
+    /// since.
+    pub(crate) founded: bool,
+    /// Own messages that wait to be encrypted, by their numbers.
+    pub(crate) unsent: Vec<u64>,
+    /// Whom they were written for: the members that were known then.
+    pub(crate) audience: Vec<AccountId>,
+    /// Own messages sent since it came back and as long as nobody is seen to follow.
+    pub(crate) said: Vec<u64>,
+    /// States that valid commits lead to which cannot be processed here.
+    pub(crate) stuck: Vec<StateId>,
+}
+
+impl ResyncRecord {
+    /// Whether an own message is to be encrypted, or may have to be once more.
+    pub(crate) fn awaits(&self, message: u64) -> bool {
+        self.unsent.contains(&message) || self.said.contains(&message)
+    }
+}
+
+/// What is public of a state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KnownRecord {
+    /// Group data, encoded.
+    pub(crate) data: Vec<u8>,
+    pub(crate) members: Vec<AccountId>,
+}
 
 /// A state whose snapshot is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -283,6 +326,34 @@ pub(crate) enum NoticeKind {
     Renamed,
     Role,
     Withdrawn,
+    /// This copy of the device is out: another one came back in its place.
+    Elsewhere,
+    /// The MLS state was lost here.
+    Lost,
+    /// A device came back that had lost its state.
+    Rejoined,
+    /// This device came back; `detail` tells since when it was away, in milliseconds since 1970.
+    Back,
+    /// The subject came in while this device was away.
+    AddedMeanwhile,
+    /// The subject went while this device was away.
+    GoneMeanwhile,
+    /// Members say that this account was removed while its state was lost.
+    OutMeanwhile,
+    /// What was written meanwhile is not sent yet, because somebody came in.
+    Held,
+}
+
+impl Standing {
+    /// The stable name of a standing, for front ends.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Leaving => "leaving",
+            Self::Out => "out",
+            Self::Lost => "rejoining",
+        }
+    }
 }
 
 impl NoticeKind {
@@ -297,6 +368,14 @@ impl NoticeKind {
             Self::Renamed => "renamed",
             Self::Role => "role",
             Self::Withdrawn => "withdrawn",
+            Self::Elsewhere => "elsewhere",
+            Self::Lost => "lost",
+            Self::Rejoined => "rejoined",
+            Self::Back => "back",
+            Self::AddedMeanwhile => "added_meanwhile",
+            Self::GoneMeanwhile => "gone_meanwhile",
+            Self::OutMeanwhile => "out_meanwhile",
+            Self::Held => "held",
         }
     }
 }

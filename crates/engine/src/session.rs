@@ -54,6 +54,8 @@ const ENTRY_LEN_MAX: usize = 64 * 1024;
 const RECONCILE_LEN_MAX: usize = 64 * 1024;
 /// Bytes of a reconciliation message that we send: one frame.
 const RECONCILE_LEN_OWN: u64 = 48 * 1024;
+/// Bytes of one part of an answer to a device that comes back.
+pub(crate) const PART_LEN_MAX: usize = 128 * 1024;
 /// Round trips of reconciliation. Two full sets without a common element need under 200.
 const ROUNDS_MAX: u32 = 512;
 
@@ -96,6 +98,10 @@ pub(crate) enum SessionMessage {
     Give { answered: u16, entries: Vec<Entry> },
     /// I lack nothing that you have.
     Done,
+    /// To a giver: what follows from this byte of the answer on.
+    Want { offset: u32 },
+    /// From a giver: a part of the answer, which has this many bytes in all.
+    Part { len: u32, bytes: Vec<u8> },
 }
 
 impl SessionMessage {
@@ -125,7 +131,8 @@ impl SessionMessage {
                 wanted.len() <= BATCH_COUNT_MAX && is_batch(entries)
             }
             Self::Give { entries, .. } => is_batch(entries),
-            Self::Done => true,
+            Self::Part { bytes, .. } => (1..=PART_LEN_MAX).contains(&bytes.len()),
+            Self::Done | Self::Want { .. } => true,
         };
         if !rest.is_empty() || !is_within {
             return Err(SessionError::Malformed);
@@ -295,6 +302,9 @@ impl Session {
                 self.handle_give(usize::from(answered), entries, fetch)
             }
             SessionMessage::Done => self.handle_done(),
+            SessionMessage::Want { .. } | SessionMessage::Part { .. } => {
+                Err(SessionError::OutOfTurn)
+            }
         };
         if step.is_err() {
             self.phase = Phase::Failed;

@@ -141,6 +141,20 @@ impl Engine {
         Ok(())
     }
 
+    /// Destroys every state of a group, and what is left of those of which rows are missing.
+    pub(crate) fn drop_all_snapshots(&mut self, group: &mut Group) -> Result<(), Error> {
+        let prefix = table::one(group.record.number);
+        for table in [table::SNAPSHOT, table::RATCHET, table::PIECE] {
+            for (key, _) in self.store.range(table, &prefix)? {
+                self.delete(table, &key)?;
+            }
+        }
+        group.record.states.clear();
+        group.record.path.clear();
+        (group.head, group.shared) = (None, None);
+        Ok(())
+    }
+
     fn rows(&self, group: &Group, state: &StateId) -> Result<Option<Rows>, Error> {
         let Some(kept) = group.record.states.get(state) else {
             return Ok(None);

@@ -83,6 +83,10 @@ pub(crate) const FILTER: Table = Table::paged(20, FILTER_PAGE);
 /// Minute → messages that disappear in it. Own: a list that grows and goes.
 pub(crate) const EXPIRY: Table = Table::own(21);
 
+/// Group → what is public of its head, and how it stands if its state is or was lost; 0 → contacts
+/// to be told that the KeyPackages they have are void. Own: who was in the group changes.
+pub(crate) const RESYNC: Table = Table::own(22);
+
 /// What divides records of the log: those of one day end together.
 pub(crate) const fn day(day: Day) -> Class {
     Class(day.0)

@@ -108,10 +108,19 @@ fn keys_and_messages_of_a_catch_up_are_those_of_the_document() {
         answered: 300,
         entries: Vec::new(),
     };
+    let part = SessionMessage::Part {
+        len: 300,
+        bytes: b"abc".to_vec(),
+    };
     assert_in_document(&[
         ("session_key", hex(&*derive32(&[5; 32], "catch-up", &[]))),
         ("give", hex(&give.encode().unwrap())),
         ("done", hex(&SessionMessage::Done.encode().unwrap())),
+        (
+            "want",
+            hex(&SessionMessage::Want { offset: 300 }.encode().unwrap()),
+        ),
+        ("part", hex(&part.encode().unwrap())),
     ]);
 }
 

@@ -87,6 +87,9 @@ pub struct GroupView {
     pub members: u32,
     /// Whether this account is still in.
     pub active: bool,
+    /// How this device stands in it: `active`, `leaving` (asked to be taken out), `out`, or `rejoining` (it has lost
+    /// the group's keys and comes back as soon as a member can be reached).
+    pub standing: String,
     /// The newest message, if there is one.
     pub last: Option<MessageView>,
 }
@@ -106,6 +109,8 @@ pub struct GroupInfo {
     pub direct: bool,
     /// Whether this account is still in.
     pub active: bool,
+    /// As in [`GroupView`].
+    pub standing: String,
     /// This account's role: `owner`, `admin` or `member`.
     pub role: String,
     /// Everybody in it.
@@ -155,7 +160,12 @@ pub struct ReactionView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NoticeView {
     /// What happened: `added`, `created`, `joined`, `left`, `removed`, `renamed`, `role`,
-    /// `withdrawn` (a change that could not be carried out in the end).
+    /// `withdrawn` (a change that could not be carried out in the end), `lost` (this device has lost the group's
+    /// keys), `back` (it has them again; `detail`: lost since, in milliseconds since the Unix epoch),
+    /// `held` (what was written meanwhile goes out with the next message, because somebody came in),
+    /// `added_meanwhile`, `gone_meanwhile` (who came and went in between), `out_meanwhile` (this account was
+    /// removed in between), `rejoined` (somebody else's device came back so), `elsewhere` (another copy of this
+    /// device came back in its place).
     pub what: String,
     /// Name of who did it; empty if nobody in particular.
     pub actor: String,

@@ -17,17 +17,20 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use sori_engine::view::{GroupInfo, MessageView};
 use sori_engine::{Engine, Error, InviteOptions, Notices, Time};
+use sori_store::MemoryDisk;
 use world::{End, World};
 
 /// Seeds of the quick form.
 const SEEDS: u64 = 10;
+/// Seeds that found something: commits that came before the Welcome to the state they are on.
+const TELLING: [u64; 1] = [37];
 /// Things that happen in one campaign.
 const STEPS: usize = 90;
 /// Virtual time in which everything must have come right once nothing is wrong any more: time
 /// enough for three of the regular hellos.
 const HEALING_MS: u64 = 15 * 60_000;
 /// What a verb may answer to somebody who asks for what cannot be.
-const REFUSALS: [&str; 11] = [
+const REFUSALS: [&str; 12] = [
     "already_member",
     "invite_expired",
     "join_closed",
@@ -39,6 +42,7 @@ const REFUSALS: [&str; 11] = [
     "own_invite",
     "owner_cannot_leave",
     "out_of_bounds",
+    "rejoining",
 ];
 const NAMES: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
 
@@ -67,6 +71,9 @@ struct Campaign {
     sent: BTreeMap<String, Sent>,
     step: usize,
     told: Vec<String>,
+    /// Whose disk is put back now and then, and the latest copy of it.
+    forgetful: Option<usize>,
+    image: Option<MemoryDisk>,
 }
 
 impl Campaign {
@@ -114,6 +121,8 @@ impl Campaign {
             sent: BTreeMap::new(),
             step: 0,
             told: Vec::new(),
+            forgetful: None,
+            image: None,
         }
     }
 
@@ -190,7 +199,9 @@ impl Campaign {
                 _ => engine.message_send(group, &text, None, now).map(Some),
             }
         });
-        if let Some(id) = id.flatten() {
+        // What is written by somebody who has to come back waits, and is for whom it then says.
+        let counts = self.forgetful != Some(who) || self.step > STEPS;
+        if let Some(id) = id.flatten().filter(|_| counts) {
             let sent = Sent {
                 step: self.step,
                 author: who,
@@ -303,6 +314,9 @@ impl Campaign {
         if self.one_in(5) {
             self.world.relay(true);
         }
+        if let Some(who) = self.forgetful {
+            self.copy_or_put_back(who);
+        }
         let who = self.below(self.people.len());
         let other = self.below(self.people.len());
         if self.world.runs(who) && self.world.runs(other) {
@@ -327,6 +341,30 @@ impl Campaign {
         let wait = [5, 50, 500, 3_000, 20_000, 60_000][self.below(6)];
         self.world.run(wait);
         self.look();
+    }
+
+    /// A copy of a disk is made now and then, and put back later: from then on its owner counts as
+    /// come in anew. Only one has such a disk: if all had, nobody could let anybody back in.
+    fn copy_or_put_back(&mut self, who: usize) {
+        let is_in = self.people[who].active && self.world.runs(who);
+        if !is_in || !self.world.joins(who).is_empty() || !self.one_in(6) {
+            return;
+        }
+        match self
+            .image
+            .take_if(|_| self.rng.next_u64().is_multiple_of(2))
+        {
+            Some(image) => {
+                self.tell(format!("an old disk of {}", name(who)));
+                self.world.put_back(who, &image);
+                self.people[who].active = false;
+                self.image = Some(image);
+            }
+            None => {
+                self.tell(format!("a copy of {}'s disk", name(who)));
+                self.image = Some(self.world.image(who));
+            }
+        }
     }
 
     /// Notes who is in the group now.
@@ -358,9 +396,27 @@ impl Campaign {
         self.world.run(HEALING_MS);
         self.look();
         self.step += 1;
+        for who in 0..self.people.len() {
+            if self.people[who].active {
+                self.say(who);
+            }
+        }
+        self.world.run(60_000);
+    }
+
+    /// Nobody gives up its state but who is told to: whatever happens on the network is no reason.
+    fn check_nothing_lost(&mut self) {
+        for who in 0..self.people.len() {
+            if self.forgetful != Some(who) && self.info(who).is_some() {
+                let group = self.group.clone();
+                let told = self.world.notices(who, &group);
+                assert!(!told.contains(&"lost".to_owned()), "{} lost it", name(who));
+            }
+        }
     }
 
     fn check(&mut self) {
+        self.check_nothing_lost();
         let active: Vec<usize> = (0..self.people.len())
             .filter(|who| self.people[*who].active)
             .collect();
@@ -406,7 +462,9 @@ impl Campaign {
                     "{} reads what {author} said in step {step}, which was not for it",
                     name(who)
                 );
-                let due = is_there && person.active && meant && person.since <= step;
+                // What is said by somebody who has not heard of a comeback yet is not for who came back.
+                let unheard = self.forgetful == Some(who) && step < self.step;
+                let due = is_there && person.active && meant && person.since <= step && !unheard;
                 assert!(
                     !due || held[who].contains(id),
                     "{} lacks what {author} said in step {step}",
@@ -441,7 +499,9 @@ impl Campaign {
     /// Who is out sends nothing, and who has nothing to say is quiet.
     fn check_silence(&mut self) {
         for who in 0..self.people.len() {
-            if !self.people[who].active {
+            let waits = (self.info(who)).is_some_and(|info| info.standing == "rejoining");
+            assert!(!waits || self.forgetful == Some(who));
+            if !self.people[who].active && !waits {
                 let group = self.group.clone();
                 let said = self
                     .world
@@ -481,8 +541,9 @@ fn name(who: usize) -> &'static str {
     NAMES[who]
 }
 
-fn campaign(seed: u64) {
+fn campaign(seed: u64, forgetful: Option<usize>) {
     let mut campaign = Campaign::new(seed);
+    campaign.forgetful = forgetful;
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         // Most people come in at the beginning.
         for who in 1..campaign.people.len() {
@@ -510,15 +571,25 @@ fn campaign(seed: u64) {
 
 #[test]
 fn after_any_trouble_all_members_agree() {
+    campaigns(None);
+}
+
+/// protocol §5.2.3, §5.6.8
+#[test]
+fn after_any_trouble_and_old_disks_put_back_all_members_agree() {
+    campaigns(Some(1));
+}
+
+fn campaigns(forgetful: Option<usize>) {
     let number = |name| {
         std::env::var(name)
             .ok()
             .and_then(|text| text.parse::<u64>().ok())
     };
     if let Some(seed) = number("SORI_CAMPAIGN_SEED") {
-        return campaign(seed);
+        return campaign(seed, forgetful);
     }
-    for seed in 0..number("SORI_CAMPAIGN_SEEDS").unwrap_or(SEEDS) {
-        campaign(seed);
+    for seed in (0..number("SORI_CAMPAIGN_SEEDS").unwrap_or(SEEDS)).chain(TELLING) {
+        campaign(seed, forgetful);
     }
 }

@@ -204,35 +204,55 @@ impl GroupInfo {
         core: &Core,
         public_message: &[u8],
     ) -> Result<CommitHeader, Error> {
-        let peek = peek(public_message)?;
-        if peek.group != self.group_id() {
-            return Err(NeedsState::OtherGroup.into());
-        }
-        let (found, here) = (peek.epoch, self.epoch());
-        if found != here {
-            return Err(NeedsState::OtherEpoch { found, here }.into());
-        }
-        match peek.content {
-            PeekContent::Commit { parent } if parent == self.state() => {}
-            PeekContent::Commit { parent } => return Err(NeedsState::OtherParent { parent }.into()),
-            PeekContent::Application { .. } => return Err(Invalid::UnexpectedKind.into()),
-        }
-        let processed = self
-            .group
-            .process_message(core.crypto(), parse(public_message)?)
-            .map_err(|error| fault::of_public_commit(&error))?;
-        let (sender, aad) = (processed.sender().clone(), processed.aad().to_vec());
-        let ProcessedMessageContent::StagedCommitMessage(commit) = processed.into_content() else {
-            return Err(Invalid::UnexpectedKind.into());
-        };
         let parent = Parent {
             public: &self.public,
             tree: &self.group,
             me: None,
         };
-        let hash = transcript::confirmed_hash(parent.tree, &sender, public_message)?;
-        policy::judge(&parent, &sender, &aad, &commit, &hash)
+        inspect(&parent, core, public_message)
     }
+}
+
+impl Snapshot {
+    /// Judges a commit on this state by the public part alone, like [`GroupInfo::inspect_commit`]. What passes here
+    /// and not in [`Snapshot::inspect_commit`] is a commit that others may be able to follow.
+    ///
+    /// # Errors
+    /// As for [`Snapshot::inspect_commit`].
+    pub fn inspect_commit_publicly(
+        &self,
+        core: &Core,
+        public_message: &[u8],
+    ) -> Result<CommitHeader, Error> {
+        inspect(&self.parent(), core, public_message)
+    }
+}
+
+fn inspect(parent: &Parent<'_>, core: &Core, public_message: &[u8]) -> Result<CommitHeader, Error> {
+    let peek = peek(public_message)?;
+    let public = parent.public;
+    if peek.group != public.group {
+        return Err(NeedsState::OtherGroup.into());
+    }
+    let (found, here) = (peek.epoch, public.epoch);
+    if found != here {
+        return Err(NeedsState::OtherEpoch { found, here }.into());
+    }
+    match peek.content {
+        PeekContent::Commit { parent } if parent == public.id => {}
+        PeekContent::Commit { parent } => return Err(NeedsState::OtherParent { parent }.into()),
+        PeekContent::Application { .. } => return Err(Invalid::UnexpectedKind.into()),
+    }
+    let processed = parent
+        .tree
+        .process_message(core.crypto(), parse(public_message)?)
+        .map_err(|error| fault::of_public_commit(&error))?;
+    let (sender, aad) = (processed.sender().clone(), processed.aad().to_vec());
+    let ProcessedMessageContent::StagedCommitMessage(commit) = processed.into_content() else {
+        return Err(Invalid::UnexpectedKind.into());
+    };
+    let hash = transcript::confirmed_hash(parent.tree, &sender, public_message)?;
+    policy::judge(parent, &sender, &aad, &commit, &hash)
 }
 
 impl fmt::Debug for GroupInfo {

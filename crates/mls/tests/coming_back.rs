@@ -120,6 +120,13 @@ fn who_has_no_secrets_judges_as_the_members_do() {
         let commit = people[0].commit(&operation).unwrap();
         let judged = info.inspect_commit(&people[2].core, &commit.message);
         assert_eq!(judged.unwrap(), commit.header);
+        // So does a member that has lost the secrets only, or made the commit itself and forgot it.
+        for member in &people[..2] {
+            let judged = member
+                .snapshot()
+                .inspect_commit_publicly(&member.core, &commit.message);
+            assert_eq!(judged.unwrap(), commit.header);
+        }
     }
     // What they refuse it refuses, and it tells what is of another state.
     people[0].head = Some(commit_by(&mut people, 0, &Operation::Update).id);

@@ -117,10 +117,10 @@ export function fakeBackend(query: URLSearchParams): Backend {
     ['team', [message(ME, '회의록 올렸어요', 72 * HOUR)]],
   ]);
   const groups: GroupView[] = [
-    { group: 'hike', name: '주말 등산', unread: 0, direct: false, members: 5, active: true, last: null },
-    { group: 'seo', name: '서준', unread: 1, direct: true, members: 2, active: true, last: null },
-    { group: 'club', name: '책 읽는 저녁', unread: 12, direct: false, members: 8, active: true, last: null },
-    { group: 'team', name: '디자인팀', unread: 0, direct: false, members: 4, active: true, last: null },
+    { group: 'hike', name: '주말 등산', unread: 0, direct: false, members: 5, active: true, standing: 'active', last: null },
+    { group: 'seo', name: '서준', unread: 1, direct: true, members: 2, active: true, standing: 'active', last: null },
+    { group: 'club', name: '책 읽는 저녁', unread: 12, direct: false, members: 8, active: true, standing: 'active', last: null },
+    { group: 'team', name: '디자인팀', unread: 0, direct: false, members: 4, active: true, standing: 'active', last: null },
   ];
   if (query.has('empty')) groups.length = 0;
 
@@ -135,6 +135,7 @@ export function fakeBackend(query: URLSearchParams): Backend {
       state_hash: '00'.repeat(32),
       direct: found.direct,
       active: true,
+      standing: 'active',
       role: 'owner',
       members: ids.map((id) => ({
         id,
@@ -211,7 +212,7 @@ export function fakeBackend(query: URLSearchParams): Backend {
     contactVerify: () => done,
     groupCreate: (name) => {
       const group = `group-${groups.length}`;
-      groups.push({ group, name, unread: 0, direct: false, members: 1, active: true, last: null });
+      groups.push({ group, name, unread: 0, direct: false, members: 1, active: true, standing: 'active', last: null });
       messages.set(group, [notice(0, ME, 'created', name)]);
       return Promise.resolve(group);
     },

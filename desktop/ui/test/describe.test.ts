@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { MessageView, NoticeView } from '../src/lib/backend';
 import { copiesWords, noticeWords, previewWords } from '../src/lib/describe';
+import { fullTime } from '../src/lib/format';
 import { tables } from '../src/lib/words';
 
 const { ko, en } = tables;
@@ -42,6 +43,8 @@ test('the list says who spoke, except where it is plain', () => {
   expect(previewWords(null, false, 'me', ko)).toBe('아직 메시지가 없어요');
 });
 
+const lost = new Date(2026, 10, 21, 15, 7).getTime();
+
 test.each<[Partial<NoticeView>, string, string]>([
   [{ what: 'created', object: '등산' }, '민지 님이 그룹을 만들었어요', '민지 created the group'],
   [{ what: 'added', object: '서준' }, '민지 님이 서준 님을 초대했어요', '민지 invited 서준'],
@@ -50,6 +53,17 @@ test.each<[Partial<NoticeView>, string, string]>([
   [{ what: 'left' }, '민지 님이 나갔어요', '민지 left'],
   [{ what: 'renamed', object: '등산' }, '민지 님이 그룹 이름을 ‘등산’으로 바꿨어요', '민지 renamed the group to “등산”'],
   [{ what: 'role', object: '서준', detail: 'admin' }, '민지 님이 서준 님의 역할을 관리자로 바꿨어요', '민지 made 서준 admin'],
+  [{ what: 'added_meanwhile', object: '서준' }, '그사이 서준 님이 들어왔어요', '서준 joined in the meantime'],
+  [
+    { what: 'rejoined' },
+    '민지 님의 기기가 열쇠를 잃었다가 다시 들어왔어요. 같은 기기이고 안전 번호도 그대로예요',
+    '민지’s device had lost its keys and is back. It is the same device, and the safety number is unchanged',
+  ],
+  [
+    { what: 'back', actor: '', detail: String(lost) },
+    `다시 들어왔어요. ${fullTime(lost, 'ko')} 이후의 메시지는 이 기기에 없을 수 있으니, 필요하면 대화 상대에게 다시 보내 달라고 해 주세요`,
+    `Back in. Messages since ${fullTime(lost, 'en')} may be missing on this device; ask the others to send again what you need`,
+  ],
   [{ what: 'something new' }, '그룹에 변경이 있었어요', 'The group changed'],
 ])('the notice %o', (parts, korean, english) => {
   const message: MessageView = {

@@ -15,6 +15,7 @@ fn group() -> GroupView {
         direct: false,
         members: 3,
         active: true,
+        standing: "active".into(),
         last: None,
     }
 }

@@ -53,9 +53,32 @@ const ENGLISH: Words = Words {
     only_here: "only on this device",
     notices: &[
         ("added", "{0} added {1}"),
+        ("added_meanwhile", "{1} joined in the meantime"),
+        (
+            "back",
+            "This device is back in the group; messages from before may be missing here",
+        ),
         ("created", "{0} made the group {1}"),
+        (
+            "elsewhere",
+            "A copy of this profile was opened elsewhere and took this device's place",
+        ),
+        ("gone_meanwhile", "{1} left in the meantime"),
+        (
+            "held",
+            "What was written in the meantime waited for a decision, because somebody had joined",
+        ),
         ("joined", "{0} joined"),
         ("left", "{0} left"),
+        ("lost", "This device lost its keys for the group"),
+        (
+            "out_meanwhile",
+            "This account was taken out of the group in the meantime",
+        ),
+        (
+            "rejoined",
+            "{0}'s device had lost its keys and is back; the safety number is unchanged",
+        ),
         ("removed", "{0} removed {1}"),
         ("renamed", "{0} named the group {1}"),
         ("role", "{0} made {1} {2}"),
@@ -81,9 +104,29 @@ const KOREAN: Words = Words {
     only_here: "이 기기에만 있음",
     notices: &[
         ("added", "{0}님이 {1}님을 추가했습니다"),
+        ("added_meanwhile", "그사이 {1}님이 들어왔습니다"),
+        (
+            "back",
+            "이 기기가 그룹에 다시 들어왔습니다. 그 전의 메시지는 여기에 없을 수 있습니다",
+        ),
         ("created", "{0}님이 {1} 그룹을 만들었습니다"),
+        (
+            "elsewhere",
+            "이 프로필의 사본이 다른 곳에서 열려 이 기기를 대신했습니다",
+        ),
+        ("gone_meanwhile", "그사이 {1}님이 나갔습니다"),
+        (
+            "held",
+            "그사이 들어온 사람이 있어, 그동안 쓴 메시지는 바로 보내지 않았습니다",
+        ),
         ("joined", "{0}님이 참여했습니다"),
         ("left", "{0}님이 나갔습니다"),
+        ("lost", "이 기기가 그룹의 열쇠를 잃었습니다"),
+        ("out_meanwhile", "그사이 이 계정이 그룹에서 빠졌습니다"),
+        (
+            "rejoined",
+            "{0}님의 기기가 열쇠를 잃었다가 다시 들어왔습니다. 안전 번호는 그대로입니다",
+        ),
         ("removed", "{0}님이 {1}님을 내보냈습니다"),
         ("renamed", "{0}님이 그룹 이름을 {1}(으)로 바꿨습니다"),
         ("role", "{0}님이 {1}님의 역할을 {2}(으)로 바꿨습니다"),

@@ -17,7 +17,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use sori_engine::view::Event;
 use sori_engine::{Effect, Engine, Error, InviteOptions, Notices, PublishToken, Time};
-use sori_store::{MemoryDisk, Store};
+use sori_store::{MemoryDisk, Store, Table};
 use sori_wire::{RelayUrl, Topic};
 
 /// 2026-11-22T03:00:00Z.
@@ -82,6 +82,23 @@ pub(crate) struct World {
     pub(crate) frames: u64,
 }
 
+impl Person {
+    fn with(disk: MemoryDisk) -> Self {
+        Self {
+            disk,
+            engine: None,
+            connected: false,
+            online: true,
+            attached: BTreeMap::new(),
+            events: Vec::new(),
+            skew: 0,
+            side: 0,
+            rang: (0, 0),
+            rang_most: 0,
+        }
+    }
+}
+
 impl World {
     pub(crate) fn new(people: &[&str], seed: u64) -> Self {
         Self::at(START_MS, people, seed)
@@ -108,19 +125,7 @@ impl World {
             frames: 0,
         };
         for name in people {
-            let person = Person {
-                disk: MemoryDisk::default(),
-                engine: None,
-                connected: false,
-                online: true,
-                attached: BTreeMap::new(),
-                events: Vec::new(),
-                skew: 0,
-                side: 0,
-                rang: (0, 0),
-                rang_most: 0,
-            };
-            world.people.push(person);
+            world.people.push(Person::with(MemoryDisk::default()));
             let who = world.people.len() - 1;
             world.start(who);
             world
@@ -148,12 +153,93 @@ impl World {
 
     /// Starts somebody's program on what the disk holds.
     pub(crate) fn start(&mut self, who: usize) {
+        self.start_as(who, |_, _| Ok(()));
+    }
+
+    fn start_as(&mut self, who: usize, first: impl FnOnce(&mut Engine, Time) -> Result<(), Error>) {
         let (store_seed, engine_seed) = (self.seed32(), self.seed32());
         let store = Store::open_memory(&self.people[who].disk, store_seed).unwrap();
-        let engine = Engine::open(store, engine_seed, self.time(who)).unwrap();
+        let mut engine = Engine::open(store, engine_seed, self.time(who)).unwrap();
+        first(&mut engine, self.time(who)).unwrap();
         self.people[who].engine = Some(engine);
         self.people[who].online = true;
         self.flush(who);
+    }
+
+    /// A copy of somebody's disk as it is now.
+    pub(crate) fn image(&self, who: usize) -> MemoryDisk {
+        self.people[who].disk.image()
+    }
+
+    /// Puts an older copy in the place of somebody's disk and starts the program, which is told.
+    pub(crate) fn put_back(&mut self, who: usize, image: &MemoryDisk) {
+        self.kill(who);
+        self.people[who].disk = image.image();
+        self.start_as(who, |engine, now| engine.mark_restored(now));
+    }
+
+    /// Spoils what somebody's disk holds: whoever's program starts again cannot follow the commits of others.
+    pub(crate) fn forget_path_keys(&mut self, who: usize) {
+        /// The table of snapshots, and the kind of the rows with the keys of a member's path.
+        const SNAPSHOTS: Table = Table::log(5, 8);
+        const PATH_KEYS: u8 = 14;
+        self.kill(who);
+        let seed = self.seed32();
+        let mut store = Store::open_memory(&self.people[who].disk, seed).unwrap();
+        let mut found = 0;
+        for (key, bytes) in store.range(SNAPSHOTS, &[]).unwrap() {
+            // The other half of each snapshot is public.
+            if key.last() != Some(&0) {
+                continue;
+            }
+            let mut rows: Vec<(Vec<u8>, Vec<u8>)> = postcard::from_bytes(&bytes).unwrap();
+            let before = rows.len();
+            rows.retain(|(row, _)| row[0] != PATH_KEYS);
+            found += before - rows.len();
+            let bytes = postcard::to_allocvec(&rows).unwrap();
+            store.put(SNAPSHOTS, &key, &bytes).unwrap();
+        }
+        assert!(found > 0, "no such rows");
+        store.commit().unwrap();
+        drop(store);
+        self.start(who);
+    }
+
+    /// Leaves of somebody's disk what a backup holds: no state, no commit, no KeyPackage, no channel log.
+    /// Then starts the program, which is told.
+    pub(crate) fn restore_without_state(&mut self, who: usize) {
+        /// Snapshots, commits, log, sealed bytes, what waits, KeyPackages, chunks, message keys, pieces.
+        const LEFT_OUT: [Table; 9] = [
+            Table::log(5, 8),
+            Table::log(6, 11),
+            Table::log(8, 11),
+            Table::log(9, 11),
+            Table::log(10, 11),
+            Table::own(14),
+            Table::log(15, 13),
+            Table::own(18),
+            Table::own(19),
+        ];
+        self.kill(who);
+        let seed = self.seed32();
+        let mut store = Store::open_memory(&self.people[who].disk, seed).unwrap();
+        let mut left_out = 0;
+        for table in LEFT_OUT {
+            for (key, _) in store.range(table, &[]).unwrap() {
+                store.delete(table, &key).unwrap();
+                left_out += 1;
+            }
+        }
+        assert!(left_out > 20, "{left_out} rows");
+        store.commit().unwrap();
+        drop(store);
+        self.start_as(who, |engine, now| engine.mark_restored(now));
+    }
+
+    /// Somebody more, with a copy of another's disk and a program that is told nothing.
+    pub(crate) fn copy_of(&mut self, image: &MemoryDisk) -> usize {
+        self.people.push(Person::with(image.image()));
+        self.people.len() - 1
     }
 
     /// Ends somebody's program as a power cut would: what was not flushed is gone.
@@ -500,6 +586,30 @@ impl World {
             };
             before = Some(last.id.clone());
         }
+    }
+
+    /// How somebody's device stands in a group.
+    pub(crate) fn standing(&mut self, who: usize, group: &str) -> String {
+        self.act(who, |engine, now| engine.group_info(group, now))
+            .unwrap()
+            .standing
+    }
+
+    /// What happened to a group as somebody's window tells it, the oldest first.
+    pub(crate) fn notices(&mut self, who: usize, group: &str) -> Vec<String> {
+        let list = self
+            .act(who, |engine, now| {
+                engine.message_list(group, None, 1000, Notices::Shown, now)
+            })
+            .unwrap();
+        let notices = list.into_iter().rev().filter_map(|message| message.notice);
+        notices.map(|notice| notice.what).collect()
+    }
+
+    pub(crate) fn account(&mut self, who: usize) -> String {
+        self.act(who, |engine, now| engine.account_info(now))
+            .unwrap()
+            .account
     }
 
     pub(crate) fn state(&mut self, who: usize, group: &str) -> String {

@@ -89,6 +89,9 @@ export interface MessageView {
   notice: NoticeView | null;
 }
 
+/** How this device stands in a group; `rejoining`: it has lost the group's keys and is getting new ones. */
+export type Standing = 'active' | 'leaving' | 'out' | 'rejoining';
+
 export interface GroupView {
   group: string;
   name: string;
@@ -97,6 +100,7 @@ export interface GroupView {
   members: number;
   /** Whether this account is still in. */
   active: boolean;
+  standing: Standing;
   last: MessageView | null;
 }
 
@@ -115,6 +119,7 @@ export interface GroupInfo {
   state_hash: string;
   direct: boolean;
   active: boolean;
+  standing: Standing;
   role: Role;
   members: MemberView[];
 }

@@ -1,6 +1,6 @@
 import type { MessageView, Role } from './backend';
-import { oneLine } from './format';
-import type { Words } from './words';
+import { fullTime, oneLine } from './format';
+import { tables, type Words } from './words';
 
 /** A role in words. */
 export function roleWords(role: Role, words: Words): string {
@@ -34,6 +34,22 @@ export function noticeWords(message: MessageView, me: string | null, words: Word
       return did(words.notice_role(object || words.someone, isRole(detail) ? roleWords(detail, words) : detail));
     case 'withdrawn':
       return words.notice_withdrawn;
+    case 'lost':
+      return words.notice_lost;
+    case 'back':
+      return words.notice_back(fullTime(Number(detail), words === tables.ko ? 'ko' : 'en'));
+    case 'rejoined':
+      return words.notice_rejoined(actor || words.someone);
+    case 'added_meanwhile':
+      return words.notice_added_meanwhile(object || words.someone);
+    case 'gone_meanwhile':
+      return words.notice_gone_meanwhile(object || words.someone);
+    case 'out_meanwhile':
+      return words.notice_out_meanwhile;
+    case 'held':
+      return words.notice_held;
+    case 'elsewhere':
+      return words.notice_elsewhere;
     default:
       return words.notice_other;
   }

@@ -109,6 +109,7 @@ export const en: Words = {
   new_messages: 'New messages',
   to_latest: 'Jump to latest',
   unread_from_here: 'New from here',
+  rejoining: 'Getting the keys of this conversation again. What you write is sent once somebody else is online and this device is back in.',
   not_member: 'You are no longer in this group. Earlier messages stay on this device.',
 
   compose_label: 'Message',
@@ -153,6 +154,19 @@ export const en: Words = {
   notice_renamed: (object) => `renamed the group to “${object}”`,
   notice_role: (object, role) => `made ${object} ${role.toLowerCase()}`,
   notice_withdrawn: 'A change could not be made: another one came first',
+  notice_lost:
+    'This device has lost its keys for this conversation and is rejoining. That happens by itself once somebody else is online; what you write until then is kept and sent afterwards',
+  notice_back: (since) =>
+    `Back in. Messages since ${since} may be missing on this device; ask the others to send again what you need`,
+  notice_rejoined: (actor) =>
+    `${actor}’s device had lost its keys and is back. It is the same device, and the safety number is unchanged`,
+  notice_added_meanwhile: (object) => `${object} joined in the meantime`,
+  notice_gone_meanwhile: (object) => `${object} left in the meantime`,
+  notice_out_meanwhile: 'You were taken out of this group in the meantime. To come back, ask for an invite',
+  notice_held:
+    'Somebody joined in the meantime, so what you wrote until now is not sent yet. Your next message sends it too; delete it first if you do not want that',
+  notice_elsewhere:
+    'A copy of this profile was opened elsewhere and took this device’s place here. This device can no longer take part. If that was not you, tell the others',
   notice_other: 'The group changed',
 
   group_name: 'Group name',
@@ -279,6 +293,7 @@ export const en: Words = {
   error_not_member: 'You are no longer a member of this group.',
   error_not_sender: 'Only the sender can change a message.',
   error_owner_cannot_leave: 'The owner has to make somebody else the owner before leaving.',
+  error_rejoining: 'This device is still getting the keys of this group again. Try once it is back in.',
   error_join_closed: 'This request is already closed.',
   error_wrong_passphrase: 'That is not the right passphrase.',
   error_profile_exists: 'There is already a profile in this folder.',

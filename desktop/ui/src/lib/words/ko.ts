@@ -107,6 +107,7 @@ export const ko = {
   new_messages: '새 메시지',
   to_latest: '맨 아래로',
   unread_from_here: '여기부터 새 메시지',
+  rejoining: '이 대화의 열쇠를 다시 받는 중이에요. 쓰신 메시지는 다른 사람이 접속해 다시 들어간 뒤에 보내요.',
   not_member: '이 그룹에서 나왔어요. 지난 대화는 이 기기에 남아 있어요.',
 
   compose_label: '메시지 입력',
@@ -152,6 +153,19 @@ export const ko = {
   notice_renamed: (object: string) => `그룹 이름을 ${withRo(`‘${object}’`)} 바꿨어요`,
   notice_role: (object: string, role: string) => `${object} 님의 역할을 ${withRo(role)} 바꿨어요`,
   notice_withdrawn: '바꾸려던 것 하나가 그사이 다른 변경과 겹쳐서 이루어지지 않았어요',
+  notice_lost:
+    '이 기기에서 이 대화의 열쇠를 잃어 다시 들어가는 중이에요. 다른 사람이 접속하면 저절로 이어지고, 그때까지 쓴 메시지는 보관했다가 보내요',
+  notice_back: (since: string) =>
+    `다시 들어왔어요. ${since} 이후의 메시지는 이 기기에 없을 수 있으니, 필요하면 대화 상대에게 다시 보내 달라고 해 주세요`,
+  notice_rejoined: (actor: string) =>
+    `${actor} 님의 기기가 열쇠를 잃었다가 다시 들어왔어요. 같은 기기이고 안전 번호도 그대로예요`,
+  notice_added_meanwhile: (object: string) => `그사이 ${object} 님이 들어왔어요`,
+  notice_gone_meanwhile: (object: string) => `그사이 ${object} 님이 나갔어요`,
+  notice_out_meanwhile: '그사이 이 그룹에서 빠졌어요. 다시 들어오려면 초대를 받아 주세요',
+  notice_held:
+    '그사이 새로 들어온 사람이 있어서, 그동안 쓴 메시지는 아직 보내지 않았어요. 다음 메시지를 보낼 때 함께 보내고, 원하지 않으면 먼저 지워 주세요',
+  notice_elsewhere:
+    '이 프로필의 사본이 다른 곳에서 열려 이 대화에 대신 들어갔어요. 이 기기에서는 더 이상 대화할 수 없어요. 직접 하신 일이 아니라면 대화 상대에게 알려 주세요',
   notice_other: '그룹에 변경이 있었어요',
 
   group_name: '그룹 이름',
@@ -278,6 +292,7 @@ export const ko = {
   error_not_member: '더 이상 이 그룹의 구성원이 아니에요.',
   error_not_sender: '보낸 사람만 바꿀 수 있어요.',
   error_owner_cannot_leave: '소유자는 먼저 다른 사람에게 소유자를 넘겨야 나갈 수 있어요.',
+  error_rejoining: '이 그룹의 열쇠를 다시 받는 중이에요. 다시 들어간 뒤에 해 주세요.',
   error_join_closed: '이미 끝난 요청이에요.',
   error_wrong_passphrase: '암호문구가 맞지 않아요.',
   error_profile_exists: '이 폴더에는 이미 프로필이 있어요.',

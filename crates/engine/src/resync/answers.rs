@@ -1,0 +1,227 @@
+//! What a member says to those who ask.
+
+use std::collections::BTreeMap;
+
+use sori_mls::{GroupId, HybridPublic, verify_device_signature};
+use zeroize::Zeroizing;
+
+use super::{
+    NAMES_MAX, Planned, Planning, STAND_SPREAD_PER_MEMBER_MS, WAY_INFO, WAY_LABEL, Way, WayBody,
+};
+use crate::engine::Engine;
+use crate::envelope::{ASK_LABEL, Ask, Check, Fingerprint, LOGS_MAX, STAND_LABEL, Stand, Verdict};
+use crate::error::Error;
+use crate::group::Group;
+use crate::record::{self, Standing};
+use crate::time::Time;
+
+/// Shortest and random wait before an answer, in milliseconds.
+const ANSWER_WAIT_MS: u64 = 20;
+const ANSWER_SPREAD_MS: u64 = 250;
+/// Wait of a member that is catching up itself, in milliseconds: it may be behind.
+const BUSY_WAIT_MS: u64 = 700;
+/// One device gets an answer this often at most, in milliseconds: each costs a signature and the tree.
+const GRANT_EVERY_MS: u64 = 3_000;
+
+impl Engine {
+    /// A device asks for the way back: this one answers, if it knows better than others that the
+    /// device is in the group or is not (protocol §5.6.7).
+    pub(crate) fn take_ask(&mut self, channel: u32, ask: Ask, now: Time) -> Result<(), Error> {
+        let Some(held) = self.channels.get(&channel) else {
+            return Ok(());
+        };
+        let (id, tag) = (held.record.group, held.tag());
+        let is_own = ask.device == self.core()?.device().id();
+        let known = self.with_group(id, |engine, group| {
+            if is_own || !engine.may_answer(group)? {
+                return Ok(None);
+            }
+            Ok(Some(asker_is_member(group, &ask, &tag)))
+        })?;
+        let answer = match known {
+            None | Some(Membership::Forged) => return Ok(()),
+            Some(Membership::In) => Planning::Way(ask),
+            Some(Membership::Out) => Planning::Stand(self.stand(ask.id(&tag), Verdict::NoMember)?),
+        };
+        let wait = ANSWER_WAIT_MS.saturating_add(self.below(ANSWER_SPREAD_MS));
+        let at = now.plus_ms(wait);
+        self.resyncs.plan(Planned {
+            at,
+            channel,
+            answer,
+        });
+        Ok(())
+    }
+
+    /// Whether this device stands in the group and is not itself in doubt.
+    fn may_answer(&self, group: &mut Group) -> Result<bool, Error> {
+        let stands = matches!(group.record.standing, Standing::Active | Standing::Leaving);
+        let alone = group.resync.entered.is_some() || group.resync.founded;
+        if !stands || group.is_stateless() || alone {
+            return Ok(false);
+        }
+        self.ensure_head(group)?;
+        Ok(true)
+    }
+
+    /// Gives the way, once the wait is over and nobody else has.
+    pub(super) fn answer_ask(&mut self, channel: u32, ask: Ask, now: Time) -> Result<(), Error> {
+        if self.sessions.is_asking(channel) {
+            let at = now.plus_ms(BUSY_WAIT_MS);
+            let answer = Planning::Way(ask);
+            self.resyncs.plan(Planned {
+                at,
+                channel,
+                answer,
+            });
+            return Ok(());
+        }
+        self.resyncs
+            .granted
+            .retain(|_, at| now.since_ms(*at) < GRANT_EVERY_MS);
+        if self.resyncs.granted.contains_key(&ask.device) {
+            return Ok(());
+        }
+        let Some(held) = self.channels.get(&channel) else {
+            return Ok(());
+        };
+        let (id, tag) = (held.record.group, held.tag());
+        let way = self.with_group(id, |engine, group| {
+            if !engine.may_answer(group)? || asker_is_member(group, &ask, &tag) != Membership::In {
+                return Ok(None);
+            }
+            engine.way(group, &ask.id(&tag)).map(Some)
+        })?;
+        let Some(way) = way else { return Ok(()) };
+        let about = ask.id(&tag);
+        let key = HybridPublic::from_bytes(&ask.key)?;
+        let sealed = self.core()?.hybrid_seal(&key, WAY_INFO, &about, &way)?;
+        self.resyncs.granted.insert(ask.device, now);
+        self.give(channel, ask.nonce, sealed, now);
+        Ok(())
+    }
+
+    /// What a device needs to come back to the head.
+    pub(super) fn way(
+        &self,
+        group: &mut Group,
+        about: &[u8; 32],
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        self.ensure_head(group)?;
+        let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
+        let channel = self.channels.get(&group.channel()?);
+        let me = self.me()?;
+        let mut names = group.record.names.clone();
+        names.insert(me.id, me.record.name.clone());
+        let body = WayBody {
+            group_info: head.snapshot().group_info(&me.core)?,
+            channel_secret: channel.ok_or(Error::Internal("channel"))?.record.secret,
+            clock: group.cursor.clock,
+            names: names.into_iter().take(NAMES_MAX).collect(),
+        };
+        let body = record::encode(&body)?;
+        let signed = Zeroizing::new([about.as_slice(), &body].concat());
+        record::encode(&Way {
+            account: me.id,
+            signature: me.key.sign(WAY_LABEL, &signed).to_vec(),
+            body: body.to_vec(),
+        })
+    }
+
+    /// The logs of a group's channels, the newest first.
+    pub(super) fn logs_of(&self, group: &GroupId) -> Vec<([u8; 32], Fingerprint)> {
+        let of_group = self.channels.values().rev();
+        let logs = of_group.filter(|held| held.record.group == *group && !held.record.lost);
+        logs.take(LOGS_MAX)
+            .map(|held| (*held.tag(), held.log.fingerprint))
+            .collect()
+    }
+
+    /// Somebody asks whether a state is on the way to our head.
+    pub(crate) fn take_check(
+        &mut self,
+        channel: u32,
+        check: &Check,
+        now: Time,
+    ) -> Result<(), Error> {
+        let Some(id) = self.channels.get(&channel).map(|held| held.record.group) else {
+            return Ok(());
+        };
+        let about = check.id();
+        let is_planned = |p: &Planned| matches!(&p.answer, Planning::Stand(s) if s.about == about);
+        if self.resyncs.planned.iter().any(is_planned) {
+            return Ok(());
+        }
+        let ours: BTreeMap<_, _> = self.logs_of(&id).into_iter().collect();
+        // Whose log is another one may still hear of what brings it here, or us there. A channel that
+        // only one of us knows begins with a commit on one that both know.
+        let alike = check
+            .logs
+            .iter()
+            .all(|(tag, log)| ours.get(tag).is_none_or(|o| o == log));
+        let verdict = self.with_group(id, |engine, group| {
+            if !engine.may_answer(group)? {
+                return Ok(None);
+            }
+            Ok(match group.record.path.contains(&check.state) {
+                true => Some(Verdict::Follows),
+                false => alike.then_some(Verdict::Elsewhere),
+            })
+        })?;
+        let Some(verdict) = verdict else {
+            return Ok(());
+        };
+        let members = self.groups.get(&id).map_or(2, |g| g.known_members().len());
+        let members = u64::try_from(members).unwrap_or(u64::MAX);
+        let spread = STAND_SPREAD_PER_MEMBER_MS.saturating_mul(members);
+        let spread = spread.saturating_add(ANSWER_SPREAD_MS);
+        let at = now.plus_ms(ANSWER_WAIT_MS.saturating_add(self.below(spread)));
+        let answer = Planning::Stand(self.stand(about, verdict)?);
+        self.resyncs.plan(Planned {
+            at,
+            channel,
+            answer,
+        });
+        Ok(())
+    }
+
+    pub(super) fn stand(&self, about: [u8; 32], verdict: Verdict) -> Result<Stand, Error> {
+        let me = self.me()?;
+        let mut stand = Stand {
+            about,
+            account: me.id,
+            verdict,
+            signature: Vec::new(),
+        };
+        let bytes = stand.signed_bytes();
+        stand.signature = me.key.sign(STAND_LABEL, &bytes).to_vec();
+        Ok(stand)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Membership {
+    In,
+    Out,
+    /// In the group, but the call is not by its device.
+    Forged,
+}
+
+/// Whether who calls is a device of the group at the head.
+pub(super) fn asker_is_member(group: &Group, ask: &Ask, tag: &[u8; 32]) -> Membership {
+    let members = group.head.iter().flat_map(|head| head.snapshot().members());
+    let device = members
+        .into_iter()
+        .find(|member| member.account == ask.account && member.device == ask.device);
+    let Some(device) = device else {
+        return Membership::Out;
+    };
+    let bytes = ask.signed_bytes(tag);
+    let signed = <&[u8; 64]>::try_from(ask.signature.as_slice()).is_ok_and(|signature| {
+        verify_device_signature(&device.signature_key, ASK_LABEL, &bytes, signature).is_ok()
+    });
+    match signed {
+        true => Membership::In,
+        false => Membership::Forged,
+    }
+}
