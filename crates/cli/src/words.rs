@@ -40,9 +40,18 @@ impl Language {
     pub(crate) fn error(self, error: &sori_client::Error) -> String {
         let korean = match self {
             Self::English => None,
-            Self::Korean => korean_error(error.name()),
+            Self::Korean => find(KOREAN_ERRORS, error.name()),
         };
         korean.map_or_else(|| error.to_string(), str::to_owned)
+    }
+
+    /// Why there is no connection.
+    pub(crate) fn trouble(self, trouble: sori_client::Trouble) -> String {
+        let korean = match self {
+            Self::English => None,
+            Self::Korean => find(KOREAN_TROUBLES, trouble.name()),
+        };
+        korean.map_or_else(|| trouble.to_string(), str::to_owned)
     }
 }
 
@@ -122,6 +131,7 @@ words! {
         "{0}님을 승인했습니다. 두 사람이 모두 온라인일 때 들어옵니다.";
     join_knocking: "Nobody who can answer is online yet. Waiting. Ctrl-C ends waiting; the request stays open.",
         "답할 사람이 아직 온라인이 아닙니다. 기다립니다. Ctrl-C로 그만 기다려도 요청은 남습니다.";
+    join_offline: "Not connected to the relay: {0}.", "릴레이에 연결되지 않았습니다: {0}.";
     join_code: "Your code: {0}. {1} sees the same one; compare it with them.",
         "코드: {0}. {1}님에게도 같은 코드가 보입니다. 서로 비교하세요.";
     join_approved: "Approved. Coming in.", "승인되었습니다. 들어가는 중입니다.";
@@ -346,10 +356,31 @@ const KOREAN_ERRORS: &[(&str, &str)] = &[
     ),
 ];
 
-fn korean_error(name: &str) -> Option<&'static str> {
-    let entry = KOREAN_ERRORS
-        .iter()
-        .find(|(entry, _sentence)| *entry == name);
+/// Korean sentences for what keeps a relay away.
+const KOREAN_TROUBLES: &[(&str, &str)] = &[
+    ("closed", "릴레이가 연결을 닫았습니다"),
+    (
+        "lookup",
+        "릴레이 이름을 찾을 수 없습니다. 네트워크와 철자를 확인하세요",
+    ),
+    ("machine", "지금 이 컴퓨터에서 연결을 열 수 없습니다"),
+    (
+        "no_access",
+        "초대받은 사람만 쓰는 릴레이이고, 주소의 접근 키를 받지 않습니다. 운영자에게 새 주소나 초대를 받으세요",
+    ),
+    (
+        "protocol",
+        "릴레이 주소에서 응답한 것이 이 버전의 소리와 맞지 않습니다",
+    ),
+    ("unreachable", "릴레이 주소에서 아무 응답이 없습니다"),
+    (
+        "wrong_key",
+        "릴레이 주소와 다른 키로 응답이 왔습니다. 누군가 중간에 있거나 릴레이의 키가 바뀌었습니다. 운영자에게 확인하세요",
+    ),
+];
+
+fn find(sentences: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
+    let entry = sentences.iter().find(|(entry, _sentence)| *entry == name);
     entry.map(|(_name, sentence)| *sentence)
 }
 
@@ -373,6 +404,24 @@ mod tests {
             for place in ["{0}", "{1}", "{2}"] {
                 assert_eq!(english.contains(place), korean.contains(place), "{english}");
             }
+        }
+    }
+
+    #[test]
+    fn every_trouble_is_said_in_both_languages_and_named_as_programs_read_it() {
+        use sori_client::Trouble;
+        for trouble in [
+            Trouble::Closed,
+            Trouble::Lookup,
+            Trouble::Machine,
+            Trouble::NoAccess,
+            Trouble::Protocol,
+            Trouble::Unreachable,
+            Trouble::WrongKey,
+        ] {
+            assert!(find(KOREAN_TROUBLES, trouble.name()).is_some(), "{trouble}");
+            assert_eq!(Language::English.trouble(trouble), trouble.to_string());
+            assert_eq!(serde_json::to_value(trouble).unwrap(), trouble.name());
         }
     }
 

@@ -7,7 +7,7 @@ use sori_engine::store::{Progress, Store};
 use sori_engine::view::Event;
 use sori_engine::{Engine, Time};
 use tokio::runtime::Handle as Runtime;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::driver::{Answer, Driver, Failure, Ports, Verb};
@@ -16,7 +16,6 @@ use crate::keychain::Keychain;
 use crate::links::Links;
 use crate::profile::{self, Opened, ProfileState, UnlockChange, UnlockChoice};
 use crate::profile_info::ProfileInfo;
-use crate::relay::Trouble;
 use crate::secrets::Secrets;
 
 /// A handle of a running messenger. Clones are handles of the same one; when the last is dropped
@@ -35,7 +34,6 @@ use crate::secrets::Secrets;
 pub struct Client {
     verbs: mpsc::Sender<Verb>,
     events: broadcast::WeakSender<Event>,
-    trouble: watch::Receiver<Option<Trouble>>,
     failure: Failure,
     /// The profile's folder; `None` for one in memory.
     dir: Option<PathBuf>,
@@ -168,13 +166,6 @@ impl Client {
             .map(|error| Error::NotSaved(Arc::clone(error)))
     }
 
-    /// Why the last attempt at a connection failed or the last connection ended; `None` while one
-    /// is open.
-    #[must_use]
-    pub fn trouble(&self) -> Option<Trouble> {
-        *self.trouble.borrow()
-    }
-
     /// Ends the messenger: saves, sends what is queued (for at most a second a relay), closes, and
     /// returns when the profile is free for the next.
     pub async fn shutdown(&self) {
@@ -195,7 +186,6 @@ impl Client {
     ) -> Result<Self, Error> {
         let (verbs, verb_queue) = mpsc::channel(VERBS_WAITING_MAX);
         let (events, _receiver) = broadcast::channel(EVENTS_KEPT);
-        let (trouble, trouble_seen) = watch::channel(None);
         let failure = Failure::new(OnceLock::new());
         let weak_events = events.downgrade();
         let seen_failure = Arc::clone(&failure);
@@ -205,7 +195,6 @@ impl Client {
             verbs: verb_queue,
             reports,
             events,
-            trouble,
             failure,
         };
         let (ready, started) = oneshot::channel();
@@ -218,7 +207,6 @@ impl Client {
         Ok(Self {
             verbs,
             events: weak_events,
-            trouble: trouble_seen,
             failure: seen_failure,
             dir,
             secrets,

@@ -20,11 +20,11 @@ use std::time::{Duration, Instant};
 use sori_engine::view::Event;
 use sori_engine::{Effect, Engine, Error, PublishToken, Time};
 use sori_wire::RelayUrl;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::links::Links;
-use crate::relay::{Command, ConnectionId, Notice, Report, Trouble};
+use crate::relay::{Command, ConnectionId, Notice, Report};
 use crate::upkeep::Upkeep;
 
 /// Something a caller wants done on the engine.
@@ -54,7 +54,6 @@ pub(crate) struct Ports {
     pub(crate) verbs: mpsc::Receiver<Verb>,
     pub(crate) reports: mpsc::Receiver<(ConnectionId, Report)>,
     pub(crate) events: broadcast::Sender<Event>,
-    pub(crate) trouble: watch::Sender<Option<Trouble>>,
     pub(crate) failure: Failure,
 }
 
@@ -264,20 +263,16 @@ impl Driver {
         let Some(relay) = self.links.relay(id) else {
             return Ok(());
         };
-        match &report {
-            Report::Connected => {
-                self.ports.trouble.send_replace(None);
-            }
-            Report::Ended(trouble) => {
-                self.ports.trouble.send_replace(Some(*trouble));
-                self.links.ended(id);
-            }
-            Report::Notice(_) => {}
+        if matches!(report, Report::Ended(_)) {
+            self.links.ended(id);
         }
         let engine = self.engine()?;
         match report {
             Report::Connected => engine.handle_connected(&relay, now),
-            Report::Ended(_) => engine.handle_disconnected(&relay, now),
+            Report::Ended(trouble) => {
+                engine.handle_trouble(&relay, trouble);
+                engine.handle_disconnected(&relay, now)
+            }
             Report::Notice(Notice::Attached(topic)) => engine.handle_attached(&relay, topic, now),
             Report::Notice(Notice::Frame(topic, frame)) => {
                 engine.handle_frame(&relay, topic, frame.as_bytes(), now)

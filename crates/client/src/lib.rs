@@ -5,7 +5,7 @@
 //! and keychain. It decides nothing about groups, people or messages.
 //!
 //! ```text
-//!  front end ── Client ──▶ verbs ──┐                     ┌──▶ Link ── QUIC ── relay
+//!  front end ── Client ──▶ verbs ──┐                     ┌──▶ Link ── QUIC/TCP ── relay
 //!      ▲                           ▼                     │
 //!      │                       Driver (one thread): Engine, flush
 //!      └── events ◀────────────────┘  ▲                  │
@@ -78,13 +78,12 @@ pub use keychain::KeychainError;
 pub use profile::{ProfileState, StoreError, UnlockChoice, UnlockMethod};
 pub use profile_info::{ProfileInfo, profile_move};
 pub use qr::{QrMatrix, TooLongForQr};
-pub use relay::Trouble;
 pub use sori_engine::store::{Backend, Progress};
 pub use sori_engine::view::{
     AccountView, ConnectionView, ContactView, Direction, Event, GroupInfo, GroupView, HitView,
     JoinState, JoinView, MemberView, MessageKind, MessageView, NoticeView, PartView, ReactionView,
     SearchView, SyncView,
 };
-pub use sori_engine::{Error as EngineError, InviteOptions, Notices};
+pub use sori_engine::{Error as EngineError, InviteOptions, Notices, Trouble};
 pub use sori_wire::RelayUrl;
 pub use tokio::sync::broadcast;

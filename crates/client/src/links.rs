@@ -1,16 +1,18 @@
 //! The driver's open connections, by relay.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sori_wire::RelayUrl;
 use tokio::runtime::Handle as Runtime;
 use tokio::task::JoinHandle;
 
-use crate::relay::{Command, ConnectionId, Link, Reporter};
+use crate::relay::{Command, ConnectionId, Link, Paths, Reporter};
 
 /// All connections the engine wants. At most one for each relay.
 pub(crate) struct Links {
     runtime: Runtime,
+    paths: Arc<Paths>,
     reporter: Reporter,
     by_relay: BTreeMap<RelayUrl, (ConnectionId, Link)>,
     relays: BTreeMap<ConnectionId, RelayUrl>,
@@ -21,9 +23,10 @@ pub(crate) struct Links {
 
 impl Links {
     /// No connections yet; their tasks will run on `runtime` and report to `reporter`.
-    pub(crate) const fn new(runtime: Runtime, reporter: Reporter) -> Self {
+    pub(crate) fn new(runtime: Runtime, reporter: Reporter) -> Self {
         Self {
             runtime,
+            paths: Arc::new(Paths::default()),
             reporter,
             by_relay: BTreeMap::new(),
             relays: BTreeMap::new(),
@@ -39,7 +42,8 @@ impl Links {
         }
         let id = ConnectionId(self.next_id);
         self.next_id = self.next_id.wrapping_add(1);
-        let link = Link::open(&self.runtime, relay.clone(), id, self.reporter.clone());
+        let (paths, reporter) = (Arc::clone(&self.paths), self.reporter.clone());
+        let link = Link::open(&self.runtime, relay.clone(), paths, id, reporter);
         self.relays.insert(id, relay.clone());
         self.by_relay.insert(relay, (id, link));
     }

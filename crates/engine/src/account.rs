@@ -93,6 +93,7 @@ impl Engine {
         ConnectionView {
             state: state.to_owned(),
             relay: relay.map(|url| url.to_string()),
+            trouble: relay.and_then(|url| self.network.trouble(url)),
         }
     }
 

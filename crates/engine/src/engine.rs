@@ -26,6 +26,7 @@ use crate::resync::Resyncs;
 use crate::search::Searches;
 use crate::table;
 use crate::time::Time;
+use crate::trouble::Trouble;
 use crate::view::Event;
 
 /// The messenger of one profile.
@@ -146,6 +147,11 @@ impl Engine {
         self.network.connected(relay, &mut self.effects);
         self.connection_changed();
         Ok(())
+    }
+
+    /// Why the connection to the relay is about to be told ended; people see it until one is open.
+    pub fn handle_trouble(&mut self, relay: &RelayUrl, trouble: Trouble) {
+        self.network.fail(relay, trouble);
     }
 
     /// The connection to the relay ended or did not come about.
@@ -459,6 +465,12 @@ impl Engine {
     fn wanted_topics(&mut self, now: Time) -> Result<Vec<Wanted>, Error> {
         let mut wanted = self.channel_topics(now)?;
         wanted.extend(self.invite_topics(now));
+        if let Some(own) = &self.relay {
+            // What groups and old invites say of our relay may have an access key of before.
+            for topic in wanted.iter_mut().filter(|w| w.relay.is_same_relay(own)) {
+                topic.relay = own.clone();
+            }
+        }
         wanted.extend(self.join_topics());
         wanted.extend(self.sessions.topics());
         let relay = self.relay.clone().filter(|_| self.me.is_some());

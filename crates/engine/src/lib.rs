@@ -79,6 +79,7 @@ mod table;
 mod time;
 mod timeline;
 mod tree;
+mod trouble;
 mod upkeep;
 #[cfg(test)]
 mod vectors;
@@ -92,3 +93,4 @@ pub use messages::{Notices, TEXT_LEN_MAX};
 /// The store that an engine is opened on: the driver opens it, the engine owns it.
 pub use sori_store as store;
 pub use time::{Day, Time};
+pub use trouble::Trouble;

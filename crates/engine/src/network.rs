@@ -8,6 +8,7 @@ use sori_wire::{Frame, RelayUrl, Topic, TopicSeed};
 
 use crate::effect::{Effect, PublishToken};
 use crate::time::{Day, Time};
+use crate::trouble::Trouble;
 
 /// First wait after a connection ended, in milliseconds; doubled with each failure in a row.
 const BACKOFF_FIRST_MS: u64 = 250;
@@ -60,6 +61,7 @@ pub(crate) enum Connection {
 struct Relay {
     connection: Connection,
     failures: u32,
+    trouble: Option<Trouble>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +106,7 @@ impl Network {
                 Relay {
                     connection: Connection::Connecting,
                     failures: 0,
+                    trouble: None,
                 }
             });
         }
@@ -175,6 +178,7 @@ impl Network {
         };
         relay.connection = Connection::Connected;
         relay.failures = 0;
+        relay.trouble = None;
         for ((at, _), attachment) in &mut self.attachments {
             if at == url {
                 attachment.progress = Progress::Requested;
@@ -183,6 +187,13 @@ impl Network {
                     seed: attachment.seed.clone(),
                 });
             }
+        }
+    }
+
+    /// Notes why the connection ends or does not come about.
+    pub(crate) fn fail(&mut self, url: &RelayUrl, trouble: Trouble) {
+        if let Some(relay) = self.relays.get_mut(url) {
+            relay.trouble = Some(trouble);
         }
     }
 
@@ -197,9 +208,12 @@ impl Network {
         let Some(relay) = self.relays.get_mut(url) else {
             return;
         };
-        let full = BACKOFF_FIRST_MS
-            .saturating_mul(1_u64.checked_shl(relay.failures).unwrap_or(u64::MAX))
-            .min(BACKOFF_MAX_MS);
+        let full = match relay.trouble {
+            Some(trouble) if trouble.needs_a_person() => BACKOFF_MAX_MS,
+            _ => BACKOFF_FIRST_MS
+                .saturating_mul(1_u64.checked_shl(relay.failures).unwrap_or(u64::MAX))
+                .min(BACKOFF_MAX_MS),
+        };
         // Half to one and a half of it, so that many clients do not come back in one instant.
         let wait = (full / 2).saturating_add(rng.next_u64().checked_rem(full).unwrap_or(0));
         relay.failures = relay.failures.saturating_add(1).min(16);
@@ -309,6 +323,11 @@ impl Network {
     /// How the connection to this relay stands.
     pub(crate) fn connection(&self, relay: &RelayUrl) -> Option<Connection> {
         self.relays.get(relay).map(|relay| relay.connection)
+    }
+
+    /// Why there is no connection to this relay, once something is known.
+    pub(crate) fn trouble(&self, relay: &RelayUrl) -> Option<Trouble> {
+        self.relays.get(relay)?.trouble
     }
 
     fn is_connected(&self, relay: &RelayUrl) -> bool {

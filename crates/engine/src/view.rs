@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+use crate::trouble::Trouble;
+
 /// The person's own account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AccountView {
@@ -251,6 +253,9 @@ pub struct ConnectionView {
     pub state: String,
     /// Relay URL.
     pub relay: Option<String>,
+    /// Why the last attempt failed or the last connection ended; `None` while one is open, and
+    /// before there is anything to tell.
+    pub trouble: Option<Trouble>,
 }
 
 /// How a group's log stands.

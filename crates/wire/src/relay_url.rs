@@ -126,6 +126,12 @@ impl RelayUrl {
         &self.identity
     }
 
+    /// Whether both lead to the same relay, whatever access key they have.
+    #[must_use]
+    pub fn is_same_relay(&self, other: &Self) -> bool {
+        (&self.host, self.port, self.identity) == (&other.host, other.port, other.identity)
+    }
+
     /// What lets clients in, if the relay is private.
     #[must_use]
     pub const fn access(&self) -> Option<&AccessKey> {

@@ -99,6 +99,7 @@ export function fakeBackend(query: URLSearchParams): Backend {
   let connection: ConnectionView = {
     state: (query.get('state') ?? 'connected') as ConnectionView['state'],
     relay: 'relay://relay.example:4433/#0sTqv5mG7xq',
+    trouble: query.get('trouble') as ConnectionView['trouble'],
   };
   let listen: (event: Event) => void = () => undefined;
   const contacts: ContactView[] = ['seo', 'haru', 'yuna'].map((id) => ({

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sori_client::broadcast::error::RecvError;
-use sori_client::{Client, Event, JoinState, JoinView};
+use sori_client::{Client, Event, JoinState, JoinView, Trouble};
 
 use crate::commands::joins;
 use crate::failure::Failure;
@@ -35,6 +35,10 @@ pub(crate) async fn run(
                 {
                     Some(join)
                 }
+                Ok(Event::ConnectionChanged { connection }) => {
+                    told.say_trouble(screen, connection.trouble)?;
+                    None
+                }
                 Ok(_) => None,
                 Err(RecvError::Lagged(_)) => joins::find(client, &id).await,
                 Err(RecvError::Closed) => return Err(super::stopped(screen, client)),
@@ -60,6 +64,7 @@ pub(crate) async fn run(
 struct Told {
     state: Option<JoinState>,
     code: String,
+    trouble: Option<Trouble>,
 }
 
 impl Told {
@@ -82,6 +87,18 @@ impl Told {
             JoinState::Denied => Some(Err(Failure::Failed(words.join_denied.to_owned()))),
             JoinState::Done => Some(Ok(())),
             JoinState::Expired => Some(Err(Failure::Failed(words.join_expired.to_owned()))),
+        }
+    }
+
+    /// Says once why the relay cannot be reached.
+    fn say_trouble(&mut self, screen: Screen, trouble: Option<Trouble>) -> Result<(), Failure> {
+        let is_new = std::mem::replace(&mut self.trouble, trouble) != trouble;
+        match trouble {
+            Some(trouble) if is_new => screen.say_with(
+                screen.words().join_offline,
+                &[&screen.language.trouble(trouble)],
+            ),
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -26,9 +26,12 @@ pub(crate) async fn run(
     if connection.state == "connected" {
         return screen.say_with(words.relay_connected, &[relay]);
     }
-    let trouble = client.trouble().map(|trouble| trouble.to_string());
-    let why = trouble.as_deref().unwrap_or(words.relay_no_answer);
-    screen.say_with(words.relay_offline, &[relay, why])
+    let trouble = connection.trouble;
+    let why = trouble.map_or_else(
+        || words.relay_no_answer.to_owned(),
+        |trouble| screen.language.trouble(trouble),
+    );
+    screen.say_with(words.relay_offline, &[relay, &why])
 }
 
 /// The connection once it is settled, or as it is after [`ANSWER_WAIT`].
@@ -38,7 +41,7 @@ async fn answer(client: &Client) -> Result<ConnectionView, Failure> {
         loop {
             let connection = client.connection().await?;
             let is_settled = matches!(connection.state.as_str(), "connected" | "none");
-            if is_settled || client.trouble().is_some() {
+            if is_settled || connection.trouble.is_some() {
                 return Ok(connection);
             }
             // Any event may be the one; the state is read again in any case.

@@ -26,7 +26,6 @@ fn driver(disk: &MemoryDisk, verbs_max: usize) -> (Driver, mpsc::Sender<Verb>, S
         verbs: queue,
         reports,
         events: broadcast::channel(8).0,
-        trouble: watch::channel(None).0,
         failure: Failure::new(OnceLock::new()),
     };
     let links = Links::new(Runtime::current(), reporter);

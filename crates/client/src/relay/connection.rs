@@ -1,16 +1,17 @@
 //! The task behind one relay connection, and the handle the driver holds of it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use quinn::{Connection, RecvStream, SendStream, VarInt};
+use sori_engine::Trouble;
 use sori_wire::{AccessKey, CloseCode, Decoder, Exporter, RelayMessage, RelayUrl};
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::dial::{self, Dialled, Trouble};
+use super::carrier::{Broken, Carrier, Dialled, Inlet, Outlet};
+use super::dial;
+use super::paths::Paths;
 use super::queue::{self, Full};
 use super::session::{Command, Notice, Session, Step};
 
@@ -22,7 +23,7 @@ pub(crate) struct ConnectionId(pub(crate) u64);
 /// What a connection tells the driver.
 #[derive(Debug)]
 pub(crate) enum Report {
-    /// The session is open.
+    /// The session is open, and the relay lets us in.
     Connected,
     /// The attempt failed or the connection is over. The last report of its connection.
     Ended(Trouble),
@@ -34,7 +35,7 @@ pub(crate) enum Report {
 pub(crate) type Reporter = mpsc::Sender<(ConnectionId, Report)>;
 
 /// The driver's handle of a connection. Dropping it closes the connection in good order: what is
-/// queued is still sent, for at most [`CLOSE_WAIT`].
+/// queued is still sent, for at most a second.
 #[derive(Debug)]
 pub(crate) struct Link {
     queue: queue::Sender,
@@ -46,11 +47,12 @@ impl Link {
     pub(crate) fn open(
         runtime: &Runtime,
         relay: RelayUrl,
+        paths: Arc<Paths>,
         id: ConnectionId,
         reporter: Reporter,
     ) -> Self {
         let (queue, commands) = queue::channel();
-        let task = runtime.spawn(run(relay, id, commands, reporter));
+        let task = runtime.spawn(run(relay, paths, id, commands, reporter));
         Self { queue, task }
     }
 
@@ -73,9 +75,15 @@ impl Link {
     }
 }
 
-async fn run(relay: RelayUrl, id: ConnectionId, mut commands: queue::Receiver, reporter: Reporter) {
+async fn run(
+    relay: RelayUrl,
+    paths: Arc<Paths>,
+    id: ConnectionId,
+    mut commands: queue::Receiver,
+    reporter: Reporter,
+) {
     let dialled = tokio::select! {
-        dialled = dial::dial(&relay) => dialled,
+        dialled = dial::dial(&relay, &paths) => dialled,
         () = closed(&mut commands) => return,
     };
     let trouble = match dialled {
@@ -101,28 +109,19 @@ async fn converse(
     reporter: &Reporter,
 ) -> Trouble {
     let Dialled {
-        endpoint,
-        connection,
-        send,
-        recv,
+        carrier,
+        inlet,
+        outlet,
         exporter,
     } = dialled;
     let (replies, reply_queue) = mpsc::unbounded_channel();
-    let talk = Talk::new(exporter, connection.clone(), id, reporter, replies);
-    if let Some(key) = access {
-        talk.show(key);
-    }
-    if talk.report(Report::Connected).await.is_err() {
-        return Trouble::Closed;
-    }
+    let talk = Talk::new(exporter, &carrier, id, reporter, replies);
+    talk.greet(access);
     let trouble = tokio::select! {
-        trouble = talk.read(recv) => trouble,
-        trouble = talk.write(send, commands, reply_queue) => trouble,
+        trouble = talk.read(inlet) => trouble,
+        trouble = talk.write(outlet, commands, reply_queue) => trouble,
     };
-    connection.close(VarInt::from_u32(CloseCode::Done.number()), b"");
-    // The close packet is on its way when the endpoint is idle; a lost one costs the relay its
-    // idle timeout.
-    let _late = tokio::time::timeout(CLOSE_WAIT, endpoint.wait_idle()).await;
+    carrier.close().await;
     trouble
 }
 
@@ -131,7 +130,7 @@ struct Talk<'a> {
     session: Mutex<Session>,
     /// Whether a request waits for its answer.
     waiting: watch::Sender<bool>,
-    connection: Connection,
+    carrier: &'a Carrier,
     id: ConnectionId,
     reporter: &'a Reporter,
     /// Bytes the reader owes the relay, such as a detach that became due.
@@ -144,7 +143,7 @@ struct DriverGone;
 impl<'a> Talk<'a> {
     fn new(
         exporter: Exporter,
-        connection: Connection,
+        carrier: &'a Carrier,
         id: ConnectionId,
         reporter: &'a Reporter,
         replies: mpsc::UnboundedSender<Bytes>,
@@ -153,17 +152,24 @@ impl<'a> Talk<'a> {
         Self {
             session: Mutex::new(Session::new(exporter)),
             waiting,
-            connection,
+            carrier,
             id,
             reporter,
             replies,
         }
     }
 
-    /// Puts the proof of an access key in front of everything that will be said.
-    fn show(&self, key: &AccessKey) {
-        let message = self.session().access(key);
-        let _ending = self.replies.send(message.encode().into());
+    /// Puts in front of everything that will be said: the proof of an access key if there is one,
+    /// and a question whose answer shows that the relay lets us in.
+    fn greet(&self, access: Option<&AccessKey>) {
+        let proof = access.map(|key| self.session().access(key));
+        let Step::Send(question) = self.step(Session::greet) else {
+            return;
+        };
+        for message in proof.into_iter().chain([question]) {
+            // The queue's other end is in our hands still.
+            let _queued = self.replies.send(message.encode().into());
+        }
     }
 
     fn session(&self) -> MutexGuard<'_, Session> {
@@ -187,20 +193,18 @@ impl<'a> Talk<'a> {
         step
     }
 
-    async fn read(&self, mut recv: RecvStream) -> Trouble {
+    async fn read(&self, mut inlet: Inlet) -> Trouble {
         let mut decoder = Decoder::<RelayMessage>::new();
         loop {
-            let chunk = tokio::select! {
-                chunk = recv.read_chunk(READ_LEN_MAX, true) => chunk,
+            let bytes = tokio::select! {
+                bytes = inlet.take() => bytes,
                 () = self.silence() => return Trouble::Unreachable,
             };
-            let chunk = match chunk {
-                Ok(Some(chunk)) => chunk,
+            match bytes {
+                Ok(Some(bytes)) => decoder.push(&bytes),
                 Ok(None) => return Trouble::Closed,
-                Err(_error) => return self.ended(),
-            };
-            decoder.push(&chunk.bytes);
-            drop(chunk);
+                Err(Broken) => return self.carrier.ended().await,
+            }
             if let Err(trouble) = self.drain(&mut decoder).await {
                 return trouble;
             }
@@ -212,11 +216,8 @@ impl<'a> Talk<'a> {
         while let Some(message) = decoder.next().map_err(|_malformed| Trouble::Protocol)? {
             match self.step(|session| session.message(message)) {
                 Step::Nothing => {}
-                Step::Tell(notice) => {
-                    self.report(Report::Notice(notice))
-                        .await
-                        .map_err(|DriverGone| Trouble::Closed)?;
-                }
+                Step::Open => self.tell(Report::Connected).await?,
+                Step::Tell(notice) => self.tell(Report::Notice(notice)).await?,
                 Step::Send(message) => {
                     // The writer is gone only when this session is at its end.
                     let _ending = self.replies.send(message.encode().into());
@@ -228,10 +229,15 @@ impl<'a> Talk<'a> {
         Ok(())
     }
 
+    async fn tell(&self, report: Report) -> Result<(), Trouble> {
+        let told = self.report(report).await;
+        told.map_err(|DriverGone| Trouble::Closed)
+    }
+
     /// Ends when the driver closes the queue, or the stream fails.
     async fn write(
         &self,
-        mut send: SendStream,
+        mut outlet: Outlet,
         mut commands: queue::Receiver,
         mut replies: mpsc::UnboundedReceiver<Bytes>,
     ) -> Trouble {
@@ -243,7 +249,10 @@ impl<'a> Talk<'a> {
                 reply = replies.recv() => batch.extend(reply),
                 command = commands.next() => match command {
                     Some(command) => batch.extend(self.command(command).await),
-                    None => return self.finish(send).await,
+                    None => {
+                        outlet.finish().await;
+                        return Trouble::Closed;
+                    }
                 },
             }
             // What waits already goes along, so that a burst fills packets.
@@ -253,8 +262,8 @@ impl<'a> Talk<'a> {
                 };
                 batch.extend(self.command(command).await);
             }
-            if send.write_all_chunks(&mut batch).await.is_err() {
-                return self.ended();
+            if outlet.put(&mut batch).await.is_err() {
+                return self.carrier.ended().await;
             }
         }
     }
@@ -268,51 +277,28 @@ impl<'a> Talk<'a> {
                 let _gone = self.report(Report::Notice(notice)).await;
                 None
             }
-            Step::Nothing | Step::Over(_) => None,
+            Step::Nothing | Step::Open | Step::Over(_) => None,
         }
     }
 
-    /// Sees to it that what was written arrives, then ends.
-    async fn finish(&self, mut send: SendStream) -> Trouble {
-        if send.finish().is_ok() {
-            let _late = tokio::time::timeout(CLOSE_WAIT, send.stopped()).await;
-        }
-        Trouble::Closed
-    }
-
-    /// Returns when a request has been waiting for [`ANSWER_WAIT`] in which not one packet came:
-    /// then the relay is gone, and there is no need to wait for the idle timeout. A slow network
-    /// still delivers acknowledgements and is left in peace.
+    /// Returns when a request has been waiting for the carrier's patience in which there was no sign
+    /// of life: then the relay is gone, and there is no need to wait for the idle timeout. A slow
+    /// network still delivers something and is left in peace.
     async fn silence(&self) {
         let mut waiting = self.waiting.subscribe();
         loop {
             if waiting.wait_for(|waiting| *waiting).await.is_err() {
                 return std::future::pending().await;
             }
-            let packets_before = self.connection.stats().udp_rx.datagrams;
-            let answered =
-                tokio::time::timeout(ANSWER_WAIT, waiting.wait_for(|waiting| !*waiting)).await;
-            if answered.is_err() && self.connection.stats().udp_rx.datagrams == packets_before {
+            let before = self.carrier.signs_of_life();
+            let answer = waiting.wait_for(|waiting| !*waiting);
+            let answered = tokio::time::timeout(self.carrier.patience(), answer).await;
+            if answered.is_err() && self.carrier.signs_of_life() == before {
                 return;
             }
         }
     }
-
-    fn ended(&self) -> Trouble {
-        self.connection
-            .close_reason()
-            .map_or(Trouble::Closed, |reason| dial::trouble(&reason))
-    }
 }
-
-/// Bytes taken from the stream at once.
-const READ_LEN_MAX: usize = 64 * 1024;
 
 /// Messages written at once.
 const BATCH_MAX: usize = 32;
-
-/// How long a question may go unanswered in complete silence.
-const ANSWER_WAIT: Duration = Duration::from_secs(6);
-
-/// How long closing in good order may take.
-const CLOSE_WAIT: Duration = Duration::from_secs(1);

@@ -7,8 +7,10 @@
 //!  Report  ◀── inputs (bounded, waits)   ◀── Session ◀── stream ◀──
 //! ```
 
+mod carrier;
 mod connection;
 mod dial;
+mod paths;
 mod queue;
 mod session;
 mod tls;
@@ -17,5 +19,5 @@ mod tls;
 pub(crate) mod tests;
 
 pub(crate) use connection::{ConnectionId, Link, Report, Reporter};
-pub use dial::Trouble;
+pub(crate) use paths::Paths;
 pub(crate) use session::{Command, Notice};

@@ -58,6 +58,8 @@ pub(crate) enum Notice {
 pub(super) enum Step {
     /// Nothing to tell.
     Nothing,
+    /// The relay let us in.
+    Open,
     /// Tell the driver.
     Tell(Notice),
     /// Tell the relay.
@@ -82,6 +84,7 @@ pub(super) struct Session {
 #[derive(Debug)]
 enum Asked {
     Attach(Topic),
+    Greeting,
     Publish(u64),
 }
 
@@ -103,6 +106,20 @@ impl Session {
         ClientMessage::Access {
             proof: key.prove(&self.exporter),
         }
+    }
+
+    /// The first question: something that the relay refuses, but answers (`protocol §1.4.4`). A private
+    /// relay that does not let us in closes instead.
+    pub(super) fn greet(&mut self) -> Step {
+        let Ok(frame) = Frame::new(Vec::new()) else {
+            return Step::Nothing;
+        };
+        let request = self.ask(Asked::Greeting);
+        Step::Send(ClientMessage::Publish {
+            request,
+            handle: Handle(0),
+            frame,
+        })
     }
 
     /// Carries out a command: the message to send, or the notice that is due at once.
@@ -136,6 +153,7 @@ impl Session {
             RelayMessage::Closing { code } => Step::Over(code),
             RelayMessage::Published { request, receivers } => match self.asked.remove(&request) {
                 Some(Asked::Publish(token)) => Step::Tell(Notice::Published(token, receivers)),
+                Some(Asked::Greeting) => Step::Open,
                 Some(Asked::Attach(_)) | None => Step::Nothing,
             },
             RelayMessage::Refused { request, reason } => self.refused(request, reason),
@@ -215,6 +233,7 @@ impl Session {
             Some(Asked::Attach(topic)) => Step::Tell(Notice::Refused(topic, reason)),
             // A refused publish reached nobody. The log keeps what it was; catch-up brings it.
             Some(Asked::Publish(token)) => Step::Tell(Notice::Published(token, 0)),
+            Some(Asked::Greeting) => Step::Open,
             None => Step::Nothing,
         }
     }

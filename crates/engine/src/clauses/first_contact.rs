@@ -1,10 +1,11 @@
 //! First contact with somebody who lies.
 
 use sori_mls::{AccountId, Conversation, GroupData, HybridPublic, Operation};
-use sori_wire::Topic;
+use sori_store::MemoryDisk;
+use sori_wire::{AccessKey, Topic};
 use zeroize::Zeroizing;
 
-use super::{NOW, Peer, carry, pair, round};
+use super::{NOW, Peer, carry, open, pair, relay, round};
 use crate::chunk::Assembler;
 use crate::engine::Engine;
 use crate::envelope::Private;
@@ -51,6 +52,19 @@ fn invite(inviter: &mut Peer) -> String {
     let link = inviter.engine.invite_create(options, NOW).unwrap();
     inviter.attend(NOW);
     link
+}
+
+/// protocol §1.3.5, §7.1.1
+#[test]
+fn an_invite_brings_the_access_key_of_a_private_relay_to_who_has_no_relay_yet() {
+    let private = relay().with_access(AccessKey::from_bytes([5; 32]));
+    let mut ada = Peer::new("Ada", 1);
+    ada.engine.relay_set(&private.to_string(), NOW).unwrap();
+    let link = invite(&mut ada);
+    let mut eve = open(&MemoryDisk::default(), 2, NOW);
+    eve.account_create("Eve", NOW).unwrap();
+    eve.invite_accept(&link, NOW).unwrap();
+    assert_eq!(eve.relay(), Some(&private));
 }
 
 /// A request by this engine's account, signed for this attempt.

@@ -48,7 +48,7 @@ export class App {
   start = $state.raw<StartView | null>(null);
   settings = $state.raw<Settings>({ language: 'ko', theme: 'system' });
   account = $state.raw<AccountView | null>(null);
-  connection = $state.raw<ConnectionView>({ state: 'connecting', relay: null });
+  connection = $state.raw<ConnectionView>({ state: 'connecting', relay: null, trouble: null });
   groups = $state.raw<GroupView[]>([]);
   joins = $state.raw<JoinView[]>([]);
   /** How joins ended that this window has seen under way; the engine lists only those that are not over. */

@@ -34,6 +34,8 @@ export interface AccountView {
 export interface ConnectionView {
   state: 'none' | 'offline' | 'connecting' | 'connected';
   relay: string | null;
+  /** Why there is no connection, as far as that is known. */
+  trouble: 'closed' | 'lookup' | 'machine' | 'no_access' | 'protocol' | 'unreachable' | 'wrong_key' | null;
 }
 
 export interface ContactView {

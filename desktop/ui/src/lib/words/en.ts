@@ -75,6 +75,10 @@ export const en: Words = {
   connection_connecting: 'Connecting…',
   connection_offline: 'Offline',
   connection_offline_text: 'Messages stay on this device and go out when the connection is back.',
+  connection_no_access_text: 'This relay is private and does not take the access key in its address. Ask its operator for a new address and enter it in the settings.',
+  connection_wrong_key_text: 'What answers has another key than the relay address says: somebody is in between, or the relay has a new key. Ask its operator.',
+  connection_protocol_text: 'What answers at that address is not a relay for this version of Sori. Check the address, or update Sori.',
+  connection_lookup_text: 'The relay’s name cannot be found. Check the network and the spelling of the address.',
   connection_label: 'Connection',
 
   conversations: 'Conversations',

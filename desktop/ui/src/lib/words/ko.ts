@@ -73,6 +73,10 @@ export const ko = {
   connection_connecting: '연결 중…',
   connection_offline: '오프라인',
   connection_offline_text: '메시지는 이 기기에 보관되고, 다시 연결되면 전달돼요.',
+  connection_no_access_text: '이 릴레이는 초대받은 사람만 쓸 수 있고, 지금 주소의 접근 키를 받지 않아요. 운영자에게 새 주소를 받아 설정에 넣어 주세요.',
+  connection_wrong_key_text: '릴레이 주소와 다른 키로 응답이 왔어요. 누군가 중간에 있거나 릴레이의 키가 바뀐 거예요. 운영자에게 확인해 주세요.',
+  connection_protocol_text: '그 주소에서 응답한 것은 이 버전의 소리와 맞는 릴레이가 아니에요. 주소를 확인하거나 소리를 업데이트해 주세요.',
+  connection_lookup_text: '릴레이 이름을 찾을 수 없어요. 네트워크와 주소 철자를 확인해 주세요.',
   connection_label: '연결 상태',
 
   conversations: '대화',
