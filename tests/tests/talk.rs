@@ -9,6 +9,7 @@
     reason = "what goes wrong in a test has to be loud, in its helpers too, and the seed has to be seen"
 )]
 
+mod coming_back;
 mod peers;
 
 use std::collections::BTreeSet;

@@ -141,6 +141,8 @@ pub(crate) enum ProfileCommand {
     Keychain,
     /// Unlock it by a passphrase and the keychain together from now on
     Both,
+    /// Save what can be read of a damaged profile, in a new one that takes its place
+    Repair,
     /// Move it to another storage engine; to the one it has, this writes its files anew
     Move {
         /// The storage engine
@@ -443,6 +445,7 @@ Examples:
   sori profile passphrase          asks for the old one, then twice for the new one
   sori profile both                a passphrase and the keychain: neither is enough alone
   sori profile move --to redb
+  sori profile repair              when it refuses to open as damaged
 
 A new passphrase is taken from SORI_NEW_PASSPHRASE, or asked for. The old secret opens older copies
 of the profile's folder only: delete those. The profile must not be open elsewhere.";

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use sori_client::{Client, ProfileState, Progress, UnlockChoice, UnlockMethod};
+use sori_client::{Client, Origin, ProfileState, Progress, UnlockChoice, UnlockMethod};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -48,13 +48,18 @@ pub(crate) fn choice(screen: Screen, dir: &Path) -> Result<UnlockChoice, Failure
     })
 }
 
-/// Opens, and says what takes long.
+/// Opens, and says what takes long and what the person has to know.
 async fn open_showing(
     screen: Screen,
     dir: PathBuf,
     choice: UnlockChoice,
 ) -> Result<Client, Failure> {
-    Ok(Client::open_with(dir, choice, progress(screen)).await?)
+    let client = Client::open_with(dir, choice, progress(screen)).await?;
+    match client.origin() {
+        Origin::Here => {}
+        Origin::Repaired => screen.warn(screen.words().origin_repaired),
+    }
+    Ok(client)
 }
 
 /// Says on a terminal how far the copying of a profile's files has come.

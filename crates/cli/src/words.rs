@@ -216,6 +216,17 @@ words! {
     unlock_both_set: "From now on the profile opens with the passphrase and this system's keychain together. If one of them is lost, nothing opens it.",
         "이제부터 암호와 이 시스템의 키체인이 모두 있어야 프로필을 엽니다. 하나라도 잃으면 열 수 없습니다.";
     moved: "The profile is kept by {0} now.", "이제 {0}(으)로 프로필을 보관합니다.";
+    repairing: "{0} records looked at", "기록 {0}개를 확인했습니다";
+    repair_not_needed: "All {0} records of this profile are there and as they should be. Nothing was changed.",
+        "이 프로필의 기록 {0}개가 모두 온전합니다. 바꾼 것은 없습니다.";
+    repaired: "Repaired: {0} records were saved, {1} are known to be lost. When it is opened next, this device gives up the keys of its groups and rejoins them as soon as another member is online. Messages that are lost do not come back by themselves: ask the others to send them again.",
+        "고쳤습니다. 기록 {0}개를 살렸고 {1}개는 잃은 것으로 확인했습니다. 다음에 열면 이 기기는 그룹의 키를 버리고, 다른 구성원이 온라인이 되면 그룹에 다시 들어갑니다. 잃은 메시지는 저절로 돌아오지 않으니 필요하면 다시 보내 달라고 하세요.";
+    repaired_steps: "Of the last {0} steps nothing was found: what they wrote is missing, or as it was before.",
+        "마지막 {0}단계는 흔적이 없습니다. 그때 쓴 것은 없거나 그 전 상태입니다.";
+    repaired_aside: "The damaged profile is kept as it was, in {0}. It opens with the same secret: delete it when you no longer need it.",
+        "손상된 프로필은 그대로 {0}에 두었습니다. 같은 암호로 열 수 있으니, 필요 없어지면 지우세요.";
+    origin_repaired: "This profile was repaired. What its groups' keys were used for last is not known, so this device has given them up and rejoins its groups as soon as another member is online. You can read and write meanwhile; what you write goes out then.",
+        "고친 프로필입니다. 그룹의 키를 마지막으로 어디에 썼는지 알 수 없어 이 기기의 키를 버렸고, 다른 구성원이 온라인이 되면 그룹에 다시 들어갑니다. 그동안에도 읽고 쓸 수 있으며, 쓴 것은 그때 전달됩니다.";
     info_backend: "Storage engine: {0}", "저장 엔진: {0}";
     info_size: "Size on the disk: {0} MiB", "디스크에서 차지하는 크기: {0} MiB";
     info_unlock: "Unlocked by: {0}", "잠금 해제: {0}";
@@ -327,7 +338,7 @@ const KOREAN_ERRORS: &[(&str, &str)] = &[
     ),
     (
         "profile_damaged",
-        "프로필 파일이 손상되었습니다. 아무것도 바꾸지 않았습니다. 폴더를 복사해 두고 디스크를 확인하세요",
+        "프로필 파일이 손상되었습니다. 아무것도 바꾸지 않았습니다. 폴더를 복사해 두고 디스크를 확인한 뒤 `sori profile repair`로 읽을 수 있는 것을 살리거나 백업에서 되돌리세요",
     ),
     ("profile_exists", "이 폴더에 이미 프로필이 있습니다"),
     (

@@ -467,3 +467,21 @@ fn a_conversation_is_written_to_a_file_of_its_own_and_over_none() {
         assert_eq!(value["messages"][1]["text"], "안녕하세요");
     }
 }
+
+#[test]
+fn a_profile_that_is_whole_is_not_repaired_and_a_wrong_passphrase_changes_nothing() {
+    let (_folder, dir) = profile();
+    let output = run(&dir, &["--json", "profile", "repair"]);
+    let said: Value = serde_json::from_str(succeeds(&output)).unwrap();
+    assert_eq!(said["repaired"], false);
+    assert!(said["records"].as_u64() > Some(0));
+    let wrong = sori(&dir)
+        .env("SORI_PASSPHRASE", "another horse")
+        .args(["profile", "repair"])
+        .output()
+        .unwrap();
+    fails(&wrong, 1, "passphrase is wrong");
+    let groups = run(&dir, &["groups"]);
+    succeeds(&groups);
+    assert!(groups.stderr.is_empty(), "{}", text(&groups.stderr));
+}

@@ -14,6 +14,7 @@ use crate::driver::{Answer, Driver, Failure, Ports, Verb};
 use crate::error::Error;
 use crate::keychain::Keychain;
 use crate::links::Links;
+use crate::origin::Origin;
 use crate::profile::{self, Opened, ProfileState, UnlockChange, UnlockChoice};
 use crate::profile_info::ProfileInfo;
 use crate::secrets::Secrets;
@@ -35,10 +36,17 @@ pub struct Client {
     verbs: mpsc::Sender<Verb>,
     events: broadcast::WeakSender<Event>,
     failure: Failure,
-    /// The profile's folder; `None` for one in memory.
-    dir: Option<PathBuf>,
+    begun: Begun,
     /// What opens the profile again.
     secrets: Secrets,
+}
+
+/// How the profile was found when it was opened.
+#[derive(Clone, Debug)]
+struct Begun {
+    /// Its folder; `None` for one in memory.
+    dir: Option<PathBuf>,
+    origin: Origin,
 }
 
 impl Client {
@@ -78,6 +86,13 @@ impl Client {
         Self::start((open, again), secrets, progress).await
     }
 
+    /// Where the profile came from when it was opened. If it does not go on from where it was left, its groups are
+    /// being entered anew, and the person has to be told.
+    #[must_use]
+    pub const fn origin(&self) -> Origin {
+        self.begun.origin
+    }
+
     /// Has another secret open the profile from now on, and replaces its master key. The old secret opens
     /// older copies of the folder only.
     ///
@@ -85,7 +100,7 @@ impl Client {
     /// [`Error::Keychain`], [`Error::EmptyPassphrase`] or [`Error::Folder`] with nothing changed;
     /// [`Error::NotSaved`], after which the old or the new secret opens it.
     pub async fn unlock_set(&self, unlock: UnlockChoice) -> Result<(), Error> {
-        let Some(dir) = self.dir.clone() else {
+        let Some(dir) = self.begun.dir.clone() else {
             return Ok(());
         };
         let choice = unlock.clone();
@@ -109,7 +124,7 @@ impl Client {
     /// # Errors
     /// As [`unlock_set`](Self::unlock_set).
     pub async fn profile_rotate(&self) -> Result<(), Error> {
-        let Some(dir) = self.dir.clone() else {
+        let Some(dir) = self.begun.dir.clone() else {
             return Ok(());
         };
         if profile::state(&dir) == ProfileState::Locked(profile::UnlockMethod::Keychain) {
@@ -128,7 +143,7 @@ impl Client {
         let (stats, is_locked) = self
             .call(|engine, _now| Ok((engine.maintain()?, engine.keys_locked())))
             .await?;
-        let dir = self.dir.as_deref();
+        let dir = self.begun.dir.as_deref();
         ProfileInfo::of(dir, &stats, is_locked)
     }
 
@@ -203,12 +218,12 @@ impl Client {
             .stack_size(STACK_LEN)
             .spawn(move || engine_thread((open, again), progress, (links, ports), ready))
             .map_err(|_error| Error::System)?;
-        let dir = started.await.unwrap_or(Err(Error::Stopped))?;
+        let begun = started.await.unwrap_or(Err(Error::Stopped))?;
         Ok(Self {
             verbs,
             events: weak_events,
             failure: seen_failure,
-            dir,
+            begun,
             secrets,
         })
     }
@@ -269,15 +284,17 @@ fn engine_thread(
     ),
     mut progress: impl FnMut(Progress),
     (links, ports): (Links, Ports),
-    ready: oneshot::Sender<Result<Option<PathBuf>, Error>>,
+    ready: oneshot::Sender<Result<Begun, Error>>,
 ) {
     let mut clock = Clock::start();
     let begin = |store, now| Ok::<_, Error>(Engine::open(store, profile::seed()?, now)?);
     let opened = open().and_then(|Opened { store, mut upkeep }| {
         let mut engine = begin(store, clock.now())?;
-        upkeep.begin(&mut engine, &mut progress)?;
-        let dir = upkeep.dir().map(Path::to_owned);
-        Ok(((engine, upkeep), dir))
+        let begun = Begun {
+            origin: upkeep.begin(&mut engine, clock.now(), &mut progress)?,
+            dir: upkeep.dir().map(Path::to_owned),
+        };
+        Ok(((engine, upkeep), begun))
     });
     let reopen = move |now| {
         let opened = again().and_then(|store| begin(store, now));
@@ -287,9 +304,9 @@ fn engine_thread(
         .enable_time()
         .build();
     match (opened, timers) {
-        (Ok((engine, dir)), Ok(timers)) => {
+        (Ok((engine, begun)), Ok(timers)) => {
             // If nobody waits for it, the callers have gone too and the driver ends at once.
-            let _gone = ready.send(Ok(dir));
+            let _gone = ready.send(Ok(begun));
             let driver = Driver::new(engine, Box::new(reopen), links, ports, clock);
             timers.block_on(driver.run());
         }

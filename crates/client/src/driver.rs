@@ -156,6 +156,9 @@ impl Driver {
     /// `Ok` when asked to end, with whom to tell; `Err` when the engine cannot go on.
     async fn serve(&mut self) -> Result<Option<oneshot::Sender<()>>, Arc<Error>> {
         // What opening the engine asked for.
+        for effect in self.upkeep.asked() {
+            self.carry_out(effect);
+        }
         self.settle(Vec::new())?;
         while let Some(first) = self.next().await {
             let mut done = None;

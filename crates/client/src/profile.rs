@@ -4,6 +4,7 @@
 //! PROFILE/            readable by its owner only
 //!   store/            the sealed store (sori-store)
 //!   keychain-id       only if a key is in the system keychain: its name there; two names while it changes
+//!   rejoin            only from a repair on until the groups have been given up
 //!   rotated-at        when the master key was replaced, in seconds since the Unix epoch
 //! ```
 
@@ -12,7 +13,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use sori_engine::store::{Backend, Progress, Store, Unlock};
-pub use sori_engine::store::{Error as StoreError, UnlockMethod};
+pub use sori_engine::store::{Error as StoreError, RepairReport, UnlockMethod};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -127,6 +128,54 @@ pub(crate) fn move_to(
     with_secret(dir, choice, Keychain::connect, |store, unlock| {
         Store::move_to(store, unlock, to, seed, progress)
     })
+}
+
+/// What came of repairing a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// Something was missing: what could be read is in a new profile, in the place of the damaged one.
+    Done(RepairReport),
+    /// Every record is there and as it should be, so nothing was changed. The number of records.
+    NotNeeded(u64),
+}
+
+/// Repairs a profile that is damaged. Blocks, and tells `progress` how many records it has looked at.
+pub(crate) fn repair(
+    dir: &Path,
+    choice: &UnlockChoice,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Repair, Error> {
+    let seeds = [seed()?, seed()?];
+    with_secret(dir, choice, Keychain::connect, |store, unlock| {
+        match Store::open(store, unlock, seeds[0]).and_then(|store| store.verify()) {
+            Ok(records) => return Ok(Repair::NotNeeded(records)),
+            Err(StoreError::Corrupt { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        // Durable before the repaired profile is one: no crash lets it go on with states that were used.
+        Rejoin::note(dir)?;
+        Store::repair(store, unlock, seeds[1], progress).map(Repair::Done)
+    })
+}
+
+/// The note that a profile has lost something, so that what its groups' keys were used for is not known.
+pub(crate) struct Rejoin;
+
+impl Rejoin {
+    /// Notes it, durably.
+    fn note(dir: &Path) -> Result<(), StoreError> {
+        write_durably(dir, REJOIN, b"").map_err(StoreError::from)
+    }
+
+    /// Whether it is noted.
+    pub(crate) fn is_due(dir: &Path) -> bool {
+        dir.join(REJOIN).exists()
+    }
+
+    /// The groups have been given up, durably. If this is not noted they are once more.
+    pub(crate) fn is_done(dir: &Path) {
+        let _removed = fs::remove_file(dir.join(REJOIN));
+    }
 }
 
 /// Opens the store in `dir`, or does something else that takes its secret.
@@ -342,20 +391,20 @@ fn write_keychain_ids(dir: &Path, ids: &[String]) -> Result<(), Error> {
 
 /// Puts a small file of this content in the place of the one with that name, durably.
 pub(crate) fn replace_file(dir: &Path, name: &str, content: &[u8]) -> Result<(), Error> {
+    write_durably(dir, name, content).map_err(|error| folder(&error))
+}
+
+fn write_durably(dir: &Path, name: &str, content: &[u8]) -> std::io::Result<()> {
     let staged = dir.join(format!("{name}.new"));
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-        .open(&staged)
-        .and_then(|mut file| {
-            file.write_all(content)?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&staged, dir.join(name)))
-        .and_then(|()| sync_dir(dir))
-        .map_err(|error| folder(&error))
+    let mut file = options.open(&staged)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&staged, dir.join(name))?;
+    sync_dir(dir)
 }
 
 #[cfg(unix)]
@@ -387,6 +436,9 @@ fn folder(error: &std::io::Error) -> Error {
 
 /// Name of the file that holds the keychain id.
 const KEYCHAIN_ID: &str = "keychain-id";
+
+/// Name of the file that says that the groups have to be given up.
+const REJOIN: &str = "rejoin";
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! How a profile is kept, and moving it to the other storage engine.
+//! How a profile is kept, moving it to the other storage engine, and repairing it.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 use sori_engine::store::{Backend, Progress, Stats, Store};
 
 use crate::error::Error;
-use crate::profile::{self, ProfileState, UnlockChoice, UnlockMethod};
+use crate::profile::{self, ProfileState, Repair, UnlockChoice, UnlockMethod};
 use crate::upkeep;
 
 /// How a profile is kept.
@@ -56,4 +56,19 @@ pub fn profile_move(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Error> {
     profile::move_to(dir, unlock, (to, progress))
+}
+
+/// Repairs a profile that refuses to open as damaged: saves what can be read in a new profile that takes its
+/// place. The damaged one is kept beside it as it is. The repaired one gives up the keys of its groups when it
+/// is opened, and enters them anew. Blocks, and tells `progress` how many records it has looked at.
+///
+/// # Errors
+/// [`Error::Profile`] ([`StoreError::Corrupt`](crate::StoreError::Corrupt) where nothing can be saved),
+/// [`Error::Keychain`], [`Error::EmptyPassphrase`].
+pub fn profile_repair(
+    dir: &Path,
+    unlock: &UnlockChoice,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Repair, Error> {
+    profile::repair(dir, unlock, progress)
 }

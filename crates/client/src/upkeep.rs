@@ -1,14 +1,15 @@
-//! What a profile needs besides being used: a fresh master key each week, and care for its files when nothing
-//! else is to be done.
+//! What a profile needs besides being used: a look at where it comes from when it is opened, a fresh master
+//! key each week, and care for its files when nothing else is to be done.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sori_engine::store::{Error as StoreError, Progress, Stats};
-use sori_engine::{Engine, Error};
+use sori_engine::{Effect, Engine, Error, Time};
 
-use crate::profile;
+use crate::origin::Origin;
+use crate::profile::{self, Rejoin};
 
 /// Looks after one open profile; nothing at all for one in memory.
 #[derive(Debug, Default)]
@@ -18,6 +19,8 @@ pub(crate) struct Upkeep {
     /// How the profile was when it was last looked at.
     looked_at: Option<(Instant, u64)>,
     counted: bool,
+    /// What opening the engine asked for, to be carried out before anything else.
+    asked: Vec<Effect>,
 }
 
 impl Upkeep {
@@ -27,22 +30,42 @@ impl Upkeep {
             dir: Some(dir),
             looked_at: None,
             counted: false,
+            asked: Vec::new(),
         }
     }
 
-    /// Right after opening: rebuilds the files and replaces the master key where that is due.
+    /// Right after opening, before anything leaves: has a profile that does not know what its groups' keys were
+    /// used for give them up, then rebuilds the files and replaces the master key where that is due. Answers
+    /// where the profile comes from.
     pub(crate) fn begin(
         &mut self,
         engine: &mut Engine,
+        now: Time,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<(), Error> {
-        if self.dir.is_some() {
-            engine.rebuild_if_due(progress)?;
-            self.rotate_if_due(engine)?;
-            // The opening was a commit, so there is something to look at.
-            self.looked_at = Some((Instant::now(), 0));
+    ) -> Result<Origin, Error> {
+        let Some(dir) = self.dir.as_deref() else {
+            return Ok(Origin::Here);
+        };
+        let origin = match Rejoin::is_due(dir) {
+            true => Origin::Repaired,
+            false => Origin::Here,
+        };
+        if origin.must_rejoin() {
+            engine.mark_restored(now)?;
         }
-        Ok(())
+        // Durable before it is noted: a crash in between does it once more.
+        self.asked = engine.flush(now)?;
+        Rejoin::is_done(dir);
+        engine.rebuild_if_due(progress)?;
+        self.rotate_if_due(engine)?;
+        // The opening was a commit, so there is something to look at.
+        self.looked_at = Some((Instant::now(), 0));
+        Ok(origin)
+    }
+
+    /// What opening the engine asked for; once.
+    pub(crate) fn asked(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.asked)
     }
 
     /// When there is something to do for a profile that is at rest; `None` if it was not used since.

@@ -14,7 +14,7 @@ pub enum Error {
     /// A file is damaged: truncated, changed, or older than what was acknowledged.
     #[error(
         "The profile's file \"{file}\" is damaged. Keep a copy of the whole folder as it is, check the \
-         disk, then have the profile repaired, which saves what can be read, or restore a backup."
+         disk, then repair the profile (`sori profile repair`), which saves what can be read, or restore a backup."
     )]
     Corrupt {
         /// The damaged file, as a name inside the profile folder.

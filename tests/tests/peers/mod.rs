@@ -200,6 +200,9 @@ pub(crate) fn peers(folder: &TempDir, relay: &Relay, number: usize) -> Vec<Peer>
         .collect()
 }
 
+/// What opens the profiles of all peers.
+pub(crate) const PASSPHRASE: &str = "a passphrase for a test";
+
 /// One `sori rpc` process.
 pub(crate) struct Peer {
     pub(crate) name: String,
@@ -208,6 +211,8 @@ pub(crate) struct Peer {
     input: ChildStdin,
     lines: mpsc::Receiver<Value>,
     answers: BTreeMap<u64, Value>,
+    /// The last notification of each method, since the process was started.
+    heard: BTreeMap<String, Value>,
     next_id: u64,
 }
 
@@ -221,6 +226,7 @@ impl Peer {
             input,
             lines,
             answers: BTreeMap::new(),
+            heard: BTreeMap::new(),
             next_id: 0,
         }
     }
@@ -229,7 +235,7 @@ impl Peer {
         let mut child = Command::new(program("sori"))
             .arg("rpc")
             .env("SORI_PROFILE", dir)
-            .env("SORI_PASSPHRASE", "a passphrase for a test")
+            .env("SORI_PASSPHRASE", PASSPHRASE)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -288,8 +294,15 @@ impl Peer {
             };
             if let Some(id) = line["id"].as_u64() {
                 self.answers.insert(id, line);
+            } else if let Some(method) = line["method"].as_str() {
+                self.heard.insert(method.to_owned(), line["params"].clone());
             }
         }
+    }
+
+    /// The parameters of the last such notification, as far as answers were waited for.
+    pub(crate) fn heard(&self, method: &str) -> Option<&Value> {
+        self.heard.get(method)
     }
 
     pub(crate) fn kill(&mut self) {
@@ -299,14 +312,16 @@ impl Peer {
     pub(crate) fn restart(&mut self) {
         (self.process, self.input, self.lines) = Self::spawn(&self.dir);
         self.answers.clear();
+        self.heard.clear();
     }
 
-    /// Ends it in good order.
-    pub(crate) fn end(self) {
+    /// Ends it in good order; answers where its profile lies.
+    pub(crate) fn end(self) -> PathBuf {
         let Self {
             mut process,
             input,
             name,
+            dir,
             ..
         } = self;
         drop(input);
@@ -314,6 +329,7 @@ impl Peer {
             process.0.wait().unwrap().success(),
             "{name} ends with exit code 0"
         );
+        dir
     }
 }
 

@@ -1,9 +1,12 @@
 //! `sori profile`: how the profile is kept, and what unlocks it.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use serde_json::json;
-use sori_client::{Backend, Client, ProfileInfo, UnlockChoice, profile_move};
+use sori_client::{
+    Backend, Client, ProfileInfo, Repair, UnlockChoice, profile_move, profile_repair,
+};
 
 use crate::args::{Engine, ProfileCommand};
 use crate::failure::Failure;
@@ -40,8 +43,8 @@ pub(crate) async fn run(
             client.unlock_set(UnlockChoice::Both(passphrase)).await?;
             screen.say(words.unlock_both_set)?;
         }
-        // Handled before: it needs the profile closed.
-        ProfileCommand::Move { .. } => return Ok(()),
+        // Handled before: they need the profile closed.
+        ProfileCommand::Move { .. } | ProfileCommand::Repair => return Ok(()),
     }
     screen.report(&json!({ "done": true }))
 }
@@ -62,6 +65,48 @@ pub(crate) async fn move_to(screen: Screen, dir: PathBuf, to: Engine) -> Result<
         .map_err(|_error| Failure::Failed(screen.words().stopped.to_owned()))??;
     screen.report(&json!({ "backend": backend.name() }))?;
     screen.say_with(screen.words().moved, &[backend.name()])
+}
+
+/// `sori profile repair`.
+pub(crate) async fn repair(screen: Screen, dir: PathBuf) -> Result<(), Failure> {
+    let choice = profile::choice(screen, &dir)?;
+    let repaired = tokio::task::spawn_blocking(move || {
+        let is_seen = std::io::stderr().is_terminal();
+        let mut said = 0;
+        profile_repair(&dir, &choice, &mut |records| {
+            if is_seen && records >= said + REPAIR_STEP {
+                said = records;
+                screen.warn(&fill(screen.words().repairing, &[&records.to_string()]));
+            }
+        })
+    });
+    let words = screen.words();
+    let repair = repaired
+        .await
+        .map_err(|_error| Failure::Failed(words.stopped.to_owned()))??;
+    match repair {
+        Repair::NotNeeded(records) => {
+            screen.report(&json!({ "repaired": false, "records": records }))?;
+            screen.say_with(words.repair_not_needed, &[&records.to_string()])
+        }
+        Repair::Done(report) => {
+            let [kept, lost, steps] =
+                [report.kept, report.lost, report.steps_missing].map(|number| number.to_string());
+            let aside = report.aside.to_string_lossy();
+            screen.report(&json!({
+                "repaired": true,
+                "records": report.kept,
+                "lost": report.lost,
+                "steps_missing": report.steps_missing,
+                "aside": aside,
+            }))?;
+            screen.say_with(words.repaired, &[&kept, &lost])?;
+            if report.steps_missing > 0 {
+                screen.say_with(words.repaired_steps, &[&steps])?;
+            }
+            screen.say_with(words.repaired_aside, &[&aside])
+        }
+    }
 }
 
 fn info(screen: Screen, info: &ProfileInfo) -> Result<(), Failure> {
@@ -89,3 +134,6 @@ fn info(screen: Screen, info: &ProfileInfo) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+/// Records between two words about how far a repair has come.
+const REPAIR_STEP: u64 = 10_000;

@@ -28,6 +28,7 @@ pub(crate) async fn run(screen: Screen, cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Init(args) => init::run(screen, dir, args).await,
         Command::Profile(ProfileCommand::Move { to }) => keeping::move_to(screen, dir, to).await,
+        Command::Profile(ProfileCommand::Repair) => keeping::repair(screen, dir).await,
         Command::Rpc => rpc::serve(profile::open_or_create(screen, dir).await?).await,
         command => {
             let client = profile::open(screen, dir).await?;

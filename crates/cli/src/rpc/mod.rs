@@ -131,7 +131,13 @@ impl Service {
 /// Writes events as notifications until the messenger ends.
 async fn notify(client: Client, out: mpsc::Sender<String>) {
     let mut events = client.events();
+    let origin = notification::origin(client.origin());
     drop(client);
+    if let Some(line) = origin
+        && out.send(line).await.is_err()
+    {
+        return;
+    }
     loop {
         let line = match events.recv().await {
             Ok(event) => notification::of(&event),

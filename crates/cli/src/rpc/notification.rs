@@ -1,13 +1,14 @@
 //! Events as notifications.
 
 use serde_json::{Value, json};
-use sori_client::Event;
+use sori_client::{Event, Origin};
 
 use super::protocol::notification;
 
 /// Every notification there is, in the order of docs/rpc.md.
 #[cfg(test)]
-pub(super) const NOTIFICATIONS: [&str; 8] = [
+pub(super) const NOTIFICATIONS: [&str; 9] = [
+    "profile.copied",
     "message.new",
     "message.changed",
     "group.changed",
@@ -36,6 +37,14 @@ pub(super) fn of(event: &Event) -> Option<String> {
         _ => return None,
     };
     Some(notification(method, &params))
+}
+
+/// The line that says that the profile does not go on from where it was left, if that is so.
+pub(super) fn origin(origin: Origin) -> Option<String> {
+    let params = json!({ "origin": origin.name() });
+    origin
+        .must_rejoin()
+        .then(|| notification("profile.copied", &params))
 }
 
 /// The line that says that events were lost because the reader was too slow.
