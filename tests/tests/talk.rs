@@ -17,10 +17,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::SystemTime;
 
-use peers::{Relay, agree, all_texts, ask, count, gather, number, peers, state, talk, wait_until};
+use peers::{Relay, agree, ask, count, gather, number, peers, state, talk, wait_until};
 use serde_json::json;
-use sori_engine::store::{Store, Unlock};
-use sori_engine::{Engine, Time};
 
 #[test]
 fn all_who_were_invited_see_the_same_messages_in_the_same_order() {
@@ -72,6 +70,7 @@ fn processes_killed_in_the_middle_lose_nothing_that_was_acknowledged() {
     let texts = agree(&mut peers, &group, &acknowledged);
     assert!(texts.len() <= rounds * messages, "nothing that nobody sent");
     for peer in peers {
+        assert_eq!(peer.heard("profile.copied"), None, "a crash makes no copy");
         peer.end();
     }
 }
@@ -105,69 +104,6 @@ fn somebody_who_was_away_gets_all_from_a_member_who_sent_none_of_it() {
         count(away, &group) == messages && state(away, &group).1 == epoch
     });
     assert_eq!(state(other, &group), state(away, &group));
-}
-
-/// protocol §5.6.6, §5.6.8
-#[test]
-fn an_old_copy_of_a_profile_comes_back_into_its_group() {
-    let folder = tempfile::tempdir().unwrap();
-    let relay = Relay::start(&folder);
-    let mut peers = peers(&folder, &relay, 3);
-    let group = gather(&mut peers);
-    let before = talk(&mut peers, &group, 0..6);
-    agree(&mut peers, &group, &before);
-    let copy = folder.path().join("copy");
-    peers[2].kill();
-    copy_folder(&peers[2].dir, &copy);
-    peers[2].restart();
-    let between = talk(&mut peers, &group, 6..12);
-    agree(&mut peers, &group, &between);
-    let used = state(&mut peers[2], &group);
-    peers[2].kill();
-    std::fs::remove_dir_all(&peers[2].dir).unwrap();
-    copy_folder(&copy, &peers[2].dir);
-    mark_restored(&peers[2].dir);
-    peers[2].restart();
-    let params = json!({ "group": group, "text": "written at once" });
-    peers[2].call("message.send", &params);
-    wait_until("back in one state", || {
-        let states: Vec<_> = peers.iter_mut().map(|peer| state(peer, &group)).collect();
-        states[0] == states[2] && states[0] == states[1]
-    });
-    assert!(state(&mut peers[2], &group).1 > used.1);
-    let mut after = talk(&mut peers, &group, 12..18);
-    after.insert("written at once".to_owned());
-    wait_until("all hear all", || {
-        peers.iter_mut().all(|peer| {
-            let texts = all_texts(peer, &group);
-            after.iter().chain(&before).all(|text| texts.contains(text))
-        })
-    });
-    assert_eq!(count(&mut peers[0], &group), count(&mut peers[1], &group));
-}
-
-/// What the program does that finds out that a profile is an older copy.
-fn mark_restored(profile: &Path) {
-    let unlock = Unlock::Passphrase("a passphrase for a test".to_owned().into());
-    let store = Store::open(&profile.join("store"), &unlock, [1; 32]).unwrap();
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let now = Time::from_unix_ms(u64::try_from(since.unwrap().as_millis()).unwrap());
-    let mut engine = Engine::open(store, [2; 32], now).unwrap();
-    engine.mark_restored(now).unwrap();
-    engine.flush(now).unwrap();
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let (path, to) = (entry.path(), to.join(entry.file_name()));
-        if path.is_dir() {
-            copy_folder(&path, &to);
-        } else {
-            std::fs::copy(path, to).unwrap();
-        }
-    }
 }
 
 #[test]

@@ -57,6 +57,8 @@ async fn open_showing(
     let client = Client::open_with(dir, choice, progress(screen)).await?;
     match client.origin() {
         Origin::Here => {}
+        Origin::Elsewhere => screen.warn(screen.words().origin_elsewhere),
+        Origin::OlderCopy => screen.warn(screen.words().origin_older_copy),
         Origin::Repaired => screen.warn(screen.words().origin_repaired),
     }
     Ok(client)

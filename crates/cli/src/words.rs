@@ -225,6 +225,10 @@ words! {
         "마지막 {0}단계는 흔적이 없습니다. 그때 쓴 것은 없거나 그 전 상태입니다.";
     repaired_aside: "The damaged profile is kept as it was, in {0}. It opens with the same secret: delete it when you no longer need it.",
         "손상된 프로필은 그대로 {0}에 두었습니다. 같은 암호로 열 수 있으니, 필요 없어지면 지우세요.";
+    origin_older_copy: "This profile's folder is an older copy: somebody put it back, or a synchronisation did. So that nothing is encrypted with keys that were used already, this device rejoins its groups as soon as another member is online. Messages since the copy was made may be missing: ask the others to send them again. Do not use two copies of a profile.",
+        "이 프로필 폴더는 예전 사본입니다. 누군가 되돌려 놓았거나 동기화 프로그램이 되돌린 것입니다. 이미 쓴 키로 다시 암호화하지 않도록, 다른 구성원이 온라인이 되면 이 기기가 그룹에 다시 들어갑니다. 사본을 만든 뒤의 메시지는 없을 수 있으니 필요하면 다시 보내 달라고 하세요. 한 프로필의 사본 두 개를 함께 쓰지 마세요.";
+    origin_elsewhere: "This profile was not opened in this user account before: it was moved here or copied. So that nothing is encrypted with keys that were used elsewhere, this device rejoins its groups as soon as another member is online. What arrived at the other place since may be missing here. Do not use the other copy any more.",
+        "이 사용자 계정에서 처음 여는 프로필입니다. 다른 곳에서 옮겨 왔거나 복사한 것입니다. 다른 곳에서 쓴 키로 다시 암호화하지 않도록, 다른 구성원이 온라인이 되면 이 기기가 그룹에 다시 들어갑니다. 그사이 다른 곳에서 받은 메시지는 여기에 없을 수 있습니다. 다른 사본은 더 이상 쓰지 마세요.";
     origin_repaired: "This profile was repaired. What its groups' keys were used for last is not known, so this device has given them up and rejoins its groups as soon as another member is online. You can read and write meanwhile; what you write goes out then.",
         "고친 프로필입니다. 그룹의 키를 마지막으로 어디에 썼는지 알 수 없어 이 기기의 키를 버렸고, 다른 구성원이 온라인이 되면 그룹에 다시 들어갑니다. 그동안에도 읽고 쓸 수 있으며, 쓴 것은 그때 전달됩니다.";
     info_backend: "Storage engine: {0}", "저장 엔진: {0}";
@@ -232,6 +236,7 @@ words! {
     info_unlock: "Unlocked by: {0}", "잠금 해제: {0}";
     info_rotated: "Master key replaced: {0}", "마스터 키를 바꾼 때: {0}";
     info_keys_locked: "Keys kept out of swap: {0}", "키를 스왑에 쓰지 않음: {0}";
+    info_copies_noticed: "Older copies are noticed: {0}", "예전 사본을 알아챔: {0}";
     unlocked_by_both: "passphrase and keychain together", "암호와 키체인 모두";
     unlocked_by_keychain: "keychain", "키체인";
     unlocked_by_passphrase: "passphrase", "암호";

@@ -47,6 +47,8 @@ struct Begun {
     /// Its folder; `None` for one in memory.
     dir: Option<PathBuf>,
     origin: Origin,
+    /// Whether an older copy of it would be noticed.
+    is_guarded: bool,
 }
 
 impl Client {
@@ -144,7 +146,7 @@ impl Client {
             .call(|engine, _now| Ok((engine.maintain()?, engine.keys_locked())))
             .await?;
         let dir = self.begun.dir.as_deref();
-        ProfileInfo::of(dir, &stats, is_locked)
+        ProfileInfo::of(dir, &stats, (is_locked, self.begun.is_guarded))
     }
 
     /// What is in a folder. Reads a file.
@@ -293,6 +295,7 @@ fn engine_thread(
         let begun = Begun {
             origin: upkeep.begin(&mut engine, clock.now(), &mut progress)?,
             dir: upkeep.dir().map(Path::to_owned),
+            is_guarded: upkeep.is_guarded(),
         };
         Ok(((engine, upkeep), begun))
     });

@@ -131,6 +131,7 @@ impl Driver {
         };
         let Self {
             engine,
+            upkeep,
             links,
             ports,
             ..
@@ -139,8 +140,12 @@ impl Driver {
         drop(ports.reports);
         drop(ports.verbs);
         let tasks = links.close_all();
+        if let Some(engine) = &engine {
+            upkeep.keep(engine);
+        }
         // Forgets what is to be forgotten, and frees the profile.
         drop(engine);
+        drop(upkeep);
         let closing = async {
             for task in tasks {
                 let _ended = task.await;

@@ -3,7 +3,8 @@
 //! The keychain holds one random key of 32 bytes for each profile that wants it, under the service
 //! name [`SERVICE`] and, as user, the profile's keychain id: 32 hexadecimal digits, random, kept in
 //! the file `keychain-id` of the profile's folder. So a profile can be moved, two profiles never
-//! share a key, and neither the keychain nor the file tells whose it is.
+//! share a key, and neither the keychain nor the file tells whose it is. Beside it, under `openings-NAME`, is kept
+//! how often the profile was opened (`counter`).
 //!
 //! Whether a keychain can be used is decided by writing, reading and deleting an entry: one that is
 //! locked, or has nobody to ask for its password, only says so when written to. All of this blocks.
@@ -110,6 +111,18 @@ impl Keychain {
     pub(crate) fn delete_key(&self, id: &str) {
         // An entry that stays behind opens nothing.
         let _deleted = self.entry(id).map(|entry| entry.delete_credential());
+    }
+
+    /// What is kept under this name besides keys.
+    pub(crate) fn number(&self, name: &str) -> Option<Vec<u8>> {
+        self.entry(name).ok()?.get_secret().ok()
+    }
+
+    /// Keeps something under a name of its own.
+    pub(crate) fn set_number(&self, name: &str, value: &[u8]) -> Result<(), KeychainError> {
+        self.entry(name)?
+            .set_secret(value)
+            .map_err(|_error| KeychainError::Unavailable)
     }
 
     /// A keychain that lives as long as the test.

@@ -58,6 +58,7 @@
 
 mod client;
 mod clock;
+mod counter;
 mod driver;
 mod error;
 mod export;

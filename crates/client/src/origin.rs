@@ -3,8 +3,12 @@
 /// Where an opened profile comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
+    /// It was not opened in this user account before: moved from another machine or account, or copied.
+    Elsewhere,
     /// It goes on from where it was left.
     Here,
+    /// It is an older copy of itself.
+    OlderCopy,
     /// It was damaged, and holds what could be saved.
     Repaired,
 }
@@ -20,7 +24,9 @@ impl Origin {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Elsewhere => "elsewhere",
             Self::Here => "here",
+            Self::OlderCopy => "older_copy",
             Self::Repaired => "repaired",
         }
     }

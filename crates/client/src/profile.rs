@@ -4,6 +4,7 @@
 //! PROFILE/            readable by its owner only
 //!   store/            the sealed store (sori-store)
 //!   keychain-id       only if a key is in the system keychain: its name there; two names while it changes
+//!   judged            the last opening that was found to be the original's, or a copy's that gave way (counter)
 //!   rejoin            only from a repair on until the groups have been given up
 //!   rotated-at        when the master key was replaced, in seconds since the Unix epoch
 //! ```
@@ -17,6 +18,7 @@ pub use sori_engine::store::{Error as StoreError, RepairReport, UnlockMethod};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::counter::{self, Counter};
 use crate::error::Error;
 use crate::keychain::{self, Keychain, KeychainError};
 use crate::upkeep::{self, Upkeep};
@@ -97,13 +99,13 @@ pub(crate) fn create(dir: &Path, choice: &UnlockChoice) -> Result<Opened, Error>
         (None, None) => return Err(Error::EmptyPassphrase),
     };
     upkeep::note_rotation(dir);
-    Ok(Opened::new(dir, store))
+    Opened::new(dir, store)
 }
 
 /// Opens a profile. Blocks: hashing, keychain, disk.
 pub(crate) fn open(dir: &Path, choice: &UnlockChoice) -> Result<Opened, Error> {
     let store = open_store(dir, choice, Keychain::connect)?;
-    Ok(Opened::new(dir, store))
+    Opened::new(dir, store)
 }
 
 /// Opens the store of a profile. Blocks: hashing, keychain, disk.
@@ -242,11 +244,19 @@ fn with_keychain<T>(
 }
 
 impl Opened {
-    fn new(dir: &Path, store: Store) -> Self {
-        Self {
+    fn new(dir: &Path, store: Store) -> Result<Self, Error> {
+        let keychain = match state(dir) {
+            ProfileState::Locked(UnlockMethod::Both | UnlockMethod::Keychain) => {
+                Keychain::connect().ok()
+            }
+            ProfileState::Absent | ProfileState::Locked(UnlockMethod::Passphrase) => None,
+        };
+        let state = counter::state_dir();
+        let counter = Counter::new(store.profile_id(), state.as_deref(), keychain)?;
+        Ok(Self {
             store,
-            upkeep: Upkeep::new(dir.to_owned()),
-        }
+            upkeep: Upkeep::new(dir.to_owned(), counter),
+        })
     }
 }
 

@@ -22,10 +22,16 @@ pub struct ProfileInfo {
     pub keys_locked: bool,
     /// When its master key was last replaced, in seconds since 1970; `None` if that is not known.
     pub rotated_at: Option<u64>,
+    /// Whether it would be noticed that the folder is an older copy.
+    pub copies_noticed: bool,
 }
 
 impl ProfileInfo {
-    pub(crate) fn of(dir: Option<&Path>, stats: &Stats, keys_locked: bool) -> Result<Self, Error> {
+    pub(crate) fn of(
+        dir: Option<&Path>,
+        stats: &Stats,
+        (keys_locked, copies_noticed): (bool, bool),
+    ) -> Result<Self, Error> {
         let backend = dir.map(|dir| Store::backend_of(&profile::store_dir(dir)));
         let unlock = dir.map(profile::state);
         Ok(Self {
@@ -39,6 +45,7 @@ impl ProfileInfo {
             },
             keys_locked,
             rotated_at: dir.and_then(upkeep::rotated_at),
+            copies_noticed,
         })
     }
 }

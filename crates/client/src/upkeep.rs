@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use sori_engine::store::{Error as StoreError, Progress, Stats};
 use sori_engine::{Effect, Engine, Error, Time};
 
+use crate::counter::{Counter, Mileage};
 use crate::origin::Origin;
 use crate::profile::{self, Rejoin};
 
@@ -16,6 +17,11 @@ use crate::profile::{self, Rejoin};
 pub(crate) struct Upkeep {
     /// Its folder.
     dir: Option<PathBuf>,
+    counter: Option<Counter>,
+    /// The opening that its folder notes.
+    judged: u64,
+    /// Whether what is kept outside of the profile was kept.
+    is_guarded: bool,
     /// How the profile was when it was last looked at.
     looked_at: Option<(Instant, u64)>,
     counted: bool,
@@ -25,37 +31,46 @@ pub(crate) struct Upkeep {
 
 impl Upkeep {
     /// For the profile in `dir`.
-    pub(crate) const fn new(dir: PathBuf) -> Self {
+    pub(crate) fn new(dir: PathBuf, counter: Counter) -> Self {
         Self {
             dir: Some(dir),
-            looked_at: None,
-            counted: false,
-            asked: Vec::new(),
+            counter: Some(counter),
+            ..Self::default()
         }
     }
 
     /// Right after opening, before anything leaves: has a profile that does not know what its groups' keys were
-    /// used for give them up, then rebuilds the files and replaces the master key where that is due. Answers
-    /// where the profile comes from.
+    /// used for give them up, notes the opening, then rebuilds the files and replaces the master key where that
+    /// is due. Answers where the profile comes from.
     pub(crate) fn begin(
         &mut self,
         engine: &mut Engine,
         now: Time,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Origin, Error> {
-        let Some(dir) = self.dir.as_deref() else {
+        let (Some(dir), Some(counter)) = (self.dir.as_deref(), &self.counter) else {
             return Ok(Origin::Here);
         };
-        let origin = match Rejoin::is_due(dir) {
-            true => Origin::Repaired,
-            false => Origin::Here,
+        let opened = Mileage::of(engine);
+        let judged = read_number(dir, JUDGED);
+        let origin = match engine.account_info(now) {
+            // Nothing in it can have been used.
+            Err(Error::NoAccount) => Origin::Here,
+            Err(error) => return Err(error),
+            Ok(_) if Rejoin::is_due(dir) => Origin::Repaired,
+            Ok(_) => counter.judge(opened, judged),
         };
         if origin.must_rejoin() {
             engine.mark_restored(now)?;
         }
-        // Durable before it is noted: a crash in between does it once more.
+        // Durable in the profile first: a crash before the notes finds the same again.
         self.asked = engine.flush(now)?;
-        Rejoin::is_done(dir);
+        self.judged = judged.unwrap_or_default();
+        if write_number(dir, JUDGED, engine.openings()) {
+            self.judged = engine.openings();
+            self.is_guarded = counter.keep_opening(Mileage::of(engine), self.judged);
+            Rejoin::is_done(dir);
+        }
         engine.rebuild_if_due(progress)?;
         self.rotate_if_due(engine)?;
         // The opening was a commit, so there is something to look at.
@@ -75,13 +90,22 @@ impl Upkeep {
         is_used.then(|| IDLE.saturating_sub(at.elapsed()))
     }
 
-    /// Looks after the files, and replaces the master key if that is due.
+    /// Looks after the files, replaces the master key if that is due, and notes how far the profile has come.
     pub(crate) fn idle(&mut self, engine: &mut Engine) -> Result<(), Error> {
         let stats = engine.maintain()?;
         self.counted = is_counted(&stats);
         self.rotate_if_due(engine)?;
+        self.keep(engine);
         self.looked_at = Some((Instant::now(), engine.commits()));
         Ok(())
+    }
+
+    /// Notes how far the profile has come: all of it is durable by now.
+    pub(crate) fn keep(&self, engine: &Engine) {
+        if let Some(counter) = self.counter.as_ref().filter(|_| self.is_guarded) {
+            // Without it an older copy of this session is noticed by its number of openings only.
+            let _kept = counter.keep(Mileage::of(engine), self.judged);
+        }
     }
 
     /// Replaces the master key, with the same secret, if it is old. A full disk is no reason not to go on: it
@@ -103,6 +127,11 @@ impl Upkeep {
     /// The profile's folder.
     pub(crate) fn dir(&self) -> Option<&Path> {
         self.dir.as_deref()
+    }
+
+    /// Whether an older copy of this profile would be noticed.
+    pub(crate) const fn is_guarded(&self) -> bool {
+        self.is_guarded
     }
 }
 
@@ -142,6 +171,9 @@ fn now_s() -> u64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
     since_epoch.unwrap_or_default().as_secs()
 }
+
+/// Name of the file that says which opening was judged last.
+const JUDGED: &str = "judged";
 
 /// Name of the file that says when the master key was replaced.
 const ROTATED_AT: &str = "rotated-at";

@@ -6,6 +6,18 @@ use crate::engine::Engine;
 use crate::error::Error;
 
 impl Engine {
+    /// A random name of the profile that never changes and says nothing about it.
+    #[must_use]
+    pub const fn profile_id(&self) -> [u8; 16] {
+        self.store.profile_id()
+    }
+
+    /// How often the profile was opened, this opening counted.
+    #[must_use]
+    pub const fn openings(&self) -> u64 {
+        self.store.openings()
+    }
+
     /// How many steps the profile has made durable; grows with each opening, too.
     #[must_use]
     pub const fn commits(&self) -> u64 {

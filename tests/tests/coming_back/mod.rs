@@ -3,11 +3,13 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::peers::{
-    PASSPHRASE, Peer, Relay, agree, all_texts, gather, peers, program, talk, wait_until,
+    PASSPHRASE, Peer, Relay, agree, all_texts, count, gather, peers, program, state, state_of,
+    talk, wait_until,
 };
 
 fn sori(dir: &Path, args: &[&str]) -> Output {
@@ -15,6 +17,7 @@ fn sori(dir: &Path, args: &[&str]) -> Output {
     command
         .env("SORI_PROFILE", dir)
         .env("SORI_PASSPHRASE", PASSPHRASE)
+        .env("XDG_STATE_HOME", state_of(dir))
         .env("LANG", "C");
     command.args(args).output().unwrap()
 }
@@ -92,4 +95,93 @@ fn a_damaged_profile_is_repaired_comes_back_to_its_groups_and_chats() {
     assert_eq!(back.heard("profile.copied"), None);
     peers.push(back);
     is_back(&mut peers, &group);
+}
+
+/// protocol §5.6.6, §5.6.8
+#[test]
+fn an_old_copy_of_a_profile_comes_back_into_its_group() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = Relay::start(&folder);
+    let mut peers = peers(&folder, &relay, 3);
+    let group = gather(&mut peers);
+    let before = talk(&mut peers, &group, 0..6);
+    agree(&mut peers, &group, &before);
+    let copy = folder.path().join("copy");
+    peers[2].kill();
+    copy_folder(&peers[2].dir, &copy);
+    peers[2].restart();
+    let between = talk(&mut peers, &group, 6..12);
+    agree(&mut peers, &group, &between);
+    let used = state(&mut peers[2], &group);
+    peers[2].kill();
+    fs::remove_dir_all(&peers[2].dir).unwrap();
+    copy_folder(&copy, &peers[2].dir);
+    peers[2].restart();
+    let params = json!({ "group": group, "text": "written at once" });
+    peers[2].call("message.send", &params);
+    let copied = json!({ "origin": "older_copy" });
+    assert_eq!(peers[2].heard("profile.copied"), Some(&copied));
+    wait_until("back in one state", || {
+        let states: Vec<_> = peers.iter_mut().map(|peer| state(peer, &group)).collect();
+        states[0] == states[2] && states[0] == states[1]
+    });
+    assert!(state(&mut peers[2], &group).1 > used.1);
+    let mut after = talk(&mut peers, &group, 12..18);
+    after.insert("written at once".to_owned());
+    wait_until("all hear all", || {
+        peers.iter_mut().all(|peer| {
+            let texts = all_texts(peer, &group);
+            after.iter().chain(&before).all(|text| texts.contains(text))
+        })
+    });
+    assert_eq!(count(&mut peers[0], &group), count(&mut peers[1], &group));
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (path, to) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy_folder(&path, &to);
+        } else {
+            fs::copy(path, to).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_profile_that_was_moved_to_another_account_comes_back_into_its_group() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = Relay::start(&folder);
+    let mut peers = peers(&folder, &relay, 2);
+    let group = gather(&mut peers);
+    let said = talk(&mut peers, &group, 0..4);
+    agree(&mut peers, &group, &said);
+    let dir = peers.pop().unwrap().end();
+    let elsewhere = folder.path().join("elsewhere/profile");
+    copy_folder(&dir, &elsewhere);
+    let mut moved = Peer::start(elsewhere, "the one who moved".to_owned());
+    moved.call("account.info", &json!({}));
+    let copied = json!({ "origin": "elsewhere" });
+    assert_eq!(moved.heard("profile.copied"), Some(&copied));
+    peers.push(moved);
+    is_back(&mut peers, &group);
+}
+
+#[test]
+fn a_profile_whose_openings_are_killed_at_any_moment_is_no_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = Relay::start(&folder);
+    let mut peer = peers(&folder, &relay, 1).pop().unwrap();
+    for moment in 0..24 {
+        peer.kill();
+        peer.restart();
+        // Opening takes longer or shorter than that, as the machine likes: each moment will do.
+        std::thread::sleep(Duration::from_millis(moment * 25));
+    }
+    peer.kill();
+    peer.restart();
+    peer.call("account.info", &json!({}));
+    assert_eq!(peer.heard("profile.copied"), None);
 }

@@ -203,6 +203,11 @@ pub(crate) fn peers(folder: &TempDir, relay: &Relay, number: usize) -> Vec<Peer>
 /// What opens the profiles of all peers.
 pub(crate) const PASSPHRASE: &str = "a passphrase for a test";
 
+/// What the account of the user holds besides the profile in `dir`.
+pub(crate) fn state_of(dir: &Path) -> PathBuf {
+    dir.with_file_name("state")
+}
+
 /// One `sori rpc` process.
 pub(crate) struct Peer {
     pub(crate) name: String,
@@ -236,6 +241,7 @@ impl Peer {
             .arg("rpc")
             .env("SORI_PROFILE", dir)
             .env("SORI_PASSPHRASE", PASSPHRASE)
+            .env("XDG_STATE_HOME", state_of(dir))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

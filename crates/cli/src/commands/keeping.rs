@@ -129,6 +129,7 @@ fn info(screen: Screen, info: &ProfileInfo) -> Result<(), Failure> {
         (words.info_unlock, unlock),
         (words.info_rotated, &rotated),
         (words.info_keys_locked, yes_or_no(info.keys_locked)),
+        (words.info_copies_noticed, yes_or_no(info.copies_noticed)),
     ] {
         screen.say(&fill(line, &[value]))?;
     }
