@@ -12,6 +12,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, Package
 const ALLOWED: &[(&str, &[&str])] = &[
     ("sori", &["sori-client"]),
     ("sori-audit", ANY),
+    ("sori-bench", &["sori-wire"]),
     ("sori-client", &["sori-engine", "sori-wire"]),
     ("sori-content", &[]),
     ("sori-crash", &["sori-store"]),

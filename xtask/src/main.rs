@@ -1,11 +1,12 @@
-//! The one door to this repository: `cargo xtask run`, `cargo xtask test`, `cargo xtask check`, `cargo xtask crash`.
+//! The one door to this repository: `cargo xtask run`, `cargo xtask test`, `cargo xtask check`, `cargo xtask crash`,
+//! `cargo xtask bench`.
 //!
 //! It looks for what the machine lacks, names it, installs it where it may, builds, and starts the real programs. It
 //! knows no Sori crate: it meets the relay and the messenger as any other user does, through their command lines.
 //!
 //! - [`machine`] asks what is there and installs what is not; [`shell`] runs commands, [`step`] says what is going on;
 //! - [`program`] holds a started process and ends it with all its children; [`relay`] is one of those;
-//! - [`run`], [`demo`], [`check`], [`crash`], [`deb`] and [`mod@test`] are the commands.
+//! - [`run`], [`demo`], [`check`], [`bench`], [`crash`], [`deb`] and [`mod@test`] are the commands.
 
 #![expect(
     clippy::print_stdout,
@@ -13,6 +14,7 @@
     reason = "this program exists to speak with the person at the terminal"
 )]
 
+mod bench;
 mod check;
 mod crash;
 mod deb;
@@ -55,6 +57,8 @@ enum Task {
     Test,
     /// Formatting, lints (warnings denied), documentation, front end.
     Check,
+    /// Measure what the relay costs, beside other servers.
+    Bench(bench::Bench),
     /// Crash the store in every way we know, and print a table of what came of it.
     Crash(crash::Crash),
     /// Build the Debian package of the relay (needs cargo-deb).
@@ -109,6 +113,7 @@ fn open(task: Task) -> Result<(), Error> {
 async fn work(task: Task) -> Result<(), Error> {
     let workspace = Workspace::find()?;
     match task {
+        Task::Bench(bench) => bench::bench(&workspace, &bench).await,
         Task::Check => check::check(&workspace).await,
         Task::Crash(crash) => crash::crash(&workspace, &crash).await,
         Task::Deb => deb::deb(&workspace).await,
