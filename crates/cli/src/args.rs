@@ -84,6 +84,12 @@ pub(crate) enum Command {
     /// Write a whole conversation to a file that anybody can read who has it
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(ExportArgs),
+    /// Write a sealed backup of this profile, to go on with on another device
+    #[command(after_help = BACKUP_EXAMPLES)]
+    Backup(BackupArgs),
+    /// Make a profile of a backup
+    #[command(after_help = RESTORE_EXAMPLES)]
+    Restore(RestoreArgs),
     /// Show how this profile is kept, and change what unlocks it
     #[command(subcommand, after_help = PROFILE_EXAMPLES)]
     Profile(ProfileCommand),
@@ -108,6 +114,26 @@ pub(crate) struct ExportArgs {
     /// Take the place of a file that is there
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+/// For `sori backup`.
+#[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// The file to write
+    pub(crate) file: PathBuf,
+    /// Take the place of a file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// For `sori restore`.
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup
+    pub(crate) file: PathBuf,
+    /// Keep the key in this system's keychain instead of asking for a passphrase
+    #[arg(long)]
+    pub(crate) keychain: bool,
 }
 
 /// A kind of file.
@@ -429,6 +455,24 @@ Examples:
 
 Upper and lower case are the same. A message is found by its text as it is now; what was taken back \
 is not found, and leaves nothing behind in the index.";
+
+const BACKUP_EXAMPLES: &str = "\
+Examples:
+  sori backup sori.backup
+  SORI_BACKUP_PASSPHRASE=... sori backup --force /media/stick/sori.backup
+
+The passphrase of the backup is asked for twice, or taken from SORI_BACKUP_PASSPHRASE. It may be \
+another one than the profile's. Whoever has the file and the passphrase can read everything that \
+was said and act as you. docs/backup.md says what is in it and what is not.";
+
+const RESTORE_EXAMPLES: &str = "\
+Example:
+  sori --profile ~/sori-new restore sori.backup
+
+Asks for the passphrase of the backup (or takes it from SORI_BACKUP_PASSPHRASE), then for one for the \
+new profile (or takes it from SORI_PASSPHRASE). Sori enters your groups again when somebody is there. \
+Do not use the profile that the backup was made of any more: two that are the same person's same \
+device put each other out.";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:

@@ -117,13 +117,32 @@ pub(crate) fn new_passphrase(screen: Screen) -> Result<Zeroizing<String>, Failur
     ask_twice(screen)
 }
 
+/// The passphrase for a backup that is about to be made: asked for twice.
+pub(crate) fn new_backup_passphrase(screen: Screen) -> Result<Zeroizing<String>, Failure> {
+    let text = screen.words().backup_passphrase_new;
+    from_environment(BACKUP_PASSPHRASE).map_or_else(|| twice(screen, text), Ok)
+}
+
+/// The passphrase of a backup.
+pub(crate) fn backup_passphrase(screen: Screen) -> Result<Zeroizing<String>, Failure> {
+    let text = screen.words().backup_passphrase;
+    from_environment(BACKUP_PASSPHRASE).map_or_else(|| prompt(screen, text), Ok)
+}
+
+/// Where programs put it.
+const BACKUP_PASSPHRASE: &str = "SORI_BACKUP_PASSPHRASE";
+
 /// The passphrase that is to take the place of another.
 pub(crate) fn replacing_passphrase(screen: Screen) -> Result<Zeroizing<String>, Failure> {
     from_environment("SORI_NEW_PASSPHRASE").map_or_else(|| ask_twice(screen), Ok)
 }
 
 fn ask_twice(screen: Screen) -> Result<Zeroizing<String>, Failure> {
-    let first = prompt(screen, screen.words().passphrase_new)?;
+    twice(screen, screen.words().passphrase_new)
+}
+
+fn twice(screen: Screen, text: &str) -> Result<Zeroizing<String>, Failure> {
+    let first = prompt(screen, text)?;
     let second = prompt(screen, screen.words().passphrase_again)?;
     if *first != *second {
         return Err(Failure::Failed(

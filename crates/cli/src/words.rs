@@ -207,6 +207,15 @@ words! {
     exported: "{0} lines written to {1}", "{1}에 {0}줄을 썼습니다";
     export_is_open: "This file is not sealed: whoever has it can read the whole conversation. Delete it when you no longer need it.",
         "이 파일은 잠겨 있지 않습니다. 파일을 가진 사람은 누구나 대화 전체를 읽을 수 있습니다. 필요 없어지면 지우세요.";
+    backup_passphrase_new: "Passphrase for the backup: ", "백업에 쓸 암호: ";
+    backup_passphrase: "Passphrase of the backup: ", "백업의 암호: ";
+    backup_progress: "{0} of {1} messages written", "메시지 {1}개 가운데 {0}개를 썼습니다";
+    backed_up: "The backup is in {0} ({1} KiB). Keep it and its passphrase apart; without the passphrase nobody can open it.",
+        "{0}에 백업했습니다({1} KiB). 암호와 따로 보관하세요. 암호가 없으면 아무도 열 수 없습니다.";
+    restore_reading: "{0} % of the backup read", "백업을 {0} % 읽었습니다";
+    restore_sorting: "{0} of {1} messages are in their place", "메시지 {1}개 가운데 {0}개를 제자리에 넣었습니다";
+    restored: "The profile is in {0}. Sori enters your groups again as soon as somebody is there. Do not use the profile that the backup was made of any more.",
+        "{0}에 프로필을 복원했습니다. 다른 멤버가 접속하면 소리가 그룹에 다시 들어갑니다. 백업을 만든 예전 프로필은 더 이상 쓰지 마세요.";
     rewriting: "Writing the profile's files anew: {0} %", "프로필 파일을 새로 쓰는 중입니다: {0} %";
     rotated: "The master key was replaced.", "마스터 키를 바꿨습니다.";
     unlock_passphrase_set: "From now on the passphrase opens this profile. There is no way to recover a forgotten one.",
@@ -344,6 +353,26 @@ const KOREAN_ERRORS: &[(&str, &str)] = &[
     (
         "profile_damaged",
         "프로필 파일이 손상되었습니다. 아무것도 바꾸지 않았습니다. 폴더를 복사해 두고 디스크를 확인한 뒤 `sori profile repair`로 읽을 수 있는 것을 살리거나 백업에서 되돌리세요",
+    ),
+    (
+        "backup_damaged",
+        "백업 파일이 손상되었습니다. 다른 복사본을 쓰세요",
+    ),
+    (
+        "backup_newer",
+        "더 새로운 소리로 만든 백업입니다. 소리를 업데이트한 뒤 다시 시도하세요",
+    ),
+    (
+        "backup_passphrase",
+        "이 백업의 암호가 아닙니다. 다시 시도하세요",
+    ),
+    (
+        "backup_truncated",
+        "백업 파일의 끝이 없습니다. 다른 복사본을 쓰세요",
+    ),
+    (
+        "not_a_backup",
+        "소리 백업 파일이 아닙니다. 다른 파일을 고르세요",
     ),
     ("profile_exists", "이 폴더에 이미 프로필이 있습니다"),
     (

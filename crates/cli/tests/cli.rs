@@ -109,7 +109,7 @@ fn help_teaches_at_every_command() {
     let (_folder, dir) = folder();
     let commands = [
         "init", "relay", "invite", "join", "joins", "contacts", "verify", "groups", "group",
-        "send", "chat", "history", "search", "export", "profile", "rpc",
+        "send", "chat", "history", "search", "export", "backup", "restore", "profile", "rpc",
     ];
     let all = run(&dir, &["--help"]);
     for command in commands {
@@ -484,4 +484,51 @@ fn a_profile_that_is_whole_is_not_repaired_and_a_wrong_passphrase_changes_nothin
     let groups = run(&dir, &["groups"]);
     succeeds(&groups);
     assert!(groups.stderr.is_empty(), "{}", text(&groups.stderr));
+}
+
+#[test]
+fn a_profile_is_backed_up_and_restored_beside_and_nothing_is_overwritten() {
+    let (folder, dir) = profile();
+    succeeds(&run(&dir, &["group", "create", "Friends"]));
+    for text in ["안녕하세요", "still here"] {
+        succeeds(&run(&dir, &["send", "Friends", text, "--wait", "0s"]));
+    }
+    let [file, place] = ["sori.backup", "restored"].map(|name| folder.path().join(name));
+    let with = |dir: &Path, args: &[&str], passphrase: &str| {
+        let mut command = sori(dir);
+        command.args(args).env("SORI_BACKUP_PASSPHRASE", passphrase);
+        command.output().unwrap()
+    };
+    let (backup, restore) = (
+        ["backup", file.to_str().unwrap()],
+        ["restore", file.to_str().unwrap()],
+    );
+    fails(&run(&dir, &backup), 1, "SORI_PASSPHRASE");
+    assert!(succeeds(&with(&dir, &backup, "수선화")).contains("without the passphrase"));
+    fails(&with(&dir, &backup, "수선화"), 1, "a file of that name");
+    succeeds(&with(&dir, &[&backup[..], &["--force"]].concat(), "수선화"));
+    let bytes = std::fs::read(&file).unwrap();
+    assert!(!String::from_utf8_lossy(&bytes).contains("still here"));
+
+    fails(&with(&place, &restore, "개나리"), 1, "not the one");
+    fails(&with(&dir, &restore, "수선화"), 1, "already");
+    assert!(!place.exists());
+    assert!(succeeds(&with(&place, &restore, "수선화")).contains("restored"));
+    let history = run(&place, &["history", "Friends", "--json"]);
+    let lines: Vec<Value> = succeeds(&history)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let texts: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line["text"].as_str())
+        .collect();
+    assert!(
+        texts.contains(&"안녕하세요") && texts.contains(&"still here"),
+        "{texts:?}"
+    );
+    succeeds(&run(
+        &place,
+        &["send", "Friends", "goes on", "--wait", "0s"],
+    ));
 }

@@ -271,7 +271,7 @@ fn again(secrets: &Secrets, dir: &Path) -> impl FnMut() -> Result<Store, Error> 
 }
 
 /// Runs what waits for the disk or the keychain aside.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     let ended = tokio::task::spawn_blocking(work).await;
@@ -333,7 +333,7 @@ const REPORTS_WAITING_MAX: usize = 256;
 pub const EVENTS_KEPT: usize = 1024;
 
 /// Stack of the engine thread; unoptimised lattice cryptography needs more than the usual 2 MiB.
-const STACK_LEN: usize = 8 * 1024 * 1024;
+pub(crate) const STACK_LEN: usize = 8 * 1024 * 1024;
 
 #[cfg(test)]
 pub(crate) mod tests {

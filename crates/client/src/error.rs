@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sori_engine::store::backup::BackupError;
 use thiserror::Error;
 
 use crate::keychain::KeychainError;
@@ -11,6 +12,9 @@ use crate::profile::StoreError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A backup could not be made or read.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// An empty passphrase protects nothing.
     #[error("the passphrase is empty; choose one that nobody can guess")]
     EmptyPassphrase,
@@ -55,7 +59,8 @@ impl Error {
         match self {
             Self::Engine(error) => error,
             Self::Profile(error) => error.into(),
-            Self::EmptyPassphrase
+            Self::Backup(_)
+            | Self::EmptyPassphrase
             | Self::Export { .. }
             | Self::Folder { .. }
             | Self::Keychain(_)
@@ -69,6 +74,7 @@ impl Error {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Backup(error) => error.name(),
             Self::EmptyPassphrase => "empty_passphrase",
             Self::Engine(error) => engine_name(error),
             Self::NotSaved(error) => engine_name(error),

@@ -56,6 +56,7 @@
     )
 )]
 
+mod backup;
 mod client;
 mod clock;
 mod counter;
@@ -65,14 +66,17 @@ mod export;
 mod keychain;
 mod links;
 mod origin;
+mod part_file;
 mod profile;
 mod profile_info;
 mod qr;
 mod relay;
+mod restore;
 mod secrets;
 mod upkeep;
 mod verbs;
 
+pub use backup::BackupProgress;
 pub use client::{Client, EVENTS_KEPT};
 pub use error::Error;
 pub use export::{ExportFormat, ExportLanguage, ExportOptions, ExportProgress};
@@ -81,6 +85,8 @@ pub use origin::Origin;
 pub use profile::{ProfileState, Repair, RepairReport, StoreError, UnlockChoice, UnlockMethod};
 pub use profile_info::{ProfileInfo, profile_move, profile_repair};
 pub use qr::{QrMatrix, TooLongForQr};
+pub use restore::RestoreProgress;
+pub use sori_engine::store::backup::BackupError;
 pub use sori_engine::store::{Backend, Progress};
 pub use sori_engine::view::{
     AccountView, ConnectionView, ContactView, Direction, Event, GroupInfo, GroupView, HitView,

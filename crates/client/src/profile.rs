@@ -331,6 +331,20 @@ impl UnlockChange {
     }
 }
 
+/// Removes a profile that was never used, with its key in the keychain. None there is no error.
+pub(crate) fn remove(dir: &Path) -> Result<(), Error> {
+    for id in read_keychain_ids(dir).unwrap_or_default() {
+        // Without a keychain the key stays there, and opens nothing.
+        if let Ok(keychain) = Keychain::connect() {
+            keychain.delete_key(&id);
+        }
+    }
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(folder(&error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Takes every key but `kept` out of the keychain, then says so in the profile.
 fn settle_keychain(
     dir: &Path,
@@ -373,7 +387,7 @@ pub(crate) fn seed() -> Result<[u8; 32], Error> {
     Ok(seed)
 }
 
-fn normalised(passphrase: &str) -> Result<Zeroizing<String>, Error> {
+pub(crate) fn normalised(passphrase: &str) -> Result<Zeroizing<String>, Error> {
     if passphrase.is_empty() {
         return Err(Error::EmptyPassphrase);
     }
@@ -418,12 +432,12 @@ fn write_durably(dir: &Path, name: &str, content: &[u8]) -> std::io::Result<()> 
 }
 
 #[cfg(unix)]
-fn sync_dir(dir: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_dir(dir: &Path) -> std::io::Result<()> {
     fs::File::open(dir)?.sync_all()
 }
 
 #[cfg(not(unix))]
-fn sync_dir(_dir: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_dir(_dir: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
@@ -440,7 +454,7 @@ fn read_keychain_ids(dir: &Path) -> Result<Vec<String>, Error> {
     Ok(ids.ok_or(KeychainError::NoEntry)?)
 }
 
-fn folder(error: &std::io::Error) -> Error {
+pub(crate) fn folder(error: &std::io::Error) -> Error {
     Error::Folder { kind: error.kind() }
 }
 

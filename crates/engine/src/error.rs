@@ -35,6 +35,9 @@ pub enum Error {
     /// Something went wrong inside that should not be able to.
     #[error("internal error: {0}")]
     Internal(&'static str),
+    /// A backup is of a later format.
+    #[error("the backup was made by a newer version of Sori; update Sori, then try again")]
+    NewerBackup,
     /// No KeyPackage of the contact is left to add it with.
     #[error(
         "this contact cannot be added until you have both been online together once more; send an invite instead"
@@ -90,6 +93,7 @@ impl Error {
             Self::InvalidRelay => "invalid_relay",
             Self::InviteExpired => "invite_expired",
             Self::Internal(_) => "internal",
+            Self::NewerBackup => "backup_newer",
             Self::NoKeyPackage => "no_key_package",
             Self::NoAccount => "no_account",
             Self::NoRelay => "no_relay",

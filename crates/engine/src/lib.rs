@@ -36,6 +36,7 @@
 )]
 
 mod account;
+mod backup;
 mod catchup;
 mod channel;
 mod chunk;
@@ -85,6 +86,7 @@ mod upkeep;
 mod vectors;
 pub mod view;
 
+pub use backup::{Backup, Restore, RestoreProgress};
 pub use effect::{Effect, PublishToken};
 pub use engine::Engine;
 pub use error::Error;

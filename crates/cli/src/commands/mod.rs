@@ -1,5 +1,6 @@
 //! One file for each command.
 
+mod backup;
 mod chat;
 mod export;
 mod group;
@@ -11,6 +12,7 @@ mod joins;
 mod keeping;
 mod lists;
 mod relay;
+mod restore;
 mod search;
 mod send;
 mod verify;
@@ -29,6 +31,7 @@ pub(crate) async fn run(screen: Screen, cli: Cli) -> Result<(), Failure> {
         Command::Init(args) => init::run(screen, dir, args).await,
         Command::Profile(ProfileCommand::Move { to }) => keeping::move_to(screen, dir, to).await,
         Command::Profile(ProfileCommand::Repair) => keeping::repair(screen, dir).await,
+        Command::Restore(args) => restore::run(screen, dir, args).await,
         Command::Rpc => rpc::serve(profile::open_or_create(screen, dir).await?).await,
         command => {
             let client = profile::open(screen, dir).await?;
@@ -54,10 +57,11 @@ async fn run_with(screen: Screen, client: &Client, command: Command) -> Result<(
         Command::Chat { group } => chat::run(screen, client, &group).await,
         Command::History(args) => history::run(screen, client, args).await,
         Command::Search(args) => search::run(screen, client, args).await,
+        Command::Backup(args) => backup::run(screen, client, args).await,
         Command::Export(args) => export::run(screen, client, args).await,
         Command::Profile(command) => keeping::run(screen, client, command).await,
         // Handled before, because they may have to make the profile.
-        Command::Init(_) | Command::Rpc => Ok(()),
+        Command::Init(_) | Command::Restore(_) | Command::Rpc => Ok(()),
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sori_client::{
     Client, Error, ExportFormat, ExportLanguage, ExportOptions, InviteOptions, Notices,
 };
+use zeroize::Zeroizing;
 
 use super::protocol::Fault;
 
@@ -111,6 +112,12 @@ pub(super) enum Call {
     MessageSearchMore { search: String, limit: Option<u32> },
     #[serde(rename = "sync.status")]
     SyncStatus { group: String },
+    #[serde(rename = "profile.backup")]
+    ProfileBackup {
+        file: PathBuf,
+        passphrase: String,
+        replace: Option<bool>,
+    },
     #[serde(rename = "profile.info")]
     ProfileInfo {},
     #[serde(rename = "profile.rotate")]
@@ -261,6 +268,16 @@ impl Call {
                 object(client.message_search_more(&search, limit).await?)
             }
             Self::SyncStatus { group } => object(client.sync_status(&group).await?),
+            Self::ProfileBackup {
+                file,
+                passphrase,
+                replace,
+            } => {
+                let passphrase = Zeroizing::new(passphrase);
+                let backup =
+                    client.backup(&file, &passphrase, replace == Some(true), |_progress| {});
+                Ok(json!({ "bytes": backup.await? }))
+            }
             Self::ProfileInfo {} => object(client.profile_info().await?),
             Self::ProfileRotate {} => done(client.profile_rotate().await?),
             // Ends the service, so the service does it.
@@ -281,7 +298,7 @@ fn object(view: impl Serialize) -> Result<Value, Error> {
 const LIMIT_DEFAULT: u32 = 50;
 
 /// Every method there is, in the order of docs/rpc.md.
-pub(super) const METHODS: [&str; 34] = [
+pub(super) const METHODS: [&str; 35] = [
     "account.create",
     "account.info",
     "relay.set",
@@ -313,6 +330,7 @@ pub(super) const METHODS: [&str; 34] = [
     "message.search",
     "message.search_more",
     "sync.status",
+    "profile.backup",
     "profile.info",
     "profile.rotate",
     "shutdown",

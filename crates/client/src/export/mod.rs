@@ -6,7 +6,6 @@
 
 mod html;
 mod json;
-mod part_file;
 mod time;
 mod words;
 
@@ -17,9 +16,9 @@ use sori_engine::view::{GroupView, MessageView};
 
 use crate::client::Client;
 use crate::error::Error;
+use crate::part_file::PartFile;
 use html::Html;
 use json::Json;
-use part_file::PartFile;
 
 /// Lines read at a time.
 const PAGE_LEN: u32 = 200;

@@ -16,7 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use sori_engine::view::Event;
-use sori_engine::{Effect, Engine, Error, InviteOptions, Notices, PublishToken, Time};
+use sori_engine::{Effect, Engine, Error, InviteOptions, Notices, PublishToken, Restore, Time};
+use sori_store::backup::BackupRecord;
 use sori_store::{MemoryDisk, Store, Table};
 use sori_wire::{RelayUrl, Topic};
 
@@ -234,6 +235,34 @@ impl World {
         store.commit().unwrap();
         drop(store);
         self.start_as(who, |engine, now| engine.mark_restored(now));
+    }
+
+    /// The records of a backup of somebody's profile as it is now.
+    pub(crate) fn backup(&mut self, who: usize) -> Vec<BackupRecord> {
+        let records = self.act(who, |engine, now| {
+            let mut backup = engine.backup(now)?;
+            let mut records = Vec::new();
+            while let Some(part) = engine.backup_next(&mut backup)? {
+                records.extend(part);
+            }
+            Ok(records)
+        });
+        records.unwrap()
+    }
+
+    /// Somebody's disk is gone, and another one made of a backup. Then starts the program.
+    pub(crate) fn restore(&mut self, who: usize, backup: &[BackupRecord]) {
+        self.kill(who);
+        self.people[who].disk = MemoryDisk::new();
+        let (store_seed, engine_seed) = (self.seed32(), self.seed32());
+        let store = Store::open_memory(&self.people[who].disk, store_seed).unwrap();
+        let mut restore = Restore::new(store);
+        for record in backup {
+            restore.record(record).unwrap();
+        }
+        let engine = restore.finish(engine_seed, self.time(who), &mut |_| {});
+        drop(engine.unwrap());
+        self.start(who);
     }
 
     /// Somebody more, with a copy of another's disk and a program that is told nothing.

@@ -17,6 +17,9 @@ pub enum BackupError {
         /// Where in the file the damage shows.
         at: u64,
     },
+    /// There is a file of that name.
+    #[error("There is a file of that name already. Choose another name: nothing was overwritten.")]
+    Exists,
     /// The disk is full.
     #[error("The disk is full. Free some space, then make the backup again.")]
     Full,
@@ -48,6 +51,24 @@ pub enum BackupError {
     WrongPassphrase,
 }
 
+impl BackupError {
+    /// A stable name for programs; part of docs/rpc.md.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::CostOutOfRange | Self::TooLarge => "internal",
+            Self::Damaged { .. } => "backup_damaged",
+            Self::Exists => "file_exists",
+            Self::Full => "disk_full",
+            Self::Io { .. } | Self::Refused => "file",
+            Self::NewerVersion => "backup_newer",
+            Self::NotABackup => "not_a_backup",
+            Self::Truncated => "backup_truncated",
+            Self::WrongPassphrase => "backup_passphrase",
+        }
+    }
+}
+
 impl From<io::Error> for BackupError {
     fn from(error: io::Error) -> Self {
         let kind = error.kind();
@@ -56,6 +77,8 @@ impl From<io::Error> for BackupError {
             Self::Full
         } else if matches!(known, Error::ReadOnly) {
             Self::Refused
+        } else if kind == ErrorKind::AlreadyExists {
+            Self::Exists
         } else if kind == ErrorKind::UnexpectedEof {
             Self::Truncated
         } else {
