@@ -10,18 +10,21 @@ use std::collections::BTreeSet;
 
 use sori_mls::{AccountId, GroupData, GroupId, Operation, OwnCommit, Snapshot, StateId};
 
-use crate::channel::Channel;
+use crate::channel::{Channel, LOG_DAYS};
 use crate::engine::Engine;
 use crate::envelope::{AppBody, AppMessage, ChannelMessage, Private};
 use crate::error::Error;
 use crate::group::{Group, within};
+use crate::receipts::count_holders;
 use crate::record::{Body, KnownRecord, Notice, NoticeKind, ResyncRecord, Standing, StateOfJoin};
 use crate::table;
-use crate::time::Time;
+use crate::time::{DAY_MS, Time};
 
 /// Most commits remembered that cannot be processed here. Whoever makes more of them only makes this
 /// device slower to notice.
 const STUCK_MAX: usize = 16;
+/// Latest arrivals among which a restored profile looks for own messages that nobody got.
+const LOOKED_BACK_MAX: u64 = 256;
 /// KeyPackages that contacts get in the place of void ones.
 const KEY_PACKAGES_ANEW: usize = 4;
 
@@ -53,7 +56,8 @@ impl Engine {
     /// private halves of KeyPackages, if there are any: so no key and generation is used twice. Of a backup that
     /// holds none of these, tables `SNAPSHOT`, `COMMIT`, `RATCHET`, `PIECE` and `KEY_PACKAGE`, nothing is
     /// missed. It has to hold the account and its device, contacts, channels (their secrets lead to the
-    /// others), and of each group the records in `GROUP`, `CURSOR` and `RESYNC` beside the timeline.
+    /// others), and of each group the records in `GROUP`, `CURSOR` and `RESYNC` beside the timeline. Of the
+    /// latest own messages those go out again that nobody is known to have and no channel log holds.
     ///
     /// From then on a group's standing is `rejoining`: the person reads its history and writes, and as soon as
     /// a member can be reached the group is entered anew as the same device and what was written goes out
@@ -86,8 +90,45 @@ impl Engine {
                 self.save_group(group)
             }
             Standing::Active if group.known_members() == [me] => self.found_anew(group, now),
-            Standing::Active | Standing::Leaving | Standing::Lost => self.lose(group, now),
+            Standing::Active | Standing::Leaving | Standing::Lost => {
+                let unheard = self.unheard(group, now)?;
+                self.lose(group, now)?;
+                group.resync.unsent.extend(unheard);
+                self.save_resync(group)
+            }
         }
+    }
+
+    /// Own messages that nobody is known to hold and no log here carries any more, the oldest first: a
+    /// backup has them, and not their ciphertext. They are encrypted anew under the same ids, so whoever has one
+    /// all the same keeps it once. Those from before somebody came in are left alone: they were not for that one.
+    fn unheard(&self, group: &mut Group, now: Time) -> Result<Vec<u64>, Error> {
+        let me = self.me()?.id;
+        let mine = group.roster_index(&me);
+        let of_group = |held: &&Channel| held.record.group == group.record.id;
+        let logs = self.channels.values().filter(of_group);
+        let carried: BTreeSet<u64> = logs
+            .flat_map(|held| held.log.open.values().copied())
+            .collect();
+        let kept = now.minus_ms(u64::from(LOG_DAYS).saturating_mul(DAY_MS));
+        let next = group.cursor.next_message;
+        let mut unheard = Vec::new();
+        for sequence in (next.saturating_sub(LOOKED_BACK_MAX)..next).rev() {
+            let Some(record) = self.message_record(group, sequence)? else {
+                continue;
+            };
+            let came_in = matches!(&record.body, Body::Notice(n) if n.what == NoticeKind::Added);
+            if came_in || Time::from_unix_ms(record.sent_at) < kept {
+                break;
+            }
+            let only_here = count_holders(&record.holders, |index| index != mine) == 0;
+            let is_content = matches!(record.body, Body::Content(_));
+            if record.sender == me && is_content && only_here && !carried.contains(&sequence) {
+                unheard.push(sequence);
+            }
+        }
+        unheard.reverse();
+        Ok(unheard)
     }
 
     pub(crate) fn load_resync(&self, group: &mut Group) -> Result<(), Error> {

@@ -5,7 +5,7 @@ mod world;
 
 use std::collections::BTreeSet;
 
-use sori_engine::{InviteOptions, Notices};
+use sori_engine::{Engine, InviteOptions, Notices};
 use world::World;
 
 /// protocol §5.2.3, §5.6.1, §5.6.6, §5.6.7, §5.6.8
@@ -445,6 +445,55 @@ fn a_profile_without_any_state_comes_back_into_all_its_groups() {
             .iter()
             .all(|group| world.agree(group, &[0, 1, 2]) && world.texts(2, group).len() == 5)
     });
+}
+
+/// protocol §5.6.6
+#[test]
+fn what_nobody_had_got_goes_out_again_after_a_backup_but_not_to_who_came_in_since() {
+    for came_in in [false, true] {
+        let mut world = World::new(&["a", "b", "c", "d"], 435);
+        let group = world.group("tea", 0, &[1, 2]);
+        world.say(2, &group, "heard");
+        world.run(5_000);
+        world.kill(0);
+        world.kill(1);
+        world.say(2, &group, "only here");
+        let taken_back = world.say(2, &group, "never mind");
+        let delete = |engine: &mut Engine, now| engine.message_delete(&group, &taken_back, now);
+        world.act(2, delete).unwrap();
+        world.run(1_000);
+        world.restore_without_state(2);
+        world.start(0);
+        if came_in {
+            // Somebody comes in before the others have heard of it.
+            world.people[2].side = 1;
+            let options = InviteOptions {
+                group: Some(group.clone()),
+                ..InviteOptions::default()
+            };
+            let invite = |engine: &mut Engine, now| engine.invite_create(options.clone(), now);
+            let link = world.act(0, invite).unwrap();
+            world.join(&link, 0, 3);
+            world.run(20_000);
+            world.people[2].side = 0;
+        }
+        world.start(1);
+        world.until(700_000, "back", |world| {
+            world.standing(2, &group) == "active"
+                && world.state(2, &group) == world.state(0, &group)
+                && world.state(2, &group) == world.state(1, &group)
+        });
+        world.run(30_000);
+        let expected: &[&str] = match came_in {
+            true => &["heard"],
+            false => &["heard", "only here"],
+        };
+        for who in [0, 1] {
+            assert_eq!(world.texts(who, &group), expected);
+        }
+        let held = world.notices(2, &group).contains(&"held".to_owned());
+        assert_eq!(held, came_in);
+    }
 }
 
 /// protocol §5.6.7, §5.6.8
