@@ -77,6 +77,20 @@ impl Engine {
         Ok(number)
     }
 
+    /// Listens again on a channel that was given up, because it is on the group's way after all.
+    pub(crate) fn find_channel_again(&mut self, number: u32) -> Result<(), Error> {
+        let Some(held) = self
+            .channels
+            .get_mut(&number)
+            .filter(|held| held.record.lost)
+        else {
+            return Ok(());
+        };
+        held.record.lost = false;
+        self.topics_stale = true;
+        self.save_channel(number)
+    }
+
     pub(crate) fn save_channel(&mut self, number: u32) -> Result<(), Error> {
         let Some(channel) = self.channels.get(&number) else {
             return Ok(());

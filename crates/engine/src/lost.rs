@@ -445,6 +445,7 @@ impl Engine {
         }
         self.save_resync(group)?;
         self.resyncs.settled(&group.record.id, now);
+        self.plan_recheck(group, now);
         Ok(())
     }
 

@@ -30,7 +30,7 @@ use crate::group::Group;
 use crate::network::Purpose;
 use crate::record::Standing;
 use crate::table;
-use crate::time::Time;
+use crate::time::{DAY_MS, Time};
 
 /// Longest answer to a device that comes back: a GroupInfo of 4 MiB, and 1024 names.
 pub(crate) const WAY_LEN_MAX: usize = 5 * 1024 * 1024;
@@ -38,6 +38,8 @@ pub(crate) const WAY_LEN_MAX: usize = 5 * 1024 * 1024;
 const WAY_INFO: &[u8] = b"sori way 1";
 /// Label of the signature in it.
 const WAY_LABEL: &[u8] = b"sori way-v1";
+/// Most former channels in an answer.
+const FORMER_MAX: usize = 7;
 /// Most names in an answer.
 const NAMES_MAX: usize = 1024;
 
@@ -47,6 +49,10 @@ const ASK_MAX_MS: u64 = 300_000;
 /// Wait before the others are asked whether they follow, in milliseconds: what is on its way comes
 /// before it.
 const CHECK_FIRST_MS: u64 = 4_000;
+/// First and longest wait before a device that came back asks once more whether the others are still with it, in
+/// milliseconds: it does not know the channels on which it could have heard otherwise.
+const RECHECK_FIRST_MS: u64 = 600_000;
+const RECHECK_MAX_MS: u64 = DAY_MS;
 /// Questions put without an answer before a suspicion is laid aside.
 const CHECKS_MAX: u32 = 6;
 /// Random part of the wait before a stand for each member, in milliseconds.
@@ -60,6 +66,8 @@ pub(crate) struct Resyncs {
     asking: BTreeMap<GroupId, Asking>,
     planned: Vec<Planned>,
     granted: BTreeMap<DeviceId, Time>,
+    /// Waits before groups that this device came back into are asked about again.
+    rechecks: BTreeMap<GroupId, u64>,
     /// When contacts are to get fresh KeyPackages.
     replace_at: Option<Time>,
 }
@@ -68,6 +76,8 @@ pub(crate) struct Resyncs {
 #[derive(Default)]
 struct Asking {
     next: Option<Time>,
+    /// Nothing is in doubt: the next question is only to make sure.
+    rests: bool,
     wait_ms: u64,
     rounds: u32,
     question: Option<Question>,
@@ -118,6 +128,8 @@ struct Way {
 struct WayBody {
     group_info: Vec<u8>,
     channel_secret: [u8; 32],
+    /// Of the channels before it that the device may know, at most [`FORMER_MAX`].
+    former: Vec<[u8; 32]>,
     clock: u64,
     #[zeroize(skip)]
     names: Vec<(AccountId, String)>,
@@ -134,6 +146,7 @@ impl Resyncs {
     /// Nothing is to be asked about a group any more.
     pub(crate) fn forget(&mut self, group: &GroupId) {
         self.asking.remove(group);
+        self.rechecks.remove(group);
     }
 
     /// This device is on the group's way, as far as those can tell who were asked: they may not have
@@ -203,7 +216,7 @@ impl Engine {
             .asking
             .get(&id)
             .is_some_and(|a| !a.suspects.is_empty());
-        if group.resync.entered.is_some() || !named.is_empty() || open {
+        if group.resync.entered.is_some() || group.came_back() || !named.is_empty() || open {
             let asking = self.resyncs.asking.entry(id).or_default();
             asking.suspects.extend(named);
             self.plan_check(&id, now);
@@ -221,11 +234,30 @@ impl Engine {
         self.plan_question(group, CHECK_FIRST_MS, now);
     }
 
+    /// Plans to ask once more, while what came before the oldest state here is not known.
+    pub(crate) fn plan_recheck(&mut self, group: &Group, now: Time) {
+        let id = group.record.id;
+        if !group.came_back() {
+            self.resyncs.rechecks.remove(&id);
+            return;
+        }
+        if self.resyncs.asking.entry(id).or_default().next.is_some() {
+            return;
+        }
+        let wait = self.resyncs.rechecks.entry(id).or_insert(RECHECK_FIRST_MS);
+        let wait_ms = *wait;
+        *wait = wait_ms.saturating_mul(2).min(RECHECK_MAX_MS);
+        self.plan_question(&id, wait_ms, now);
+        if let Some(asking) = self.resyncs.asking.get_mut(&id) {
+            asking.rests = true;
+        }
+    }
+
     fn plan_question(&mut self, group: &GroupId, wait_ms: u64, now: Time) {
         let jitter = self.below(wait_ms);
         let asking = self.resyncs.asking.entry(*group).or_default();
         asking.wait_ms = wait_ms;
-        asking.rounds = 0;
+        (asking.rests, asking.rounds) = (false, 0);
         let at = now.plus_ms((wait_ms / 2).saturating_add(jitter));
         asking.next = Some(asking.next.map_or(at, |next| next.min(at)));
     }
@@ -238,7 +270,7 @@ impl Engine {
         }
         let id = group.record.id;
         let asking = self.resyncs.asking.entry(id).or_default();
-        if asking.suspects.insert(state) && asking.next.is_none() {
+        if asking.suspects.insert(state) && (asking.next.is_none() || asking.rests) {
             self.plan_check(&id, now);
         }
     }
@@ -294,7 +326,7 @@ impl Engine {
         let Some(mut asking) = self.resyncs.asking.remove(&id) else {
             return Ok(());
         };
-        asking.next = None;
+        (asking.next, asking.rests) = (None, false);
         let channels = self.attached_channels(&id);
         let Some(what) = self.what_to_ask(group, &mut asking)? else {
             return Ok(());
@@ -325,7 +357,11 @@ impl Engine {
             self.put_question(channel, &mut question, now)?;
         }
         asking.question = Some(question);
+        let is_over = asking.next.is_none();
         self.resyncs.asking.insert(id, asking);
+        if is_over {
+            self.plan_recheck(group, now);
+        }
         Ok(())
     }
 
@@ -356,7 +392,8 @@ impl Engine {
         if let Some(child) = stuck.find(|child| asking.suspects.contains(*child)) {
             return Ok(Some(What::State(*child)));
         }
-        let doubtful = group.resync.entered.is_some() || !asking.suspects.is_empty();
+        let is_new = group.resync.entered.is_some() || group.came_back();
+        let doubtful = is_new || !asking.suspects.is_empty();
         let head = group.head_state()?;
         Ok(doubtful.then_some(What::State(head)))
     }

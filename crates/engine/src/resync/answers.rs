@@ -1,12 +1,13 @@
 //! What a member says to those who ask.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use sori_mls::{GroupId, HybridPublic, verify_device_signature};
+use sori_mls::{DeviceId, GroupId, HybridPublic, verify_device_signature};
 use zeroize::Zeroizing;
 
 use super::{
-    NAMES_MAX, Planned, Planning, STAND_SPREAD_PER_MEMBER_MS, WAY_INFO, WAY_LABEL, Way, WayBody,
+    FORMER_MAX, NAMES_MAX, Planned, Planning, STAND_SPREAD_PER_MEMBER_MS, WAY_INFO, WAY_LABEL, Way,
+    WayBody,
 };
 use crate::engine::Engine;
 use crate::envelope::{ASK_LABEL, Ask, Check, Fingerprint, LOGS_MAX, STAND_LABEL, Stand, Verdict};
@@ -90,7 +91,7 @@ impl Engine {
             if !engine.may_answer(group)? || asker_is_member(group, &ask, &tag) != Membership::In {
                 return Ok(None);
             }
-            engine.way(group, &ask.id(&tag)).map(Some)
+            engine.way(group, &ask.device, &ask.id(&tag)).map(Some)
         })?;
         let Some(way) = way else { return Ok(()) };
         let about = ask.id(&tag);
@@ -105,8 +106,10 @@ impl Engine {
     pub(super) fn way(
         &self,
         group: &mut Group,
+        device: &DeviceId,
         about: &[u8; 32],
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let former = self.former_channels(group, device)?;
         self.ensure_head(group)?;
         let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
         let channel = self.channels.get(&group.channel()?);
@@ -116,6 +119,7 @@ impl Engine {
         let body = WayBody {
             group_info: head.snapshot().group_info(&me.core)?,
             channel_secret: channel.ok_or(Error::Internal("channel"))?.record.secret,
+            former,
             clock: group.cursor.clock,
             names: names.into_iter().take(NAMES_MAX).collect(),
         };
@@ -126,6 +130,26 @@ impl Engine {
             signature: me.key.sign(WAY_LABEL, &signed).to_vec(),
             body: body.to_vec(),
         })
+    }
+
+    /// The secrets of the channels before the current one in which a device was a member, the newest first: on
+    /// them it hears of what may yet win over the head.
+    fn former_channels(&self, group: &Group, device: &DeviceId) -> Result<Vec<[u8; 32]>, Error> {
+        let mut seen = BTreeSet::from([group.channel()?]);
+        let mut secrets = Vec::new();
+        for state in group.record.path.clone().iter().rev() {
+            let channel = group.channel_of(state)?;
+            if secrets.len() >= FORMER_MAX || !seen.insert(channel) {
+                continue;
+            }
+            let snapshot = self.snapshot(group, state)?;
+            let members = snapshot.iter().flat_map(|state| state.members());
+            let was_in = members.into_iter().any(|member| member.device == *device);
+            if let Some(held) = self.channels.get(&channel).filter(|_| was_in) {
+                secrets.push(held.record.secret);
+            }
+        }
+        Ok(secrets)
     }
 
     /// The logs of a group's channels, the newest first.

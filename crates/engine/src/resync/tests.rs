@@ -297,9 +297,10 @@ fn an_answer_is_for_one_call_and_by_a_member() {
     let mut scene = Scene::new(1);
     let group = scene.group;
     let about = [6; 32];
+    let device = scene.engine.core().unwrap().device().id();
     let way = scene
         .engine
-        .with_group(group, |engine, group| engine.way(group, &about))
+        .with_group(group, |engine, group| engine.way(group, &device, &about))
         .unwrap();
     scene.lose();
     let call = scene.way();

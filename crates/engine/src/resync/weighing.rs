@@ -3,7 +3,9 @@
 use sori_mls::{AccountId, NeedsState, PeekContent, peek, verify_account_signature};
 use zeroize::Zeroizing;
 
-use super::{NAMES_MAX, STAND_SPREAD_PER_MEMBER_MS, WAY_INFO, WAY_LABEL, Way, WayBody, What};
+use super::{
+    FORMER_MAX, NAMES_MAX, STAND_SPREAD_PER_MEMBER_MS, WAY_INFO, WAY_LABEL, Way, WayBody, What,
+};
 use crate::engine::Engine;
 use crate::envelope::{ChannelMessage, STAND_LABEL, Stand, Verdict};
 use crate::error::Error;
@@ -58,12 +60,17 @@ impl Engine {
                 Err(sori_mls::Error::NeedsState(NeedsState::NotMember)) => return Ok(()),
                 commit => commit?,
             };
-            let channel = engine.open_channel(ChannelRecord {
+            let known = |secret, superseded| ChannelRecord {
                 group: id,
-                secret: body.channel_secret,
-                superseded: None,
+                secret,
+                superseded,
                 lost: false,
-            })?;
+            };
+            for secret in body.former.iter().take(FORMER_MAX).rev() {
+                let number = engine.open_channel(known(*secret, Some(now)))?;
+                engine.find_channel_again(number)?;
+            }
+            let channel = engine.open_channel(known(body.channel_secret, None))?;
             group.observe(body.clock, now);
             for (account, name) in body.names.iter().take(NAMES_MAX) {
                 if let Some(name) = clean_name(name) {
@@ -195,6 +202,7 @@ impl Engine {
         if is_head && follow > 0 {
             self.confirm(group, now)?;
             self.resyncs.settled(&id, now);
+            self.plan_recheck(group, now);
         }
         Ok(())
     }
