@@ -159,6 +159,8 @@ words! {
     groups_none: "You are in no group yet. `sori group create NAME` makes one.",
         "아직 참여한 그룹이 없습니다. `sori group create 이름`으로 만드세요.";
     group_line: "{0}  (members: {1}, unread: {2})", "{0}  (구성원 {1}명, 안 읽음 {2})";
+    group_line_rejoining: "{0}  (rejoining: what you write is kept until somebody else is online)",
+        "{0}  (다시 들어가는 중입니다. 다른 멤버가 접속할 때까지 쓴 글을 보관합니다)";
     group_line_left: "{0}  (you are no longer in it)", "{0}  (더 이상 구성원이 아님)";
     group_made: "Made {0}.", "{0} 그룹을 만들었습니다.";
     group_added: "{0} has been added to {1}.", "{1}에 {0}님을 추가했습니다.";

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::client::{Client, STACK_LEN};
 use crate::clock::Clock;
 use crate::error::Error;
-use crate::profile::{self, StoreError, UnlockChoice};
+use crate::profile::{self, Opened, StoreError, UnlockChoice};
 
 /// How far restoring is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ fn build(
     (dir, unlock): (&Path, &UnlockChoice),
     progress: &mut dyn FnMut(RestoreProgress),
 ) -> Result<(), Error> {
-    let store = profile::create(dir, unlock)?.store;
+    let Opened { store, mut upkeep } = profile::create(dir, unlock)?;
     let mut restore = Restore::new(store);
     while let Some(record) = reader.next_record()? {
         restore.record(&record)?;
@@ -116,6 +116,7 @@ fn build(
             total: at.total,
         });
     })?;
+    upkeep.made(&engine);
     // Closes the profile.
     drop(engine);
     Ok(())

@@ -78,6 +78,16 @@ impl Upkeep {
         Ok(origin)
     }
 
+    /// For a profile that was made in place of another and has given up what that one used: the next opening
+    /// goes on from here.
+    pub(crate) fn made(&mut self, engine: &Engine) {
+        if let (Some(dir), Some(counter)) = (self.dir.as_deref(), &self.counter)
+            && write_number(dir, JUDGED, engine.openings())
+        {
+            self.is_guarded = counter.keep_opening(Mileage::of(engine), engine.openings());
+        }
+    }
+
     /// What opening the engine asked for; once.
     pub(crate) fn asked(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.asked)

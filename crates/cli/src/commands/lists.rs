@@ -46,6 +46,8 @@ pub(crate) async fn groups(screen: Screen, client: &Client) -> Result<(), Failur
                 words.group_line,
                 &[&name, &group.members.to_string(), &group.unread.to_string()],
             )
+        } else if group.standing == "rejoining" {
+            fill(words.group_line_rejoining, &[&name])
         } else {
             fill(words.group_line_left, &[&name])
         };

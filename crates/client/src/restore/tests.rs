@@ -53,6 +53,7 @@ async fn a_profile_comes_back_from_its_backup_whatever_the_keyboard() {
         "\u{1109}\u{1169}\u{1105}\u{1175} \u{1107}\u{1162}\u{11a8}\u{110b}\u{1165}\u{11b8}";
     restored(&file, decomposed, &place).await.unwrap();
     let client = Client::open(place, unlock()).await.unwrap();
+    assert_eq!(client.origin(), crate::Origin::Here);
     let after = client.message_list(&group, None, 400).await.unwrap();
     let texts = |list: &[crate::MessageView]| -> Vec<(String, String)> {
         let texts = list.iter().filter(|line| line.notice.is_none());
