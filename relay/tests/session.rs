@@ -256,6 +256,28 @@ async fn stopping_relay_says_so_and_ends_every_session() {
     assert_eq!(late.session.await.unwrap(), CloseCode::GoingAway);
 }
 
+/// protocol §2.8.1
+#[tokio::test]
+async fn what_another_shard_has_for_a_stopping_one_goes_before_the_goodbye() {
+    let policy = Policy {
+        access_keys: AccessKeys::default(),
+        limits: Limits::default(),
+        key_update: Duration::from_secs(3600),
+    };
+    // Nobody runs them, so that the frame still lies between the two when the other one stops.
+    let hubs = Hub::shards(2, policy, &Monitor::default());
+    let mut alice = Peer::start(&hubs[0], 1, 1000);
+    let mut bob = Peer::start(&hubs[1], 2, 1000);
+    let a = alice.attach(1).await;
+    let handle = bob.attach(2).await;
+    assert_eq!(alice.publish(a, b"last words").await, 1);
+    hubs[1].shut_down();
+    let frame = Frame::new(b"last words".to_vec()).unwrap();
+    let deliver = RelayMessage::Deliver { handle, frame };
+    assert_eq!(bob.hear().await, Some(deliver));
+    assert_eq!(bob.hear().await, Some(RelayMessage::GoingAway));
+}
+
 /// protocol §1.1.8, §1.4.3
 #[tokio::test]
 async fn reason_is_said_where_the_carrier_cannot_tell_it() {

@@ -50,12 +50,17 @@ impl Mailbox {
     /// Everything that lies here. Waits until something does.
     pub(super) async fn collect(&self) -> VecDeque<Parcel> {
         loop {
-            let queue = self.lock().take();
+            let queue = self.take();
             if !queue.is_empty() {
                 return queue;
             }
             self.arrived.notified().await;
         }
+    }
+
+    /// Everything that lies here now.
+    pub(super) fn take(&self) -> VecDeque<Parcel> {
+        self.lock().take()
     }
 
     fn lock(&self) -> MutexGuard<'_, Parcels> {

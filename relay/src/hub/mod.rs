@@ -112,14 +112,7 @@ impl Hub {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                parcels = self.collect() => self.with(|switch, now| {
-                    for parcel in parcels {
-                        match parcel {
-                            Parcel::Delivery(delivery) => switch.handle_delivery(&delivery, now),
-                            Parcel::Loss(handle) => switch.handle_loss(handle),
-                        }
-                    }
-                }),
+                parcels = self.collect() => self.with(|switch, now| unpack(parcels, switch, now)),
                 _ = tick.tick() => self.handle_timeout(),
             }
         }
@@ -127,7 +120,13 @@ impl Hub {
 
     /// Tells everyone that the relay is stopping (`protocol §2.8`).
     pub fn shut_down(&self) {
-        self.with(|switch, _| switch.handle_shutdown());
+        let mailbox = self.relay.mailboxes.get(self.shard);
+        let parcels = mailbox.map(Mailbox::take).unwrap_or_default();
+        self.with(|switch, now| {
+            // Their publishers have been told that they were handed on.
+            unpack(parcels, switch, now);
+            switch.handle_shutdown();
+        });
     }
 
     /// Lets a connection in; `None` once the relay is stopping.
@@ -210,6 +209,16 @@ impl Hub {
     /// A panic while the lock was held ends one connection, not the relay: the maps stay usable.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Hands on what other shards have for this one.
+fn unpack(parcels: VecDeque<Parcel>, switch: &mut Switch, now: Time) {
+    for parcel in parcels {
+        match parcel {
+            Parcel::Delivery(delivery) => switch.handle_delivery(&delivery, now),
+            Parcel::Loss(handle) => switch.handle_loss(handle),
+        }
     }
 }
 

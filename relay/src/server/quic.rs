@@ -109,7 +109,8 @@ fn admit(incoming: Incoming, crew: &Crew) {
 
 /// One connection from first packet to close. Says nothing to anyone about how it went.
 async fn connect(incoming: Incoming, crew: &Crew, place: Place) {
-    let Some(connection) = shake_hands(incoming, crew).await else {
+    // In a box of its own, so that its state is gone when hands are shaken.
+    let Some(connection) = Box::pin(shake_hands(incoming, crew)).await else {
         crew.hub.counters().handshakes_failed.add(1);
         return;
     };

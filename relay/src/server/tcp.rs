@@ -60,7 +60,8 @@ fn refuse(stream: &TcpStream, reason: NoPlace, crew: &Crew) {
 
 async fn connect(stream: TcpStream, acceptor: &TlsAcceptor, crew: &Crew, place: Place) {
     let stream = match tune(&stream) {
-        Ok(()) => shake_hands(stream, acceptor, crew).await,
+        // In a box of its own, so that its state is gone when hands are shaken.
+        Ok(()) => Box::pin(shake_hands(stream, acceptor, crew)).await,
         Err(_) => None,
     };
     let Some(stream) = stream else {
@@ -69,7 +70,9 @@ async fn connect(stream: TcpStream, acceptor: &TlsAcceptor, crew: &Crew, place: 
     };
     crew.hub.counters().connections_tcp.add(1);
     let counted = crew.hub.monitor().levels().connections_tcp.hold();
-    converse(stream, crew).await;
+    if let Some(session) = converse(stream, crew) {
+        session.await;
+    }
     drop((counted, place));
 }
 
@@ -97,8 +100,9 @@ where
     (stream.get_ref().1.alpn_protocol() == Some(sori_wire::ALPN)).then_some(stream)
 }
 
-/// A session inside TLS over whatever carries it.
-async fn converse<S>(stream: TlsStream<S>, crew: &Crew) -> CloseCode
+/// A session inside TLS over whatever carries it. The stream moves to where it stays before anything
+/// waits, so that no task has room for it.
+fn converse<S>(stream: TlsStream<S>, crew: &Crew) -> Option<impl Future<Output = CloseCode>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -108,12 +112,9 @@ where
             .1
             .export_keying_material(out, label, Some(context));
         exported.map(|_| ())
-    });
-    let Some(exporter) = exporter else {
-        return CloseCode::Done;
-    };
+    })?;
     let (inlet, outlet) = carrier::split(stream);
-    session::serve(&crew.hub, exporter, inlet, outlet).await
+    Some(session::serve(&crew.hub, exporter, inlet, outlet))
 }
 
 /// Seconds of silence after which a peer is probed, and for which it then may stay silent.
