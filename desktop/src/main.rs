@@ -23,13 +23,15 @@ mod window;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tauri::{Manager, RunEvent};
+use tauri::{AppHandle, Manager, RunEvent};
 
 use crate::args::Args;
 use crate::session::Session;
 use crate::stage::Stage;
 
 fn main() -> ExitCode {
+    // Where the system does not allow it, a messenger is worth more than none.
+    let _dumps = sori_client::forbid_core_dumps();
     let args = Args::parse();
     if !stage::has_screen(&|name| std::env::var_os(name)) {
         return complain(
@@ -53,7 +55,10 @@ fn run(session: Session) -> tauri::Result<()> {
     let app = tauri::Builder::default()
         .manage(session)
         .invoke_handler(commands::handler())
-        .setup(|app| Ok(window::open(app)?))
+        .setup(|app| {
+            end_when_asked(app.handle().clone());
+            Ok(window::open(app)?)
+        })
         .build(tauri::generate_context!())?;
     app.run(|handle, event| {
         if matches!(event, RunEvent::Exit) {
@@ -61,6 +66,14 @@ fn run(session: Session) -> tauri::Result<()> {
         }
     });
     Ok(())
+}
+
+/// Ends in good order when the system asks for it, as at the end of a session.
+fn end_when_asked(handle: AppHandle) {
+    tauri::async_runtime::spawn(async move {
+        sori_client::asked_to_end().await;
+        handle.exit(0);
+    });
 }
 
 #[expect(

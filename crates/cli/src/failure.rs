@@ -9,6 +9,8 @@ pub(crate) enum Failure {
     Failed(String),
     /// The messenger refused or failed; the exit code depends on what it was.
     Client(Error),
+    /// The person or the system wanted the program to end: exit code 130.
+    Interrupted,
     /// Nobody reads our output any more; that is no error of anybody: exit code 0.
     OutputClosed,
     /// The command was used wrongly: exit code 2.
@@ -22,6 +24,7 @@ impl Failure {
             Self::Failed(_) => 1,
             Self::Client(error) if is_usage(error) => 2,
             Self::Client(_) => 1,
+            Self::Interrupted => 130,
             Self::OutputClosed => 0,
             Self::Usage(_) => 2,
         }

@@ -18,7 +18,6 @@ mod profile;
 mod rpc;
 mod screen;
 mod show;
-mod signal;
 mod words;
 
 use std::process::ExitCode;
@@ -31,6 +30,8 @@ use crate::screen::{Format, Screen};
 use crate::words::{Language, fill};
 
 fn main() -> ExitCode {
+    // Where the system does not allow it, a messenger is worth more than none.
+    let _dumps = sori_client::forbid_core_dumps().and_then(|()| sori_client::forbid_reading());
     let cli = Cli::parse();
     let format = if cli.json {
         Format::Programs
@@ -61,7 +62,7 @@ fn main() -> ExitCode {
     let text = match &failure {
         Failure::Client(error) => Some(screen.language.error(error)),
         Failure::Failed(text) | Failure::Usage(text) => Some(text.clone()),
-        Failure::OutputClosed => None,
+        Failure::Interrupted | Failure::OutputClosed => None,
     };
     if let Some(text) = text {
         screen.warn(&fill(screen.words().error, &[&text]));

@@ -7,7 +7,7 @@
     reason = "what goes wrong in a test has to be loud, in its helpers too"
 )]
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -20,6 +20,7 @@ fn sori(dir: &Path) -> Command {
         .env_clear()
         .env("SORI_PASSPHRASE", "correct horse")
         .env("SORI_PROFILE", dir)
+        .env("XDG_STATE_HOME", dir.with_file_name("state"))
         .env("LANG", "C")
         .stdin(Stdio::null());
     command
@@ -255,8 +256,8 @@ fn a_wrong_passphrase_and_a_second_process_are_refused_and_harm_nothing() {
         .unwrap()
         .write_all(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"account.info\"}\n")
         .unwrap();
-    std::io::BufRead::read_line(
-        &mut std::io::BufReader::new(first.stdout.as_mut().unwrap()),
+    BufRead::read_line(
+        &mut BufReader::new(first.stdout.as_mut().unwrap()),
         &mut line,
     )
     .unwrap();
@@ -515,6 +516,7 @@ fn a_profile_is_backed_up_and_restored_beside_and_nothing_is_overwritten() {
     assert!(!place.exists());
     assert!(succeeds(&with(&place, &restore, "수선화")).contains("restored"));
     let history = run(&place, &["history", "Friends", "--json"]);
+    assert!(history.stderr.is_empty(), "it is not taken for a copy");
     let lines: Vec<Value> = succeeds(&history)
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -531,4 +533,35 @@ fn a_profile_is_backed_up_and_restored_beside_and_nothing_is_overwritten() {
         &place,
         &["send", "Friends", "goes on", "--wait", "0s"],
     ));
+}
+
+/// A signal ends the program as `shutdown` does, and a crash of it would leave no memory behind.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_program_that_is_asked_to_end_does_so_in_good_order_and_its_memory_is_dumped_nowhere() {
+    let (_folder, dir) = profile();
+    let mut child = sori(&dir)
+        .arg("rpc")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "account.info" });
+    let mut input = child.stdin.take().unwrap();
+    writeln!(input, "{request}").unwrap();
+    let mut answer = String::new();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    output.read_line(&mut answer).unwrap();
+    assert!(answer.contains("Alice"), "{answer}");
+    let proc = Path::new("/proc").join(child.id().to_string());
+    let limits = std::fs::read_to_string(proc.join("limits")).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let sizes: Vec<_> = core.unwrap().split_whitespace().skip(4).take(2).collect();
+    assert_eq!(sizes, ["0", "0"]);
+    let killed = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(killed.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    succeeds(&run(&dir, &["groups"]));
 }

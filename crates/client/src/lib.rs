@@ -61,6 +61,7 @@ mod client;
 mod clock;
 mod counter;
 mod driver;
+mod dumps;
 mod error;
 mod export;
 mod keychain;
@@ -73,11 +74,13 @@ mod qr;
 mod relay;
 mod restore;
 mod secrets;
+mod signal;
 mod upkeep;
 mod verbs;
 
 pub use backup::BackupProgress;
 pub use client::{Client, EVENTS_KEPT};
+pub use dumps::{forbid_core_dumps, forbid_reading};
 pub use error::Error;
 pub use export::{ExportFormat, ExportLanguage, ExportOptions, ExportProgress};
 pub use keychain::KeychainError;
@@ -86,6 +89,7 @@ pub use profile::{ProfileState, Repair, RepairReport, StoreError, UnlockChoice, 
 pub use profile_info::{ProfileInfo, profile_move, profile_repair};
 pub use qr::{QrMatrix, TooLongForQr};
 pub use restore::RestoreProgress;
+pub use signal::asked_to_end;
 pub use sori_engine::store::backup::BackupError;
 pub use sori_engine::store::{Backend, Progress};
 pub use sori_engine::view::{

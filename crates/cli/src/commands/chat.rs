@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::commands::invite;
 use crate::failure::Failure;
 use crate::screen::{Lines, Screen};
-use crate::{find, show, signal};
+use crate::{find, show};
 
 /// Talks until the person ends it.
 pub(crate) async fn run(screen: Screen, client: &Client, typed: &str) -> Result<(), Failure> {
@@ -29,7 +29,7 @@ pub(crate) async fn run(screen: Screen, client: &Client, typed: &str) -> Result<
     };
     chat.begin().await?;
     let mut lines = Lines::open();
-    let mut ended = std::pin::pin!(signal::asked_to_end());
+    let mut ended = std::pin::pin!(sori_client::asked_to_end());
     loop {
         let remind_at = chat.remind_at;
         tokio::select! {

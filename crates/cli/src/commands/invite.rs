@@ -10,7 +10,7 @@ use crate::args::InviteArgs;
 use crate::commands::joins;
 use crate::failure::Failure;
 use crate::screen::{Format, Lines, Screen};
-use crate::{find, show, signal};
+use crate::{find, show};
 
 /// Makes an invite and, unless told not to, waits for people and asks about each.
 pub(crate) async fn run(screen: Screen, client: &Client, args: InviteArgs) -> Result<(), Failure> {
@@ -52,7 +52,7 @@ pub(crate) async fn run(screen: Screen, client: &Client, args: InviteArgs) -> Re
             Ok(outcome) => outcome,
             Err(_expired) => Ok(()),
         },
-        () = signal::asked_to_end() => Ok(()),
+        () = sori_client::asked_to_end() => Ok(()),
     }
 }
 

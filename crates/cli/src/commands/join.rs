@@ -9,7 +9,7 @@ use sori_client::{Client, Event, JoinState, JoinView, Trouble};
 use crate::commands::joins;
 use crate::failure::Failure;
 use crate::screen::Screen;
-use crate::{show, signal};
+use crate::show;
 
 /// Knocks, shows the code, and waits until the other side has answered.
 pub(crate) async fn run(
@@ -55,7 +55,7 @@ pub(crate) async fn run(
     tokio::select! {
         outcome = answered => outcome,
         () = limit => Err(not_yet()),
-        () = signal::asked_to_end() => Err(not_yet()),
+        () = sori_client::asked_to_end() => Err(not_yet()),
     }
 }
 

@@ -35,10 +35,28 @@ pub(crate) async fn run(screen: Screen, cli: Cli) -> Result<(), Failure> {
         Command::Rpc => rpc::serve(profile::open_or_create(screen, dir).await?).await,
         command => {
             let client = profile::open(screen, dir).await?;
-            let outcome = run_with(screen, &client, command).await;
+            let outcome = until_asked_to_end(screen, &client, command).await;
+            // Forgets and wipes what is to be, however the command ended.
             client.shutdown().await;
             outcome
         }
+    }
+}
+
+/// Carries out a command until the person or the system wants it to end; some end by themselves then.
+async fn until_asked_to_end(
+    screen: Screen,
+    client: &Client,
+    command: Command,
+) -> Result<(), Failure> {
+    let ends_itself = matches!(
+        command,
+        Command::Chat { .. } | Command::Invite(_) | Command::Join { .. }
+    );
+    tokio::select! {
+        biased;
+        outcome = run_with(screen, client, command) => outcome,
+        () = sori_client::asked_to_end(), if !ends_itself => Err(Failure::Interrupted),
     }
 }
 

@@ -69,7 +69,7 @@ struct Service {
 impl Service {
     /// Takes lines until there is a reason to end, then waits for the calls that run.
     async fn read(self: Arc<Self>, mut lines: mpsc::Receiver<Line>) {
-        let mut signals = std::pin::pin!(crate::signal::asked_to_end());
+        let mut signals = std::pin::pin!(sori_client::asked_to_end());
         loop {
             let line = tokio::select! {
                 biased;

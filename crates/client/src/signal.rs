@@ -1,9 +1,10 @@
 //! Being asked to end from outside.
 
-/// Returns when the person presses Ctrl-C or the system asks the program to end. If signals cannot
+/// Returns when the person presses Ctrl-C or the system asks the program to end: then the program should
+/// [shut down](crate::Client::shutdown), which forgets and wipes what is to be. If signals cannot
 /// be watched it never returns, and a signal ends the program at once; what was said to be saved
 /// is saved in any case.
-pub(crate) async fn asked_to_end() {
+pub async fn asked_to_end() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
