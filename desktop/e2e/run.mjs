@@ -9,14 +9,20 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App, Person, Relay, display, endAll, place, target } from './lib/programs.mjs';
+import { sleep } from './lib/webdriver.mjs';
 import { burst } from './parts/burst.mjs';
 import { conversation } from './parts/conversation.mjs';
+import { files } from './parts/files.mjs';
 import { firstStart } from './parts/first-start.mjs';
 import { hangul } from './parts/hangul.mjs';
 import { invites } from './parts/invites.mjs';
+import { keeping } from './parts/keeping.mjs';
 import { keychain } from './parts/keychain.mjs';
+import { opening } from './parts/opening.mjs';
 import { refusals } from './parts/refusals.mjs';
 import { restart } from './parts/restart.mjs';
+import { restore } from './parts/restore.mjs';
+import { reach, search } from './parts/search.mjs';
 import { settings } from './parts/settings.mjs';
 import { trouble } from './parts/trouble.mjs';
 import { undriven } from './parts/undriven.mjs';
@@ -58,6 +64,8 @@ const world = {
   },
 
   async shot(name) {
+    // What was changed last is drawn a little later.
+    await sleep(120);
     writeFileSync(join(shots, `${name}.png`), await world.window.screenshot());
   },
 
@@ -74,11 +82,14 @@ try {
   await world.relay.start();
   for (const name of ['서준', '하루', '유나']) world.people[name] = await Person.start(name, world.relay.url);
   await world.open();
-  for (const part of [firstStart, invites, conversation, refusals, trouble, settings, restart, burst]) await part(world);
+  for (const part of [firstStart, invites, conversation, refusals, trouble, settings, search, files, keeping, restart, burst, reach]) await part(world);
   await world.app.stop();
   await undriven(world);
   await hangul(world);
   await keychain(world);
+  // From here on copies of the profile take its place in the groups.
+  await opening(world);
+  await restore(world);
 } catch (error) {
   failed += 1;
   console.log(`not ok, and the rest could not run: ${error.stack ?? error}`);

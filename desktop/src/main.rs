@@ -14,6 +14,7 @@
 
 mod args;
 mod commands;
+mod files;
 mod refusal;
 mod session;
 mod settings;

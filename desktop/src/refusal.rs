@@ -20,6 +20,23 @@ impl Refusal {
         }
     }
 
+    /// Not the whole path of a file.
+    pub(crate) fn file_place() -> Self {
+        Self {
+            code: "file_place".to_owned(),
+            detail: "the path of a file begins at the root or with ~/ and ends with a name"
+                .to_owned(),
+        }
+    }
+
+    /// There is a profile, and it is open.
+    pub(crate) fn profile_exists() -> Self {
+        Self {
+            code: "profile_exists".to_owned(),
+            detail: "a profile is open".to_owned(),
+        }
+    }
+
     /// The settings could not be written.
     pub(crate) fn settings(error: &std::io::Error) -> Self {
         Self {

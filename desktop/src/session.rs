@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use sori_client::{Client, Error, UnlockChoice};
+use sori_client::{Client, Error, Progress, UnlockChoice};
 
 use crate::args::Args;
 use crate::refusal::Refusal;
@@ -89,12 +89,16 @@ impl Session {
         Ok(client)
     }
 
-    /// Opens the profile.
+    /// Opens the profile; `progress` is told while its files are written anew.
     ///
     /// # Errors
-    /// As [`Client::open`].
-    pub(crate) async fn open(&self, unlock: UnlockChoice) -> Result<Client, Error> {
-        let client = Client::open(self.profile.clone(), unlock).await?;
+    /// As [`Client::open_with`].
+    pub(crate) async fn open(
+        &self,
+        unlock: UnlockChoice,
+        progress: impl FnMut(Progress) + Send + 'static,
+    ) -> Result<Client, Error> {
+        let client = Client::open_with(self.profile.clone(), unlock, progress).await?;
         self.keep(&client);
         Ok(client)
     }

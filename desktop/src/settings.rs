@@ -73,7 +73,7 @@ pub(crate) fn default_profile() -> Option<PathBuf> {
 }
 
 /// A folder of the XDG base directory specification; a relative one counts as none, as it says.
-fn folder(variable: &str, below_home: &str) -> Option<PathBuf> {
+pub(crate) fn folder(variable: &str, below_home: &str) -> Option<PathBuf> {
     std::env::var_os(variable)
         .map(PathBuf::from)
         .filter(|folder| folder.is_absolute())

@@ -202,7 +202,7 @@ export class App {
   #driver;
   window;
 
-  static async start({ home, profile, relay, screen, language = 'ko_KR.UTF-8', before = 'true', env = {} }) {
+  static async start({ home, profile, relay, screen, language = 'ko_KR.UTF-8', before = 'true', state = 'minji', env = {} }) {
     const app = new App();
     const port = await freePort();
     const base = place('apps', home);
@@ -217,6 +217,8 @@ export class App {
         XDG_CONFIG_HOME: dirs.config,
         XDG_DATA_HOME: dirs.data,
         XDG_CACHE_HOME: dirs.cache,
+        // Where it is noted how far a profile had come: one for all windows of a person.
+        XDG_STATE_HOME: place('states', state),
         XDG_RUNTIME_DIR: dirs.runtime,
         LANG: language,
         LC_ALL: language,

@@ -5,7 +5,7 @@ export async function firstStart({ test, window, passphrase, relay, shot }) {
   await test('the first start speaks the language of the login and offers the other', async () => {
     await window.see('#name');
     assert.equal(await window.run(() => document.documentElement.lang), 'ko');
-    assert.match(await window.text('h1'), /어떻게 불러 드릴까요/);
+    await window.seeText('h1', '어떻게 불러 드릴까요');
     await window.click('[data-testid=language-en]');
     await window.seeText('h1', 'What should we call you?');
     await window.click('[data-testid=language-ko]');

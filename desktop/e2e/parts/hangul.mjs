@@ -67,5 +67,17 @@ export async function hangul(world) {
     assert.equal(await window.value('#draft'), '');
     assert.equal(await sent(), 1);
   });
+
+  await test('the search field takes composed Hangul as it is typed, and finds it', async () => {
+    x('key', 'ctrl+k');
+    await until('the field', () => window.run(() => document.activeElement.id === 'search'));
+    x('type', '--delay', '120', 'gksrmf');
+    await until('both syllables, once', async () => (await window.value('#search')) === '한글');
+    await window.see('[data-testid=search-count][data-answered=true]');
+    await until('the message', async () => (await window.texts('[data-testid=hit] .text')).join() === '한글');
+    x('key', 'Return');
+    await until('the first result', () => window.run(() => document.activeElement.dataset.testid === 'hit'));
+    assert.equal(await window.value('#search'), '한글');
+  });
   await world.app.stop();
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { place } from '../lib/programs.mjs';
+import { Key } from '../lib/webdriver.mjs';
 
 const NAME = 'a profile locked by the keychain opens by itself the next time';
 const daemon = '/usr/bin/gnome-keyring-daemon';
@@ -30,6 +31,37 @@ export async function keychain(world) {
     await world.open(options);
     await world.window.see('[data-testid=empty-new]');
     await world.window.seeText('header .name', '지우');
+  });
+
+  await test('keychain and passphrase together unlock it from now on, and neither alone', async () => {
+    const { window } = world;
+    const passphrase = '둘이서 함께 여는 문';
+    await window.press(Key.Control, ',');
+    await window.seeText('[data-testid=keeping-unlock]', '이 컴퓨터의 키체인');
+    await window.click('[data-testid=keeping-change]');
+    await window.click('[data-testid=protect-both]');
+    await window.fill('#passphrase', passphrase);
+    await window.fill('#passphrase-repeat', passphrase);
+    await window.click('[data-testid=unlock-change]');
+    await window.seeText('[data-testid=keeping-unlock]', '암호문구와 키체인 모두', 30_000);
+    await world.app.stop();
+
+    const unlock = async (given) => {
+      await world.window.type('#passphrase', given);
+      await world.window.click('[data-testid=unlock]');
+    };
+    await world.open(options);
+    await unlock('틀린 암호문구');
+    await world.window.seeText('#unlock-problem', '암호문구가 맞지 않아요', 30_000);
+    await unlock(passphrase);
+    await world.window.see('[data-testid=empty-new]', 30_000);
+    await world.app.stop();
+
+    // A session without a keychain.
+    await world.open({ ...options, home: 'no-keychain', state: 'no-keychain', before: 'export DBUS_SESSION_BUS_ADDRESS=unix:path=/nowhere' });
+    await unlock(passphrase);
+    await world.window.seeText('#unlock-problem', '키체인을 쓸 수 없어요', 30_000);
+    await world.shot('19-no-keychain');
   });
   await world.app.stop();
 }

@@ -46,9 +46,11 @@ export async function restart(world) {
     await window.see('#passphrase');
     const said = await window.run(() => document.body.textContent);
     for (const name of ['민지', '서준', '북한산']) assert.equal(said.includes(name), false);
-    await window.type('#passphrase', '틀린 암호문구');
-    await window.click('[data-testid=unlock]');
-    await window.seeText('#unlock-problem', '암호문구가 맞지 않아요', 30_000);
+    for (const wrong of ['틀린 암호문구', world.formerPassphrase]) {
+      await window.type('#passphrase', wrong);
+      await window.click('[data-testid=unlock]');
+      await window.seeText('#unlock-problem', '암호문구가 맞지 않아요', 30_000);
+    }
     await shot('16-locked');
   });
 

@@ -1,10 +1,15 @@
 //! What the page may ask: thin, one function a command, each one call of the client.
 
+mod backup;
 mod conversations;
 mod events;
+mod export;
 mod invites;
+mod keeping;
 mod people;
 mod profile;
+mod progress;
+mod search;
 
 use tauri::Wry;
 use tauri::ipc::Invoke;
@@ -23,8 +28,10 @@ pub(crate) fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static 
         people::contact_info,
         people::contact_list,
         people::contact_verify,
+        export::documents_folder,
         people::group_add,
         conversations::group_create,
+        export::group_export,
         conversations::group_info,
         people::group_leave,
         conversations::group_list,
@@ -42,11 +49,18 @@ pub(crate) fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static 
         conversations::message_edit,
         conversations::message_list,
         conversations::message_react,
+        search::message_search,
+        search::message_search_more,
         conversations::message_send,
+        backup::profile_backup,
         profile::profile_create,
+        keeping::profile_info,
         profile::profile_open,
+        backup::profile_restore,
+        keeping::profile_rotate,
         profile::relay_set,
         profile::settings_set,
         events::subscribe,
+        keeping::unlock_set,
     ]
 }

@@ -3,9 +3,11 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use sori_client::{AccountView, Client, ConnectionView, ProfileState, UnlockChoice, UnlockMethod};
 use tauri::State;
+use tauri::ipc::Channel;
 use zeroize::Zeroizing;
 
 use super::Answer;
+use super::progress::{Meter, ProgressView};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::stage::Stage;
@@ -16,6 +18,8 @@ pub(crate) struct StartView {
     profile: Profile,
     unlock: Option<Protection>,
     relay: Option<String>,
+    /// Where the profile is: a person who has to repair it needs to name it.
+    folder: String,
     version: &'static str,
     sandboxed: bool,
     settings: Settings,
@@ -32,8 +36,19 @@ enum Profile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Protection {
+    Both,
     Keychain,
     Passphrase,
+}
+
+impl From<UnlockMethod> for Protection {
+    fn from(method: UnlockMethod) -> Self {
+        match method {
+            UnlockMethod::Both => Self::Both,
+            UnlockMethod::Keychain => Self::Keychain,
+            UnlockMethod::Passphrase => Self::Passphrase,
+        }
+    }
 }
 
 /// A new profile as the person described it.
@@ -54,13 +69,19 @@ impl<'de> Deserialize<'de> for Passphrase {
     }
 }
 
-fn choice(protection: Protection, passphrase: Option<Passphrase>) -> UnlockChoice {
+impl Passphrase {
+    pub(crate) fn into_inner(self) -> Zeroizing<String> {
+        self.0
+    }
+}
+
+/// What the person wants to unlock by. An empty passphrase is refused by the client, with a name for it.
+pub(crate) fn choice(protection: Protection, passphrase: Option<Passphrase>) -> UnlockChoice {
+    let words = passphrase.map(Passphrase::into_inner).unwrap_or_default();
     match protection {
+        Protection::Both => UnlockChoice::Both(words),
         Protection::Keychain => UnlockChoice::Keychain,
-        // An empty one is refused by the client, with a name for it.
-        Protection::Passphrase => {
-            UnlockChoice::Passphrase(passphrase.map(|secret| secret.0).unwrap_or_default())
-        }
+        Protection::Passphrase => UnlockChoice::Passphrase(words),
     }
 }
 
@@ -68,10 +89,7 @@ fn choice(protection: Protection, passphrase: Option<Passphrase>) -> UnlockChoic
 pub(crate) fn app_start(session: State<'_, Session>) -> StartView {
     let locked = match Client::profile(session.profile()) {
         ProfileState::Absent => None,
-        ProfileState::Locked(method) => Some(match method {
-            UnlockMethod::Keychain => Protection::Keychain,
-            UnlockMethod::Both | UnlockMethod::Passphrase => Protection::Passphrase,
-        }),
+        ProfileState::Locked(method) => Some(Protection::from(method)),
     };
     let profile = match (session.opened(), locked) {
         (Some(_), _) => Profile::Open,
@@ -82,6 +100,7 @@ pub(crate) fn app_start(session: State<'_, Session>) -> StartView {
         profile,
         unlock: locked,
         relay: session.relay().map(str::to_owned),
+        folder: session.profile().display().to_string(),
         version: env!("CARGO_PKG_VERSION"),
         sandboxed: session.stage == Stage::Sandboxed,
         settings: session.settings(),
@@ -117,27 +136,31 @@ pub(crate) async fn profile_create(session: State<'_, Session>, profile: NewProf
     Ok(())
 }
 
-/// Opens the profile. A relay named on the command line serves a profile that has none yet.
+/// Opens the profile, tells `progress` while its files are written anew, and answers where the profile
+/// comes from. A relay named on the
+/// command line serves a profile that has none yet.
 #[tauri::command]
 pub(crate) async fn profile_open(
     session: State<'_, Session>,
     passphrase: Option<Passphrase>,
-) -> Answer<()> {
-    if session.opened().is_some() {
-        return Ok(());
+    progress: Channel<ProgressView>,
+) -> Answer<&'static str> {
+    if let Some(client) = session.opened() {
+        return Ok(client.origin().name());
     }
     let protection = match passphrase {
         Some(_) => Protection::Passphrase,
         None => Protection::Keychain,
     };
-    let client = session.open(choice(protection, passphrase)).await?;
+    let told = Meter::new(progress).rewriting();
+    let client = session.open(choice(protection, passphrase), told).await?;
     if let Some(relay) = session.relay()
         && client.relay_get().await?.is_none()
         && client.account_info().await.is_ok()
     {
         client.relay_set(relay).await?;
     }
-    Ok(())
+    Ok(client.origin().name())
 }
 
 #[tauri::command]

@@ -7,6 +7,7 @@ import type {
   GroupView,
   JoinView,
   MessageView,
+  Origin,
   Settings,
   StartView,
 } from '../src/lib/backend';
@@ -14,7 +15,8 @@ import { BackendError } from '../src/lib/backend';
 
 /*
  * Made-up conversations in memory, for looking at screens while working on them. `?start=absent|locked|open` chooses
- * the first screen, `lang=ko|en`, `theme=light|dark`, `state=connected|offline|connecting|none`, `empty`.
+ * the first screen, `lang=ko|en`, `theme=light|dark`, `state=connected|offline|connecting|none`, `empty`,
+ * `opening=slow` or a code of an error.
  */
 
 const ME = 'kP2vXo9dN5rT8wYb3uHc7qJf1mLs6eGzA4iQxV0tBnE';
@@ -163,6 +165,7 @@ export function fakeBackend(query: URLSearchParams): Backend {
         profile,
         unlock: profile === 'locked' ? 'passphrase' : null,
         relay: connection.relay,
+        folder: '/home/minji/.local/share/sori/default',
         version: '0.1.0',
         sandboxed: true,
         settings,
@@ -170,10 +173,25 @@ export function fakeBackend(query: URLSearchParams): Backend {
     keychainAvailable: () => Promise.resolve(false),
     settingsSet: () => done,
     profileCreate: () => new Promise((resolve) => setTimeout(resolve, 500)),
-    profileOpen: (passphrase) => {
-      if (passphrase === 'wrong') return Promise.reject(new BackendError('wrong_passphrase'));
+    profileOpen: async (passphrase, onProgress) => {
+      if (passphrase === 'wrong') throw new BackendError('wrong_passphrase');
+      const trouble = query.get('opening');
+      if (trouble !== null && trouble !== 'slow') throw new BackendError(trouble);
+      for (let at = 0; trouble === 'slow' && at <= 20; at += 1) {
+        onProgress({ phase: 'rewriting', done: at * 500, total: 10_000 });
+        await new Promise((resolve) => setTimeout(resolve, 300));
+      }
       profile = 'open';
-      return done;
+      return (query.get('origin') ?? 'here') as Origin;
+    },
+    profileRestore: async ({ passphrase }, onProgress) => {
+      if (passphrase === 'wrong') throw new BackendError('backup_passphrase');
+      for (const phase of ['reading', 'sorting'] as const) {
+        for (let at = 0; at <= 8; at += 1) {
+          onProgress({ phase, done: at, total: 8 });
+          await new Promise((resolve) => setTimeout(resolve, 250));
+        }
+      }
     },
     subscribe: (onEvent) => {
       listen = onEvent;
@@ -185,6 +203,18 @@ export function fakeBackend(query: URLSearchParams): Backend {
       connection = { ...connection, relay: url };
       return done;
     },
+    profileInfo: () =>
+      Promise.resolve({ backend: 'sled', size: 48_300_000, unlock: 'passphrase', keys_locked: true, copies_noticed: true, rotated_at: Math.floor((Date.now() - 3 * 24 * HOUR) / 1_000) }),
+    profileRotate: () => done,
+    unlockSet: () => new Promise((resolve) => setTimeout(resolve, 500)),
+    profileBackup: async ({ file }, onProgress) => {
+      for (let at = 0; at <= 10; at += 1) {
+        onProgress({ phase: 'backing_up', done: at * 100, total: 1_000 });
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+      return { file, bytes: 3_400_000 };
+    },
+    documentsFolder: () => Promise.resolve('/home/minji/문서'),
     inviteCreate: () => {
       const size = 45;
       let path = '';
@@ -224,6 +254,14 @@ export function fakeBackend(query: URLSearchParams): Backend {
     groupRename: () => done,
     groupRole: () => done,
     groupLeave: () => done,
+    groupExport: async ({ group, file }, onProgress) => {
+      const total = 1_200;
+      for (let at = 0; at <= total; at += 200) {
+        onProgress({ phase: 'exporting', done: at, total });
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+      return { file, lines: messages.get(group)?.length ?? 0 };
+    },
     messageList: (group, before, limit) => {
       const list = messages.get(group) ?? [];
       const end = before === null ? list.length : list.findIndex((known) => known.id === before);
@@ -252,6 +290,15 @@ export function fakeBackend(query: URLSearchParams): Backend {
       change(group, id, (old) => ({ ...old, text: '', deleted: true }));
       return done;
     },
+    messageSearch: (text) => {
+      const hits = [...messages].flatMap(([group, list]) =>
+        list
+          .filter((known) => known.text.includes(text))
+          .map((known) => ({ group, message: known, parts: known.text.split(new RegExp(`(${text})`)).map((part) => ({ text: part, found: part === text })) })),
+      );
+      return Promise.resolve({ hits: hits.toSorted((a, b) => b.message.sent_at - a.message.sent_at), more: null, searched_to: null });
+    },
+    messageSearchMore: () => Promise.reject(new BackendError('not_found')),
     markRead: (group) => {
       const found = groups.find((known) => known.group === group);
       if (found !== undefined) found.unread = 0;

@@ -102,3 +102,53 @@ test('more than a window of new messages at once leaves no hole', async () => {
   expect(shown).toEqual(messages.slice(-shown.length).map((message) => message.id));
   expect(conversation.hasEarlier).toBe(true);
 });
+
+test('a message far above is reached without keeping all between, and the way down has no hole', async () => {
+  const { backend, messages } = long(2_000);
+  const conversation = new Conversation(backend, 'g');
+  await conversation.open(0);
+  expect(await conversation.reach('m900')).toBe(true);
+  expect(conversation.target).toBe('m900');
+  expect(conversation.away).toBe(true);
+  expect(ids(conversation)).toContain('m900');
+  expect(ids(conversation).length).toBeLessThan(600);
+  // What arrives meanwhile does not appear in the middle of the past.
+  messages.push({ id: 'new', kind: 'text', mine: false, sent_at: 2_000 } as MessageView);
+  await conversation.refresh();
+  expect(ids(conversation)).not.toContain('new');
+  const first = messages.findIndex((message) => message.id === ids(conversation)[0]);
+  while (conversation.away) await conversation.loadLater();
+  expect(ids(conversation)).toEqual(messages.slice(first).map((message) => message.id));
+});
+
+test('from far above it goes straight back to the newest', async () => {
+  const { backend } = long(2_000);
+  const conversation = new Conversation(backend, 'g');
+  await conversation.open(0);
+  await conversation.reach('m5');
+  await conversation.loadEarlier();
+  expect(ids(conversation)[0]).toBe('m0');
+  await conversation.toLatest();
+  expect(conversation.away).toBe(false);
+  expect(ids(conversation)).toHaveLength(PAGE);
+  expect(ids(conversation).at(-1)).toBe('m1999');
+});
+
+test('a message of the last pages is reached with everything down to the newest', async () => {
+  const { backend } = long(500);
+  const conversation = new Conversation(backend, 'g');
+  await conversation.open(0);
+  expect(await conversation.reach('m300')).toBe(true);
+  expect(conversation.away).toBe(false);
+  expect(ids(conversation).at(-1)).toBe('m499');
+});
+
+test('a message that is gone is not reached, and nothing moves', async () => {
+  const { backend } = long(1_000);
+  const conversation = new Conversation(backend, 'g');
+  await conversation.open(0);
+  const before = ids(conversation);
+  expect(await conversation.reach('nowhere')).toBe(false);
+  expect(conversation.target).toBe(null);
+  expect(ids(conversation)).toEqual(before);
+});

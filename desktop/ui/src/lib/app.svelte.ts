@@ -10,11 +10,15 @@ import {
   type JoinState,
   type JoinView,
   type NewProfile,
+  type Origin,
+  type ProgressView,
+  type Restoring,
   type Settings,
   type StartView,
 } from './backend';
 import { Conversation } from './conversation.svelte';
 import { i18n } from './i18n.svelte';
+import { Search } from './search.svelte';
 import { errorWords } from './words';
 
 /** Which dialog is open. One at a time. */
@@ -26,6 +30,10 @@ export type DialogName =
   | { name: 'rename' }
   | { name: 'add-contact' }
   | { name: 'settings' }
+  | { name: 'backup' }
+  | { name: 'origin'; origin: Exclude<Origin, 'here'> }
+  | { name: 'unlock-change' }
+  | { name: 'export'; group: string; title: string }
   | { name: 'verify'; id: string; person: string };
 
 export interface Toast {
@@ -41,7 +49,7 @@ const LIST_DELAY_MS = 60;
 /** Everything the window knows. Components read its fields and call its verbs. */
 export class App {
   readonly backend: Backend;
-  phase = $state<'loading' | 'start' | 'unlock' | 'main' | 'failed'>('loading');
+  phase = $state<'loading' | 'start' | 'restore' | 'unlock' | 'main' | 'failed'>('loading');
   /** Whether the profile is there and open, so that the first start need not ask how to lock it. */
   protected = $state(false);
   failure = $state<BackendError | null>(null);
@@ -57,6 +65,7 @@ export class App {
   dialog = $state<DialogName | null>(null);
   toasts = $state<Toast[]>([]);
   panel = $state(false);
+  readonly search: Search;
   /** Unsent text by group, for as long as the window is open. */
   readonly drafts = new SvelteMap<string, string>();
   #toastId = 0;
@@ -64,6 +73,10 @@ export class App {
 
   constructor(backend: Backend) {
     this.backend = backend;
+    this.search = new Search(backend, (error) => {
+      // A lone quotation mark is the beginning of a search, not a fault.
+      if (!(error instanceof BackendError && error.code === 'out_of_bounds')) this.say(this.explain(error), 'error');
+    });
   }
 
   /** The own account id. */
@@ -98,10 +111,17 @@ export class App {
     await this.backend.profileCreate(profile);
   }
 
-  async unlock(passphrase: string | null): Promise<void> {
-    await this.backend.profileOpen(passphrase);
+  async unlock(passphrase: string | null, onProgress: (at: ProgressView) => void): Promise<void> {
+    const origin = await this.backend.profileOpen(passphrase, onProgress);
     this.protected = true;
     await this.enter();
+    if (origin !== 'here') this.dialog = { name: 'origin', origin };
+  }
+
+  /** Makes the profile of a backup; `enter` goes on from there. */
+  async restore(what: Restoring, onProgress: (at: ProgressView) => void): Promise<void> {
+    await this.backend.profileRestore(what, onProgress);
+    this.protected = true;
   }
 
   async enter(): Promise<void> {
@@ -123,6 +143,16 @@ export class App {
     this.open = conversation;
     const unread = this.groups.find((known) => known.group === group)?.unread ?? 0;
     await this.attempt(() => conversation.open(unread));
+  }
+
+  /** Opens a conversation at one of its messages. */
+  async selectAt(group: string, message: string): Promise<void> {
+    await this.select(group);
+    const open = this.open;
+    if (open?.group !== group) return;
+    await this.attempt(async () => {
+      if (!(await open.reach(message))) this.say(i18n.words.search_gone, 'error');
+    });
   }
 
   close(): void {
@@ -195,6 +225,7 @@ export class App {
         return;
       case 'message_changed':
         if (open?.group === event.group) open.change(event.message);
+        this.search.change(event.message);
         this.#listSoon();
         return;
       case 'message_new':

@@ -8,7 +8,7 @@
 export type Language = 'ko' | 'en';
 export type Theme = 'system' | 'light' | 'dark';
 export type Role = 'owner' | 'admin' | 'member';
-export type Protection = 'passphrase' | 'keychain';
+export type Protection = 'passphrase' | 'keychain' | 'both';
 
 export interface Settings {
   language: Language;
@@ -20,6 +20,8 @@ export interface StartView {
   profile: 'absent' | 'locked' | 'open';
   unlock: Protection | null;
   relay: string | null;
+  /** The folder of the profile. */
+  folder: string;
   version: string;
   sandboxed: boolean;
   settings: Settings;
@@ -143,6 +145,72 @@ export interface InviteOptions {
   expires_s: number;
 }
 
+/** How the profile is kept. */
+export interface ProfileInfo {
+  backend: 'redb' | 'sled' | '';
+  /** Bytes on the disk. */
+  size: number;
+  unlock: Protection | '';
+  /** Whether the system keeps all keys out of swap. */
+  keys_locked: boolean;
+  /** When the master key was last replaced, in seconds since 1970. */
+  rotated_at: number | null;
+  /** Whether it would be noticed that the folder is an older copy. */
+  copies_noticed: boolean;
+}
+
+/** How far something is that takes a while; `total` is null until it is known. */
+export interface ProgressView {
+  phase: 'backing_up' | 'exporting' | 'reading' | 'rewriting' | 'sorting';
+  done: number;
+  total: number | null;
+}
+
+/** Where an opened profile comes from; in all cases but `here` the device gets the keys of its groups anew. */
+export type Origin = 'elsewhere' | 'here' | 'older_copy' | 'repaired';
+
+export interface Backup {
+  file: string;
+  passphrase: string;
+  replace: boolean;
+}
+
+/** A backup to make the profile of, and what shall unlock that. */
+export interface Restoring {
+  file: string;
+  passphrase: string;
+  protection: Protection;
+  unlock: string | null;
+}
+
+export type ExportFormat = 'html' | 'json';
+
+export interface Export {
+  group: string;
+  file: string;
+  format: ExportFormat;
+  replace: boolean;
+}
+
+/** A piece of a text, and whether it is what was looked for. */
+export interface PartView {
+  text: string;
+  found: boolean;
+}
+
+export interface HitView {
+  group: string;
+  message: MessageView;
+  parts: PartView[];
+}
+
+/** Some of what was found; `more` goes on with the search. */
+export interface SearchView {
+  hits: HitView[];
+  more: string | null;
+  searched_to: number | null;
+}
+
 export interface NewProfile {
   name: string;
   protection: Protection;
@@ -181,12 +249,20 @@ export interface Backend {
   keychainAvailable(): Promise<boolean>;
   settingsSet(settings: Settings): Promise<void>;
   profileCreate(profile: NewProfile): Promise<void>;
-  profileOpen(passphrase: string | null): Promise<void>;
+  profileOpen(passphrase: string | null, onProgress: (at: ProgressView) => void): Promise<Origin>;
+  profileRestore(what: Restoring, onProgress: (at: ProgressView) => void): Promise<void>;
   subscribe(onEvent: (event: Event) => void): Promise<void>;
 
   accountInfo(): Promise<AccountView>;
   connection(): Promise<ConnectionView>;
   relaySet(url: string): Promise<void>;
+
+  profileInfo(): Promise<ProfileInfo>;
+  profileRotate(): Promise<void>;
+  unlockSet(protection: Protection, passphrase: string | null): Promise<void>;
+  profileBackup(what: Backup, onProgress: (at: ProgressView) => void): Promise<{ file: string; bytes: number }>;
+  /** Where a person would look for a file first. */
+  documentsFolder(): Promise<string>;
 
   inviteCreate(options: InviteOptions): Promise<InviteView>;
   inviteAccept(url: string): Promise<string>;
@@ -206,6 +282,7 @@ export interface Backend {
   groupRename(group: string, name: string): Promise<void>;
   groupRole(group: string, member: string, role: Role): Promise<void>;
   groupLeave(group: string): Promise<void>;
+  groupExport(what: Export, onProgress: (at: ProgressView) => void): Promise<{ file: string; lines: number }>;
 
   messageList(group: string, before: string | null, limit: number): Promise<MessageView[]>;
   messageSend(group: string, text: string, replyTo: string | null): Promise<string>;
@@ -213,5 +290,7 @@ export interface Backend {
   messageReact(group: string, id: string, emoji: string): Promise<void>;
   messageEdit(group: string, id: string, text: string): Promise<void>;
   messageDelete(group: string, id: string): Promise<void>;
+  messageSearch(text: string, limit: number): Promise<SearchView>;
+  messageSearchMore(search: string, limit: number): Promise<SearchView>;
   markRead(group: string): Promise<void>;
 }

@@ -19,3 +19,7 @@ export function strength(passphrase: string): Strength {
   if (score < 18) return 'fair';
   return score < 25 ? 'good' : 'strong';
 }
+
+/** Whether a chosen passphrase was typed the same twice and is not too weak. */
+export const isChosen = (passphrase: string, repeated: string): boolean =>
+  passphrase === repeated && !['empty', 'weak'].includes(strength(passphrase));

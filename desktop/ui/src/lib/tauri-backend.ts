@@ -1,5 +1,5 @@
 import { Channel, invoke } from '@tauri-apps/api/core';
-import { type Backend, BackendError, type Event } from './backend';
+import { type Backend, BackendError, type Event, type ProgressView } from './backend';
 
 const isRefusal = (value: unknown): value is { code: string; detail?: string } =>
   typeof value === 'object' && value !== null && 'code' in value && typeof value.code === 'string';
@@ -13,13 +13,20 @@ async function call<T>(command: string, args: Record<string, unknown> = {}): Pro
   }
 }
 
+function listener(onProgress: (at: ProgressView) => void): Channel<ProgressView> {
+  const channel = new Channel<ProgressView>();
+  channel.onmessage = onProgress;
+  return channel;
+}
+
 /** The engine behind the Tauri bridge. The one file that knows command names. */
 export const tauriBackend: Backend = {
   appStart: () => call('app_start'),
   keychainAvailable: () => call('keychain_available'),
   settingsSet: (settings) => call('settings_set', { settings }),
   profileCreate: (profile) => call('profile_create', { profile }),
-  profileOpen: (passphrase) => call('profile_open', { passphrase }),
+  profileOpen: (passphrase, onProgress) => call('profile_open', { passphrase, progress: listener(onProgress) }),
+  profileRestore: (what, onProgress) => call('profile_restore', { restoring: what, progress: listener(onProgress) }),
   subscribe: (onEvent) => {
     const channel = new Channel<Event>();
     channel.onmessage = onEvent;
@@ -29,6 +36,12 @@ export const tauriBackend: Backend = {
   accountInfo: () => call('account_info'),
   connection: () => call('connection'),
   relaySet: (url) => call('relay_set', { url }),
+
+  profileInfo: () => call('profile_info'),
+  profileRotate: () => call('profile_rotate'),
+  unlockSet: (protection, passphrase) => call('unlock_set', { protection, passphrase }),
+  profileBackup: (what, onProgress) => call('profile_backup', { backup: what, progress: listener(onProgress) }),
+  documentsFolder: () => call('documents_folder'),
 
   inviteCreate: (options) => call('invite_create', { options }),
   inviteAccept: (url) => call('invite_accept', { url }),
@@ -48,11 +61,14 @@ export const tauriBackend: Backend = {
   groupRename: (group, name) => call('group_rename', { group, name }),
   groupRole: (group, member, role) => call('group_role', { group, member, role }),
   groupLeave: (group) => call('group_leave', { group }),
+  groupExport: (what, onProgress) => call('group_export', { export: what, progress: listener(onProgress) }),
 
   messageList: (group, before, limit) => call('message_list', { group, before, limit }),
   messageSend: (group, text, replyTo) => call('message_send', { group, text, replyTo }),
   messageReact: (group, id, emoji) => call('message_react', { group, id, emoji }),
   messageEdit: (group, id, text) => call('message_edit', { group, id, text }),
   messageDelete: (group, id) => call('message_delete', { group, id }),
+  messageSearch: (text, limit) => call('message_search', { text, limit }),
+  messageSearchMore: (search, limit) => call('message_search_more', { search, limit }),
   markRead: (group) => call('mark_read', { group }),
 };
