@@ -6,7 +6,7 @@
 //!
 //! - [`machine`] asks what is there and installs what is not; [`shell`] runs commands, [`step`] says what is going on;
 //! - [`program`] holds a started process and ends it with all its children; [`relay`] is one of those;
-//! - [`run`], [`demo`], [`check`], [`bench`], [`crash`], [`deb`] and [`mod@test`] are the commands.
+//! - [`run`], [`demo`], [`check`], [`mod@bench`], [`crash`], [`deb`] and [`mod@test`] are the commands.
 
 #![expect(
     clippy::print_stdout,

@@ -3,7 +3,7 @@
 //! Every server is a process of its own that is measured from outside, by what the operating system
 //! counts for it. `cargo xtask bench relay` builds everything and starts this.
 //!
-//! - [`server`] starts what is measured; [`line`] and [`peer`] speak with it; [`load`] puts load on it;
+//! - [`server`] starts what is measured; [`mod@line`] and [`peer`] speak with it; [`load`] puts load on it;
 //! - [`campaign`] decides which loads, in which order; [`report`] writes the tables.
 
 #![allow(
