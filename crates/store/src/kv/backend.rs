@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Kv;
 use super::redb::RedbKv;
+use super::sled::salvage::Salvage;
 use super::sled::{Recovery, SledKv};
 use crate::error::Error;
 use crate::profile::files;
@@ -71,6 +72,15 @@ impl Backend {
             (Self::Sled, Care::Checked | Care::Usual) => {
                 Box::new(SledKv::open(db, Recovery::FromSnapshot)?)
             }
+        })
+    }
+
+    /// What can be read of the rows in `db` without the engine, which fails on them. Nothing is written.
+    pub(crate) fn salvage(self, db: &Path) -> Result<Option<Box<dyn Kv>>, Error> {
+        Ok(match self {
+            // Its pages say neither where they belong nor when they were written.
+            Self::Redb => None,
+            Self::Sled => Some(Box::new(Salvage::read(&self.log_path(db))?)),
         })
     }
 

@@ -21,7 +21,7 @@ use super::{
 use crate::entropy::Entropy;
 use crate::error::Error;
 use crate::kv::{Backend, Care, Kv};
-use crate::ledger::Ledger;
+use crate::ledger::{LEDGER_KEY, Ledger};
 use crate::seal::Keys;
 use crate::slots::Slots;
 use crate::unlock::{Unlock, Wrapping};
@@ -54,14 +54,10 @@ impl Damaged {
         let keys = Keys::new(&*slots.root()?)?;
         let commits_acknowledged = witness::read(&root.join("witness"), &keys.witness())?.commits;
         let copy = dir.join("store.repair");
-        files::copy_tree(&rescue::current(&root), &copy)?;
+        let kv = open_damaged(&rescue::current(&root), &copy)?;
         let backend = Backend::of(&copy);
-        let kv = match backend.open(&copy, Care::Checked) {
-            Err(Error::Corrupt { .. }) => backend.open(&copy, Care::FromScratch),
-            result => result,
-        };
         Ok(Self {
-            kv: kv?,
+            kv,
             slots,
             keys,
             commits_acknowledged,
@@ -100,6 +96,24 @@ impl Damaged {
         settle(&dir)?;
         drop(self.lock);
         Ok(aside)
+    }
+}
+
+/// Opens a copy of a damaged database as far as its engine gets, or reads it without the engine.
+fn open_damaged(db: &Path, copy: &Path) -> Result<Box<dyn Kv>, Error> {
+    files::copy_tree(db, copy)?;
+    let backend = Backend::of(copy);
+    let opened = match backend.open(copy, Care::Checked) {
+        Err(Error::Corrupt { .. }) => backend.open(copy, Care::FromScratch),
+        result => result,
+    };
+    // Written at each commit: an engine that does not have it has lost its way.
+    let is_sound = |kv: &dyn Kv| matches!(kv.get(LEDGER_KEY), Ok(Some(_)));
+    match opened {
+        Ok(kv) if is_sound(kv.as_ref()) => Ok(kv),
+        Ok(kv) => Ok(backend.salvage(db)?.unwrap_or(kv)),
+        Err(error @ Error::Corrupt { .. }) => backend.salvage(db)?.ok_or(error),
+        Err(error) => Err(error),
     }
 }
 

@@ -22,6 +22,7 @@
 //!    The profile has a lock of its own besides.
 
 mod journal;
+pub(super) mod salvage;
 #[cfg(test)]
 mod tests;
 
