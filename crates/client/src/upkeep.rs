@@ -60,8 +60,10 @@ impl Upkeep {
             Ok(_) if Rejoin::is_due(dir) => Origin::Repaired,
             Ok(_) => counter.judge(opened, judged),
         };
-        if origin.must_rejoin() {
-            engine.mark_restored(now)?;
+        match origin {
+            Origin::Here => {}
+            Origin::Repaired => engine.mark_repaired(now)?,
+            Origin::Elsewhere | Origin::OlderCopy => engine.mark_restored(now)?,
         }
         // Durable in the profile first: a crash before the notes finds the same again.
         self.asked = engine.flush(now)?;

@@ -66,6 +66,7 @@ mod network;
 mod notices;
 mod pieces;
 mod receipts;
+mod repaired;
 
 mod record;
 mod resync;

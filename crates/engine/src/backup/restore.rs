@@ -29,7 +29,7 @@ pub struct Restore {
 }
 
 /// How far the second half of restoring is: messages found again, and messages in all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RestoreProgress {
     /// Messages that have their place in a timeline and can be searched.
     pub done: u64,
@@ -156,7 +156,7 @@ fn read_head(record: &BackupRecord) -> Result<Head, Error> {
 impl Engine {
     /// Derives from the messages of a group where they stand, what changes what, when they disappear and how
     /// they are found. Each page of messages is one step.
-    fn index_again(
+    pub(crate) fn index_again(
         &mut self,
         id: GroupId,
         at: &mut RestoreProgress,
