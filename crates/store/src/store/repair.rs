@@ -52,7 +52,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::open`]. [`Error::Corrupt`] where nothing can be saved: of `header`, if both copies are
-    /// damaged; of `slots`, if the root key is; of the database, if its engine finds nothing in it.
+    /// damaged; of `slots`, if the root key is; of the database, if nothing can be read of it.
     pub fn repair(
         dir: &Path,
         unlock: &Unlock,
