@@ -79,6 +79,7 @@ fn restore(
     let mut reader = BackupReader::open(BufReader::new(source), &passphrase)?;
 
     let building = beside(dir)?;
+    check_ours(&building)?;
     profile::remove(&building)?;
     let built = build(&mut reader, (&building, unlock), &mut |done| {
         progress(match done {
@@ -139,6 +140,24 @@ fn check_empty(dir: &Path) -> Result<(), Error> {
         0 => Ok(()),
         _ => Err(Error::Folder {
             kind: ErrorKind::DirectoryNotEmpty,
+        }),
+    }
+}
+
+/// What an attempt that was broken off left is removed; a folder of that name with anything else is somebody's.
+fn check_ours(building: &Path) -> Result<(), Error> {
+    const LEFT: [&str; 4] = ["judged", "keychain-id", "rotated-at", "store"];
+    let Ok(entries) = fs::read_dir(building) else {
+        return Ok(());
+    };
+    let is_ours = |name: &std::ffi::OsStr| {
+        let name = name.to_string_lossy();
+        LEFT.contains(&name.strip_suffix(".new").unwrap_or(&name))
+    };
+    match entries.flatten().all(|entry| is_ours(&entry.file_name())) {
+        true => Ok(()),
+        false => Err(Error::Folder {
+            kind: ErrorKind::AlreadyExists,
         }),
     }
 }

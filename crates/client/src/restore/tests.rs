@@ -123,6 +123,12 @@ async fn nothing_is_put_where_something_is() {
     let refused = restored(&file, PASSPHRASE, &place).await;
     assert!(matches!(refused, Err(Error::Folder { .. })));
     fs::remove_file(place.join("mine")).unwrap();
+    let building = dir.path().join("new.restoring");
+    fs::create_dir_all(building.join("store")).unwrap();
+    fs::write(building.join("mine"), "x").unwrap();
+    let refused = restored(&file, PASSPHRASE, &place).await;
+    assert!(matches!(refused, Err(Error::Folder { .. })));
+    fs::remove_file(building.join("mine")).unwrap();
     restored(&file, PASSPHRASE, &place).await.unwrap();
     let refused = restored(&file, PASSPHRASE, &place).await;
     assert!(matches!(
