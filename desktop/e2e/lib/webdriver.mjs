@@ -26,6 +26,19 @@ export async function until(what, probe, ms = WAIT_MS) {
   }
 }
 
+/** Reads again until `check` accepts what it got; if it never does, its last complaint is the test's. */
+export async function eventually(read, check, ms = WAIT_MS) {
+  const end = Date.now() + ms;
+  for (;;) {
+    try {
+      return check(await read());
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+    await sleep(60);
+  }
+}
+
 /** Names of keys that have no letter, as WebDriver writes them. */
 export const Key = { Enter: '\uE007', Shift: '\uE008', Control: '\uE009', Alt: '\uE00A', Escape: '\uE00C', Up: '\uE013', Down: '\uE015', F10: '\uE03A' };
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { until } from '../lib/webdriver.mjs';
+import { eventually, until } from '../lib/webdriver.mjs';
 
 const EACH = 100;
 
@@ -24,7 +24,7 @@ export async function burst({ test, window, people, group }) {
     );
     const shown = async () => (await window.texts('[data-testid=message] .text')).filter(wanted);
     await until('the newest, without a press', async () => (await shown()).at(-1) === order.at(-1), 30_000);
-    assert.equal(await window.count('[data-testid=to-latest]'), 0);
+    await eventually(() => window.count('[data-testid=to-latest]'), (found) => assert.equal(found, 0));
     // A window that falls behind begins anew with the newest page; what is above comes by scrolling.
     let last = [];
     await until(

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Key, until } from '../lib/webdriver.mjs';
+import { Key, eventually, until } from '../lib/webdriver.mjs';
 
 /** Selector of the message whose bubble holds exactly `text`, marked for the purpose. */
 async function find(window, text) {
@@ -46,7 +46,7 @@ export async function conversation(world) {
 
   await test('an own message says where copies are', async () => {
     await window.seeText('[data-testid=copies]', '모두에게 있어요');
-    assert.equal(await window.count('[data-testid=copies][data-state=delivered]'), 1);
+    await eventually(() => window.count('[data-testid=copies][data-state=delivered]'), (found) => assert.equal(found, 1));
   });
 
   await test('Shift+Enter makes a new line', async () => {
@@ -54,7 +54,7 @@ export async function conversation(world) {
     await window.type('#draft', '첫 줄');
     await window.press(Key.Shift, Key.Enter);
     await window.type('#draft', '둘째 줄');
-    assert.equal(await window.value('#draft'), '첫 줄\n둘째 줄');
+    await eventually(() => window.value('#draft'), (found) => assert.equal(found, '첫 줄\n둘째 줄'));
     await window.fill('#draft', '');
   });
 
@@ -70,7 +70,7 @@ export async function conversation(world) {
       return events.some((event) => event.defaultPrevented);
     });
     assert.equal(prevented, false);
-    assert.equal(await window.value('#draft'), '조합 중');
+    await eventually(() => window.value('#draft'), (found) => assert.equal(found, '조합 중'));
     await window.fill('#draft', '');
   });
 
@@ -79,12 +79,12 @@ export async function conversation(world) {
     world.texts.push('저는 따뜻한 차 가져갈게요');
     await haru.ask('message.send', { group, text: '저는 따뜻한 차 가져갈게요', reply_to: id });
     await find(window, '저는 따뜻한 차 가져갈게요');
-    assert.deepEqual(await window.texts('[data-found] [data-testid=quote]'), ['나 좋아요! 김밥은 제가 싸 갈게요']);
+    await eventually(() => window.texts('[data-found] [data-testid=quote]'), (found) => assert.deepEqual(found, ['나 좋아요! 김밥은 제가 싸 갈게요']));
     await window.run(() => document.querySelector('[data-found] [data-testid=tool-reply]').click());
     await window.seeText('.mode', '하루 님에게 답장');
     await say('고마워요, 하루 님');
     await find(window, '고마워요, 하루 님');
-    assert.deepEqual(await window.texts('[data-found] [data-testid=quote]'), ['하루 저는 따뜻한 차 가져갈게요']);
+    await eventually(() => window.texts('[data-found] [data-testid=quote]'), (found) => assert.deepEqual(found, ['하루 저는 따뜻한 차 가져갈게요']));
     await seojun.message(group, '고마워요, 하루 님');
   });
 
@@ -122,7 +122,7 @@ export async function conversation(world) {
     await window.click('#draft');
     await window.press(Key.Up);
     await window.seeText('.mode', '메시지 고치기');
-    assert.equal(await window.value('#draft'), '그럼 8시에 봐오');
+    await eventually(() => window.value('#draft'), (found) => assert.equal(found, '그럼 8시에 봐오'));
     await window.fill('#draft', '그럼 8시에 봐요!');
     await window.press(Key.Enter);
     await find(window, '그럼 8시에 봐요!');
@@ -177,7 +177,7 @@ export async function conversation(world) {
     await window.press(Key.Down);
     await window.press(Key.Escape);
     await window.gone('[role=menu]');
-    assert.equal(await window.run(() => document.activeElement.hasAttribute('data-found')), true);
+    await eventually(() => window.run(() => document.activeElement.hasAttribute('data-found')), (found) => assert.equal(found, true));
   });
 
   await test('scrolled up, new messages do not pull the reader down', async () => {

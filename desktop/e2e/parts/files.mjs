@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { place } from '../lib/programs.mjs';
-import { Key } from '../lib/webdriver.mjs';
+import { Key, eventually, until } from '../lib/webdriver.mjs';
 
 /** The files that a person has made: a conversation to read, and a backup. */
 export async function files(world) {
@@ -11,10 +11,12 @@ export async function files(world) {
   // Outside of the home folder, which another test searches for what must not be there.
   const documents = place('documents', '내 문서');
   writeFileSync(join(place('apps', 'minji', 'config'), 'user-dirs.dirs'), `XDG_DOCUMENTS_DIR="${documents}"\n`);
+  /** The place that is offered for a file: the window asks for the folder first. */
+  const offered = () => until('a place for the file', () => window.value('#file'));
   const openExport = async () => {
     await window.click('[data-testid=conversation-menu]');
     await window.click('[data-testid=menu-export]');
-    await window.see('#file');
+    return offered();
   };
   const made = async () => {
     await window.see('[data-testid=file-made]', 30_000);
@@ -22,16 +24,15 @@ export async function files(world) {
   };
 
   await test('a conversation is written to a page in the folder for documents, with a warning', async () => {
-    await openExport();
+    const file = await openExport();
     await window.seeText('dialog .warning', '잠기지 않아요');
-    const offered = await window.value('#file');
-    assert.ok(offered.startsWith(`${documents}/북한산 산행 `) && offered.endsWith('.html'), offered);
+    assert.ok(file.startsWith(`${documents}/북한산 산행 `) && file.endsWith('.html'), file);
     await shot('33-export');
     await window.click('[data-testid=export-start]');
-    assert.equal(await made(), offered);
-    const page = readFileSync(offered, 'utf8');
+    assert.equal(await made(), file);
+    const page = readFileSync(file, 'utf8');
     assert.ok(page.includes(line) && page.includes('lang="ko"'));
-    assert.equal(statSync(offered).mode & 0o777, 0o600);
+    assert.equal(statSync(file).mode & 0o777, 0o600);
     await shot('34-exported');
     await window.click('[data-testid=export-close]');
     await window.gone('dialog[open]');
@@ -48,7 +49,7 @@ export async function files(world) {
     await window.gone('dialog[open]');
     await openExport();
     await window.click('[data-testid=format-json]');
-    assert.match(await window.value('#file'), /\.json$/);
+    await eventually(() => window.value('#file'), (found) => assert.match(found, /\.json$/));
     await window.click('[data-testid=export-start]');
     const data = JSON.parse(readFileSync(await made(), 'utf8'));
     assert.equal(data.format, 'sori-conversation');
@@ -76,13 +77,13 @@ export async function files(world) {
     await window.press(Key.Control, ',');
     await window.click('[data-testid=keeping-backup]');
     await window.seeText('dialog h2', '백업 만들기');
-    assert.match(await window.value('#file'), /Sori \d{4}-\d\d-\d\d\.backup$/);
+    assert.match(await offered(), /Sori \d{4}-\d\d-\d\d\.backup$/);
     await window.fill('#file', join(documents, '백업'));
     await window.fill('#passphrase', world.backup.passphrase);
     await window.seeText('#strength', '좋아요');
     await window.fill('#passphrase-repeat', '구름 의자');
     await window.seeText('#repeat-problem', '서로 달라요');
-    assert.equal(await window.run(() => document.querySelector('[data-testid=backup-start]').disabled), true);
+    await eventually(() => window.run(() => document.querySelector('[data-testid=backup-start]').disabled), (found) => assert.equal(found, true));
     await window.fill('#passphrase-repeat', world.backup.passphrase);
     await shot('35-backup');
     await window.click('[data-testid=backup-start]');

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { eventually } from '../lib/webdriver.mjs';
 
 /** From nothing to an account, in Korean. */
 export async function firstStart({ test, window, passphrase, relay, shot }) {
   await test('the first start speaks the language of the login and offers the other', async () => {
     await window.see('#name');
-    assert.equal(await window.run(() => document.documentElement.lang), 'ko');
+    await eventually(() => window.run(() => document.documentElement.lang), (found) => assert.equal(found, 'ko'));
     await window.seeText('h1', '어떻게 불러 드릴까요');
     await window.click('[data-testid=language-en]');
     await window.seeText('h1', 'What should we call you?');
@@ -22,7 +23,7 @@ export async function firstStart({ test, window, passphrase, relay, shot }) {
     await window.seeText('#strength', '좋아요');
     await window.type('#passphrase-repeat', '다른 것');
     await window.seeText('#repeat-problem', '서로 달라요');
-    assert.equal(await window.run(() => document.querySelector('[data-testid=start-next]').disabled), true);
+    await eventually(() => window.run(() => document.querySelector('[data-testid=start-next]').disabled), (found) => assert.equal(found, true));
     await window.fill('#passphrase-repeat', passphrase);
     await window.seeText('.warning', '아무도 되찾아 드릴 수 없어요');
     await shot('02-protect');
@@ -31,7 +32,7 @@ export async function firstStart({ test, window, passphrase, relay, shot }) {
 
   await test('the relay of the command line is filled in, and a wrong one can be corrected', async () => {
     await window.see('#relay');
-    assert.equal(await window.value('#relay'), relay.url);
+    await eventually(() => window.value('#relay'), (found) => assert.equal(found, relay.url));
     await window.fill('#relay', 'relay://nonsense');
     await window.click('[data-testid=start-next]');
     await window.seeText('[role=alert]', '릴레이 주소가 아니에요');

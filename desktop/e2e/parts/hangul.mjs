@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { display } from '../lib/programs.mjs';
-import { sleep, until } from '../lib/webdriver.mjs';
+import { eventually, sleep, until } from '../lib/webdriver.mjs';
 
 const NAME = 'a real Hangul input method: the syllable shows while it is composed, and one Enter sends it once';
 const needed = ['/usr/bin/ibus-daemon', '/usr/lib/ibus/ibus-engine-hangul', '/usr/libexec/ibus-engine-hangul', '/usr/bin/xdotool', '/usr/bin/openbox', '/usr/bin/Xvfb'];
@@ -77,7 +77,7 @@ export async function hangul(world) {
     await until('the message', async () => (await window.texts('[data-testid=hit] .text')).join() === '한글');
     x('key', 'Return');
     await until('the first result', () => window.run(() => document.activeElement.dataset.testid === 'hit'));
-    assert.equal(await window.value('#search'), '한글');
+    await eventually(() => window.value('#search'), (found) => assert.equal(found, '한글'));
   });
   await world.app.stop();
 }

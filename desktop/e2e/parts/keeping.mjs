@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Key, until } from '../lib/webdriver.mjs';
+import { Key, eventually, until } from '../lib/webdriver.mjs';
 
 /** How the profile is kept, and what unlocks it. */
 export async function keeping(world) {
@@ -15,7 +15,7 @@ export async function keeping(world) {
     await window.seeText('[data-testid=keeping-unlock]', '암호문구');
     await window.seeText('[data-testid=keeping-master]', '오늘 새로 만들었어요');
     await window.seeText('[data-testid=keeping-files]', 'sled');
-    assert.match(await window.text('[data-testid=keeping-files]'), /크기 \d+(\.\d)? [KM]B/);
+    await eventually(() => window.text('[data-testid=keeping-files]'), (found) => assert.match(found, /크기 \d+(\.\d)? [KM]B/));
     await window.run(() => document.querySelector('[data-testid=keeping]').scrollIntoView({ block: 'center' }));
     await shot('37-keeping');
     await speak('en');
@@ -41,7 +41,7 @@ export async function keeping(world) {
     await window.fill('#passphrase', fresh);
     await window.fill('#passphrase-repeat', '겨울 창문 파란 배');
     await window.seeText('#repeat-problem', '서로 달라요');
-    assert.equal(await window.run(() => document.querySelector('[data-testid=unlock-change]').disabled), true);
+    await eventually(() => window.run(() => document.querySelector('[data-testid=unlock-change]').disabled), (found) => assert.equal(found, true));
     await window.fill('#passphrase-repeat', fresh);
     await shot('39-unlock-change');
     await window.click('[data-testid=unlock-change]');

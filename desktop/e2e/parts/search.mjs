@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Key, until } from '../lib/webdriver.mjs';
+import { Key, eventually, until } from '../lib/webdriver.mjs';
 
 const hits = '[data-testid=hit]';
 const answered = '[data-testid=search-count][data-answered=true]';
@@ -21,7 +21,7 @@ export async function search(world) {
 
   await test('Ctrl+K finds words in every conversation and marks them', async () => {
     await window.press(Key.Control, 'k');
-    assert.equal(await window.run(() => document.activeElement.id), 'search');
+    await eventually(() => window.run(() => document.activeElement.id), (found) => assert.equal(found, 'search'));
     const found = await find(window, '김밥은');
     assert.ok(found.length >= 1 && found.every((text) => text.includes('김밥은')), found.join(' | '));
     await window.seeText(`${hits} mark`, '김밥은');
@@ -57,7 +57,7 @@ export async function search(world) {
     await until('the field', () => window.run(() => document.activeElement.id === 'search'));
     await window.press(Key.Escape);
     await window.gone(hits);
-    assert.equal(await window.value('#search'), '');
+    await eventually(() => window.value('#search'), (found) => assert.equal(found, ''));
     await window.see('[data-testid=conversation]');
   });
 }
@@ -85,7 +85,7 @@ export async function reach(world) {
       const groups = await window.run(() => globalThis.__TAURI_INTERNALS__.invoke('group_list'));
       return groups.some((known) => known.last?.text === '아직 거기 있어요?');
     });
-    assert.equal(await focused(window), line);
+    await eventually(() => focused(window), (found) => assert.equal(found, line));
     assert.equal((await window.texts('[data-testid=message] .text')).includes('아직 거기 있어요?'), false);
     await window.click('[data-testid=to-latest]');
     await until('the newest', async () => (await window.texts('[data-testid=message] .text')).at(-1) === '아직 거기 있어요?');

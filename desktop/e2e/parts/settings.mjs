@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Key, until } from '../lib/webdriver.mjs';
+import { Key, eventually, until } from '../lib/webdriver.mjs';
 
 /** Names, roles, safety numbers, language and theme. */
 export async function settings(world) {
@@ -99,7 +99,7 @@ export async function settings(world) {
     await window.click('[data-testid=theme-dark]');
     await window.click('[data-testid=language-en]');
     await window.seeText('dialog h2', 'Settings');
-    assert.equal(await window.run(() => document.documentElement.lang), 'en');
+    await eventually(() => window.run(() => document.documentElement.lang), (found) => assert.equal(found, 'en'));
     await shot('14-settings-english-dark');
     await window.press(Key.Escape);
     await window.gone('dialog[open]');

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Key, until } from '../lib/webdriver.mjs';
+import { Key, eventually, until } from '../lib/webdriver.mjs';
 
 /** The relay goes away and comes back. */
 export async function trouble(world) {
@@ -25,6 +25,6 @@ export async function trouble(world) {
       const said = await window.texts('[data-testid=copies]');
       return said.at(-1) === '모두에게 있어요';
     }, 60_000);
-    assert.equal(await window.count('[data-testid=copies][data-state=waiting]'), 0);
+    await eventually(() => window.count('[data-testid=copies][data-state=waiting]'), (found) => assert.equal(found, 0));
   });
 }
