@@ -3,6 +3,7 @@
 mod access_key;
 mod certificate;
 mod check;
+mod cluster_secret;
 mod config;
 mod failure;
 mod health;
@@ -41,6 +42,7 @@ pub(crate) struct Arguments {
 enum Command {
     Key(KeyArguments),
     AccessKey(AccessKeyArguments),
+    ClusterSecret(ClusterSecretArguments),
     Run(Box<RunArguments>),
     Check(Box<CheckArguments>),
     Invite(Box<InviteArguments>),
@@ -57,6 +59,7 @@ impl Arguments {
         match self.command {
             Command::Key(arguments) => key::make(&arguments),
             Command::AccessKey(arguments) => access_key::add(&arguments),
+            Command::ClusterSecret(arguments) => cluster_secret::make(&arguments),
             Command::Run(arguments) => run::run(*arguments),
             Command::Check(arguments) => check::check(*arguments),
             Command::Invite(arguments) => invite::print(*arguments),
@@ -85,6 +88,17 @@ struct KeyArguments {
 #[command(after_help = "Example:\n  sori-relay access-key access.keys")]
 struct AccessKeyArguments {
     /// File with one access key on each line
+    file: PathBuf,
+}
+
+/// Make the secret that relays behind one name share
+///
+/// Make it once and copy it to every relay of the cluster. The file is readable by its owner only. A
+/// file that exists is never overwritten.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  sori-relay cluster-secret cluster.secret")]
+struct ClusterSecretArguments {
+    /// Where to write the secret
     file: PathBuf,
 }
 

@@ -8,13 +8,15 @@
 //!   shard (a thread)                                            shard
 //!   UDP ─ server ─ carrier ─┐                                     │
 //!                           ├─ session ─ hub ── switch ─ directory ┤ (shared by all shards)
-//!   TCP ─ server ─ carrier ─┘             └───── mailboxes ────────┘
+//!   TCP ─ server ─ carrier ─┘             └───── mailboxes ────────┤
+//!                                                                  └ cluster ═ other relays
 //! ```
 //!
 //! - [`switch::Switch`]: who is attached to what, and what waits for whom. A plain value, no I/O, no
 //!   clock; one for each shard.
 //! - [`Hub`]: a switch and the ways out of its connections.
 //! - [`session`]: the byte session of one connection over any [`carrier`].
+//! - `cluster`: what relays behind one name tell each other, on a thread of its own.
 //! - [`Server`]: threads, sockets and admission.
 //!
 //! Invariants: a publisher never waits for a reader; what is queued for one attachment stays under
@@ -43,6 +45,7 @@
 mod bucket;
 pub mod carrier;
 mod certificate;
+mod cluster;
 mod gate;
 pub mod hardening;
 mod hub;
@@ -60,6 +63,9 @@ mod totals;
 mod transport;
 
 pub use certificate::CertificateError;
+pub use cluster::{
+    BusServer, BusTls, ClusterSecret, ClusterSettings, InvalidBusServer, InvalidClusterSecret,
+};
 pub use hub::{AccessKeys, Hub, Policy};
 pub use key::{KeyError, RelaySecret};
 pub use server::{Server, StartError};

@@ -57,6 +57,11 @@ fn table_says_what_the_code_does() {
         crate::switch::BATCH_LEN,
         crate::hub::MAILBOX_BYTES_MAX,
         crate::gate::PREFIXES_MAX,
+        crate::cluster::NODES_MAX,
+        crate::cluster::BUS_MESSAGE_LEN_MAX,
+        crate::cluster::ARRIVALS_MAX,
+        crate::cluster::SUBSCRIPTION_MAX,
+        crate::cluster::COMMANDS_MAX,
     ];
     let Limits {
         connections_max,

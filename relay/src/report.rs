@@ -96,6 +96,8 @@ fn levels(current: Current) -> Vec<(&'static str, u64)> {
         attachments,
         topics,
         queued_bytes,
+        cluster_up,
+        cluster_relays,
     } = current;
     vec![
         ("connections_quic", connections_quic),
@@ -104,6 +106,8 @@ fn levels(current: Current) -> Vec<(&'static str, u64)> {
         ("attachments", attachments),
         ("topics", topics),
         ("queued_bytes", queued_bytes),
+        ("cluster_up", cluster_up),
+        ("cluster_relays", cluster_relays),
     ]
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sori_wire::AccessKey;
 
+use crate::cluster::ClusterSettings;
 use crate::key::RelaySecret;
 
 /// How a relay is to run. There is nothing here, and nowhere else, that would make it keep anything.
@@ -28,6 +29,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How often the keys of a connection's packets or records are renewed (`protocol §1.2.5`).
     pub key_update: Duration,
+    /// The cluster that the relay is part of; `None` if it stands alone.
+    pub cluster: Option<ClusterSettings>,
 }
 
 /// Whether TCP is served beside UDP.
@@ -92,6 +95,7 @@ impl Settings {
             shards: 0,
             limits: Limits::default(),
             key_update: Duration::from_secs(3600),
+            cluster: None,
         }
     }
 }

@@ -73,6 +73,18 @@ totals! {
     unattached,
     /// Renewals of the keys of a connection.
     key_updates,
+    /// Times that the relay was connected to a server of its cluster.
+    cluster_connects,
+    /// Epoch keys of the cluster that were taken up.
+    cluster_epochs,
+    /// Frames handed to the other relays of the cluster.
+    cluster_frames_out,
+    /// Frames that came from other relays.
+    cluster_frames_in,
+    /// Times that frames of another relay were missing.
+    cluster_lost,
+    /// Messages on the bus that were by no relay of the cluster, or there twice.
+    cluster_refused,
 }
 
 /// How much there is now.
@@ -90,6 +102,10 @@ pub struct Current {
     pub topics: u64,
     /// Bytes of frames that wait for readers.
     pub queued_bytes: u64,
+    /// 1 while the relay is connected to a server of its cluster.
+    pub cluster_up: u64,
+    /// Other relays of the cluster that were heard in the last seconds.
+    pub cluster_relays: u64,
 }
 
 /// One sum or level. Order between two of them is not kept: they are read for people.
@@ -103,6 +119,11 @@ impl Counter {
 
     pub(crate) fn subtract(&self, n: u64) {
         self.0.fetch_sub(n, Ordering::Relaxed);
+    }
+
+    /// Makes a level that has one owner what it is now.
+    pub(crate) fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
     }
 
     /// Changes a sum to which this caller contributes `from` so that it contributes `to`.
@@ -144,6 +165,8 @@ pub(crate) struct Levels {
     pub(crate) attachments: Counter,
     pub(crate) topics: Counter,
     pub(crate) queued_bytes: Counter,
+    pub(crate) cluster_up: Counter,
+    pub(crate) cluster_relays: Counter,
 }
 
 /// Reads the sums and levels of a running relay. Cloning it is cheap; it outlives the relay.
@@ -176,6 +199,8 @@ impl Monitor {
             attachments: levels.attachments.get(),
             topics: levels.topics.get(),
             queued_bytes: levels.queued_bytes.get(),
+            cluster_up: levels.cluster_up.get(),
+            cluster_relays: levels.cluster_relays.get(),
         }
     }
 

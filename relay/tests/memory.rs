@@ -4,35 +4,11 @@
 
 mod support;
 
-use std::fs::{self, File};
-use std::io;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::FileExt;
 
-use support::{Client, Config, RelayProcess, TcpClient, seed, tls_config, within};
-
-/// How often `needle` stands in the writable memory of a process.
-fn copies_in_memory(pid: u32, needle: &[u8]) -> io::Result<usize> {
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
-    let memory = File::open(format!("/proc/{pid}/mem"))?;
-    let mut copies = 0;
-    for line in maps.lines() {
-        let mut fields = line.split_ascii_whitespace();
-        let (range, rights) = (fields.next().unwrap(), fields.next().unwrap());
-        if !rights.starts_with("rw") {
-            continue;
-        }
-        let (start, end) = range.split_once('-').unwrap();
-        let start = u64::from_str_radix(start, 16).unwrap();
-        let end = u64::from_str_radix(end, 16).unwrap();
-        let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
-        // Memory may be unmapped between the two looks.
-        if memory.read_exact_at(&mut bytes, start).is_ok() {
-            copies += memchr::memmem::find_iter(&bytes, needle).count();
-        }
-    }
-    Ok(copies)
-}
+use support::{
+    Client, Config, RelayProcess, TcpClient, copies_in_memory, seed, tls_config, within,
+};
 
 fn marked(marker: &[u8], len: usize) -> Vec<u8> {
     marker.iter().copied().cycle().take(len).collect()

@@ -256,7 +256,36 @@ fn options_that_contradict_each_other_are_named() {
     let files = Files::new();
     let empty = files.write("empty.keys", "# none\n", 0o600);
     let at = ["run", "--listen", "127.0.0.1:0"];
-    let cases: [(&[&str], i32, &str); 6] = [
+    let server = "nats://127.0.0.1:4222";
+    let cases: [(&[&str], i32, &str); 11] = [
+        (
+            &["--cluster-servers", server],
+            2,
+            "sori-relay cluster-secret",
+        ),
+        (&["--cluster-secret", &empty], 2, "--cluster-servers"),
+        (
+            &["--cluster-servers", server, "--cluster-secret", &empty],
+            1,
+            "not a cluster secret",
+        ),
+        (
+            &["--cluster-servers", "nats://me:word@127.0.0.1"],
+            2,
+            "without name and password",
+        ),
+        (
+            &[
+                "--cluster-servers",
+                server,
+                "--cluster-secret",
+                &empty,
+                "--cluster-certificate",
+                "x.pem",
+            ],
+            2,
+            "belong together",
+        ),
         (&["--access", "private"], 2, "--access-keys"),
         (&["--access-keys", &empty], 1, "no key in it"),
         (
@@ -445,7 +474,7 @@ fn manual_page_names_every_command() {
     let names: Vec<&str> = names
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert_eq!(names.len(), 8);
+    assert_eq!(names.len(), 9);
     for name in names.iter().filter(|name| **name != "help") {
         let heading = format!("\n.TP\n.B {name}\n");
         let with_argument = format!("\n.TP\n.BI \"{name} \" ");

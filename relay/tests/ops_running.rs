@@ -203,7 +203,8 @@ async fn metrics_are_totals_with_fixed_labels() {
     for line in body.lines().filter(|line| !line.starts_with('#')) {
         if let Some((_, labels)) = line.split_once('{') {
             let key = labels.split('=').next().unwrap();
-            assert!(["transport", "reason", "version"].contains(&key), "{line}");
+            let known = ["transport", "reason", "direction", "version"];
+            assert!(known.contains(&key), "{line}");
         }
     }
     let place = address.to_string();

@@ -203,7 +203,7 @@ async fn private_relay_tells_those_without_access_on_every_carrier() {
     client.say(&attach).await;
     assert_eq!(
         client.close_number().await,
-        CloseCode::NoAccess.number().into()
+        u64::from(CloseCode::NoAccess.number())
     );
     let mut client = TcpClient::connect(&relay.url).await;
     client.show(&AccessKey::from_bytes([3; 32])).await;

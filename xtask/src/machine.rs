@@ -15,7 +15,7 @@ pub(crate) enum Purpose {
     Programs,
     /// Building and showing the window.
     Window,
-    /// Driving the window in tests, without a screen.
+    /// Driving the window in tests, without a screen, and relays with a bus between them.
     WindowTests,
 }
 
@@ -34,7 +34,7 @@ const FOR_WINDOW: &[&str] = &[
 ];
 
 /// A screen in memory, a window manager, WebKit's WebDriver, a message bus, and a Korean input method with a keyboard
-/// that types by itself.
+/// that types by itself; and what joins relays behind one name.
 const FOR_WINDOW_TESTS: &[&str] = &[
     "at-spi2-core",
     "dbus",
@@ -46,6 +46,7 @@ const FOR_WINDOW_TESTS: &[&str] = &[
     "ibus-hangul",
     "libglib2.0-bin",
     "locales",
+    "nats-server",
     "openbox",
     "webkit2gtk-driver",
     "xdotool",

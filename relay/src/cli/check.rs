@@ -2,9 +2,9 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
@@ -35,6 +35,7 @@ pub(crate) fn check(arguments: CheckArguments) -> Result<(), Failure> {
     check_key(&options, &mut findings);
     check_access(&options, &mut findings);
     check_certificate(&options, &mut findings);
+    check_cluster(&options, &mut findings);
     check_admin(&options, runs, &mut findings);
     check_metrics(&options, runs, &mut findings);
     check_files(&options, &mut findings);
@@ -208,6 +209,40 @@ fn check_certificate(options: &Options, findings: &mut Findings) {
     }
 }
 
+fn check_cluster(options: &Options, findings: &mut Findings) {
+    let cluster = match config::cluster(options) {
+        Err(failure) => return findings.bad("cluster", failure),
+        Ok(None) => return findings.good("cluster", "none; the relay stands alone"),
+        Ok(Some(cluster)) => cluster,
+    };
+    for server in &cluster.servers {
+        let addresses = server.to_string().to_socket_addrs();
+        let reached = addresses.and_then(|mut addresses| {
+            let address = addresses.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
+            TcpStream::connect_timeout(&address, SERVER_PATIENCE).map(drop)
+        });
+        match reached {
+            Ok(()) => findings.good("cluster", format_args!("{server} can be reached")),
+            // A relay starts without its servers, and finds them when they are there.
+            Err(error) => findings.note(
+                "cluster",
+                format_args!(
+                    "{server} cannot be reached now ({error}); is nats-server running there?"
+                ),
+            ),
+        }
+        if !server.is_secured() && !server.is_local() {
+            findings.note(
+                "cluster",
+                format_args!(
+                    "{server} is reached without TLS: who is on the way sees which relays talk when, \
+                     and how much; take tls://"
+                ),
+            );
+        }
+    }
+}
+
 fn check_admin(options: &Options, runs: bool, findings: &mut Findings) {
     let Some(path) = &options.admin else {
         return findings.note("admin", "no socket, so `warrant` cannot ask");
@@ -266,6 +301,9 @@ fn check_files(options: &Options, findings: &mut Findings) {
 
 /// As in the default limits.
 const CONNECTIONS_DEFAULT: u32 = 10_000;
+
+/// How long to wait for a server of the cluster.
+const SERVER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Files that are not connections.
 const FILES_BESIDE: u64 = 64;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use sori_relay::{CertificateFiles, Limits, RelaySecret, Settings, Tcp};
+use sori_relay::{BusTls, CertificateFiles, ClusterSettings, Limits, RelaySecret, Settings, Tcp};
 use sori_wire::AccessKey;
 
 use super::{Access, Audience, Failure, Options, Switch, secrets};
@@ -46,6 +46,7 @@ pub(crate) fn settings(options: &Options) -> Result<Settings, Failure> {
     };
     settings.shards = options.threads.map_or(0, usize::from);
     settings.limits = limits(options);
+    settings.cluster = cluster(options)?;
     Ok(settings)
 }
 
@@ -89,6 +90,52 @@ pub(crate) fn certificate(options: &Options) -> Result<Option<CertificateFiles>,
             "certificate and certificate-key belong together; give both or none",
         )),
     }
+}
+
+/// The cluster that the relay is part of, with everything read that it needs; `None` if it stands alone.
+pub(crate) fn cluster(options: &Options) -> Result<Option<ClusterSettings>, Failure> {
+    let given = &options.cluster;
+    let files = [
+        &given.secret,
+        &given.authorities,
+        &given.certificate,
+        &given.certificate_key,
+    ];
+    let Some(servers) = given.servers.as_ref().filter(|servers| !servers.is_empty()) else {
+        if files.iter().any(|file| file.is_some()) {
+            return Err(Failure::Usage(
+                "a cluster needs servers; give --cluster-servers nats://HOST:PORT, or leave out the \
+                 other options of the cluster",
+            ));
+        }
+        return Ok(None);
+    };
+    let Some(secret) = &given.secret else {
+        return Err(Failure::Usage(
+            "a cluster needs a secret; make it once with `sori-relay cluster-secret FILE`, copy it to \
+             all relays of the cluster and give it as --cluster-secret FILE",
+        ));
+    };
+    let own = match (&given.certificate, &given.certificate_key) {
+        (None, None) => None,
+        (Some(chain), Some(key)) => {
+            secrets::check_mode_of(key)?;
+            Some((chain.clone(), key.clone()))
+        }
+        (Some(_), None) | (None, Some(_)) => {
+            return Err(Failure::Usage(
+                "cluster-certificate and cluster-certificate-key belong together; give both or none",
+            ));
+        }
+    };
+    let servers = servers.iter().map(|server| server.0.clone()).collect();
+    let mut cluster = ClusterSettings::new(servers, secrets::cluster_secret(secret)?);
+    cluster.tls = BusTls {
+        authorities: given.authorities.clone(),
+        own,
+    };
+    cluster.check().map_err(Failure::ClusterTls)?;
+    Ok(Some(cluster))
 }
 
 /// The address for metrics, which other machines cannot reach unless that was said.

@@ -9,7 +9,7 @@ use sori_relay::{CertificateError, KeyError, StartError};
 use sori_wire::InvalidRelayUrl;
 
 use super::FileError;
-use super::secrets::{AccessKeysError, SecretFileError};
+use super::secrets::{AccessKeysError, ClusterSecretError, SecretFileError};
 use crate::admin::AdminError;
 
 /// Why a command did not do what it should.
@@ -33,6 +33,13 @@ pub(crate) enum Failure {
     Certificate(#[from] CertificateError),
     #[error("to change before the relay can run like this: {0}")]
     Check(usize),
+    #[error("cannot use the certificates for the cluster's servers: {0}")]
+    ClusterTls(io::Error),
+    #[error("cannot use the cluster secret {}: {source}", path.display())]
+    ClusterSecret {
+        path: PathBuf,
+        source: ClusterSecretError,
+    },
     #[error("cannot use the configuration file {}: {source}", path.display())]
     Config { path: PathBuf, source: FileError },
     #[error("cannot keep memory out of core dumps: {0}")]

@@ -13,7 +13,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
-use sori_relay::Rate;
+use sori_relay::{BusServer, InvalidBusServer, Rate};
 use sori_wire::{InvalidRelayUrl, RelayHost};
 
 use super::log::Level;
@@ -116,7 +116,67 @@ pub(crate) struct Options {
     /// How much to write to stderr [default: warn]
     #[arg(long, value_enum, env = "SORI_RELAY_LOG")]
     pub(crate) log: Option<Level>,
+
+    #[command(flatten)]
+    pub(crate) cluster: ClusterOptions,
 }
+
+/// What stands in the table `cluster` of the file: `servers` there is `--cluster-servers` here.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ClusterOptions {
+    /// NATS servers through which relays behind one name reach each other: nats://HOST:PORT or
+    /// tls://HOST:PORT, with commas between them [default: none, the relay stands alone]
+    #[arg(
+        id = "cluster_servers",
+        long = "cluster-servers",
+        value_name = "URL",
+        value_delimiter = ',',
+        env = "SORI_RELAY_CLUSTER_SERVERS"
+    )]
+    pub(crate) servers: Option<Vec<Server>>,
+
+    /// File with the secret that all relays of the cluster share; `sori-relay cluster-secret` makes it
+    #[arg(
+        id = "cluster_secret",
+        long = "cluster-secret",
+        value_name = "FILE",
+        env = "SORI_RELAY_CLUSTER_SECRET"
+    )]
+    pub(crate) secret: Option<PathBuf>,
+
+    /// Certificates (PEM) of who vouches for the NATS servers [default: the system's authorities]
+    #[arg(
+        id = "cluster_authorities",
+        long = "cluster-authorities",
+        value_name = "FILE",
+        env = "SORI_RELAY_CLUSTER_AUTHORITIES"
+    )]
+    pub(crate) authorities: Option<PathBuf>,
+
+    /// Certificate (PEM) by which the NATS servers know this relay
+    #[arg(
+        id = "cluster_certificate",
+        long = "cluster-certificate",
+        value_name = "FILE",
+        env = "SORI_RELAY_CLUSTER_CERTIFICATE"
+    )]
+    pub(crate) certificate: Option<PathBuf>,
+
+    /// Private key of that certificate (PEM)
+    #[arg(
+        id = "cluster_certificate_key",
+        long = "cluster-certificate-key",
+        value_name = "FILE",
+        env = "SORI_RELAY_CLUSTER_CERTIFICATE_KEY"
+    )]
+    pub(crate) certificate_key: Option<PathBuf>,
+}
+
+/// A NATS server.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub(crate) struct Server(pub(crate) BusServer);
 
 /// Who may use a relay.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
@@ -230,7 +290,36 @@ impl Options {
             metrics: self.metrics.or(under.metrics),
             metrics_for: self.metrics_for.or(under.metrics_for),
             log: self.log.or(under.log),
+            cluster: self.cluster.over(under.cluster),
         }
+    }
+}
+
+impl ClusterOptions {
+    fn over(self, under: Self) -> Self {
+        Self {
+            servers: self.servers.or(under.servers),
+            secret: self.secret.or(under.secret),
+            authorities: self.authorities.or(under.authorities),
+            certificate: self.certificate.or(under.certificate),
+            certificate_key: self.certificate_key.or(under.certificate_key),
+        }
+    }
+}
+
+impl FromStr for Server {
+    type Err = InvalidBusServer;
+
+    fn from_str(text: &str) -> Result<Self, InvalidBusServer> {
+        text.parse().map(Self)
+    }
+}
+
+impl TryFrom<String> for Server {
+    type Error = InvalidBusServer;
+
+    fn try_from(text: String) -> Result<Self, InvalidBusServer> {
+        text.parse()
     }
 }
 
@@ -319,7 +408,11 @@ mod tests {
     #[test]
     fn each_option_has_one_name_in_all_places() {
         let table: toml::Table = whole_example().parse().unwrap();
-        let in_file: BTreeSet<String> = table.keys().cloned().collect();
+        let names = |(key, value): (&String, &toml::Value)| match value.as_table() {
+            None => vec![key.clone()],
+            Some(inner) => inner.keys().map(|name| format!("{key}-{name}")).collect(),
+        };
+        let in_file: BTreeSet<String> = table.iter().flat_map(names).collect();
         let mut on_command_line = BTreeSet::new();
         for argument in run_command().get_arguments() {
             let Some(name) = argument.get_long().filter(|name| *name != "config") else {
@@ -341,6 +434,30 @@ mod tests {
         assert_eq!(example.listen, Some("[::]:4433".parse().unwrap()));
         let all: Options = toml::from_str(&whole_example()).unwrap();
         assert_eq!(all.log, Some(Level::Info));
+    }
+
+    #[test]
+    fn servers_of_a_cluster_are_named_without_a_password() {
+        for text in [
+            "nats://127.0.0.1:4222",
+            "tls://bus.example.org:4222",
+            "nats://[::1]:4222",
+        ] {
+            assert!(text.parse::<Server>().is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            "bus.example.org",
+            "http://bus.example.org",
+            "nats://",
+            "nats://relay:password@bus.example.org:4222",
+            "ws://bus.example.org:4222",
+        ] {
+            let error = text.parse::<Server>().unwrap_err();
+            assert!(!error.to_string().contains("bus.example"), "{text}");
+        }
+        let unknown = toml::from_str::<Options>("[cluster]\nstore = true").unwrap_err();
+        assert!(unknown.to_string().contains("store"), "{unknown}");
     }
 
     #[test]

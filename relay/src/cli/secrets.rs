@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use sori_relay::RelaySecret;
+use sori_relay::{ClusterSecret, InvalidClusterSecret, RelaySecret};
 use sori_wire::AccessKey;
 use zeroize::Zeroizing;
 
@@ -40,6 +40,66 @@ pub(crate) enum AccessKeysError {
     /// It has too many keys, or is no such file at all.
     #[error("there is more in it than 32 keys; remove those that nobody uses any more")]
     TooMany,
+}
+
+/// Why the file of a cluster's secret cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClusterSecretError {
+    /// There is a file already; the other relays may know what is in it.
+    #[error(
+        "it exists already and is left as it is (a new secret would keep this relay from the others)"
+    )]
+    Exists,
+    /// The file as such.
+    #[error(transparent)]
+    Secret(#[from] SecretFileError),
+    /// What is in it is something else.
+    #[error("{0}; `sori-relay cluster-secret FILE` makes one")]
+    Text(#[from] InvalidClusterSecret),
+}
+
+/// Reads the cluster's secret at `path`.
+///
+/// # Errors
+/// [`Failure::ClusterSecret`].
+pub(crate) fn cluster_secret(path: &Path) -> Result<ClusterSecret, Failure> {
+    let read = || -> Result<ClusterSecret, ClusterSecretError> {
+        let file = File::open(path).map_err(SecretFileError::from)?;
+        check_mode(path, &file)?;
+        let text = read_bounded(file).map_err(|_| InvalidClusterSecret)?;
+        Ok(text.trim_end().parse()?)
+    };
+    read().map_err(|source| Failure::ClusterSecret {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes a new file with `secret`, readable by its owner only, and waits until it is on disk.
+///
+/// # Errors
+/// [`Failure::ClusterSecret`], also if there is anything at `path`.
+pub(crate) fn make_cluster_secret(path: &Path, secret: &ClusterSecret) -> Result<(), Failure> {
+    let make = || -> Result<(), ClusterSecretError> {
+        let mut options = OpenOptions::new();
+        let created = options.write(true).create_new(true).mode(0o600).open(path);
+        let mut file = match created {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(ClusterSecretError::Exists);
+            }
+            Err(error) => return Err(SecretFileError::from(error).into()),
+        };
+        let line = Zeroizing::new(format!("{}\n", secret.to_text().as_str()));
+        file.write_all(line.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(SecretFileError::from)?;
+        Ok(())
+    };
+    make().map_err(|source| Failure::ClusterSecret {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Reads the key at `path`.
@@ -186,6 +246,23 @@ mod tests {
             parse_access_keys(&many),
             Err(AccessKeysError::TooMany)
         ));
+    }
+
+    #[test]
+    fn a_cluster_secret_is_made_once_and_read_by_its_owner_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("cluster.secret");
+        make_cluster_secret(&path, &ClusterSecret::from_bytes([7; 32])).unwrap();
+        let read = cluster_secret(&path).unwrap();
+        let expected = ClusterSecret::from_bytes([7; 32]).to_text();
+        assert_eq!(read.to_text().as_str(), expected.as_str());
+        let again = make_cluster_secret(&path, &ClusterSecret::from_bytes([8; 32]));
+        assert!(again.unwrap_err().to_string().contains("exists already"));
+
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        std::fs::set_permissions(&path, open).unwrap();
+        let error = cluster_secret(&path).unwrap_err().to_string();
+        assert!(error.contains("chmod 600"), "{error}");
     }
 
     #[test]

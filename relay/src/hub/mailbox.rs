@@ -10,7 +10,7 @@ use crate::switch::Delivery;
 
 /// What other shards have for one.
 #[derive(Debug, Default)]
-pub(super) struct Mailbox {
+pub(crate) struct Mailbox {
     parcels: Mutex<Parcels>,
     arrived: Notify,
 }
@@ -22,7 +22,7 @@ struct Parcels {
 }
 
 #[derive(Debug)]
-pub(super) enum Parcel {
+pub(crate) enum Parcel {
     Delivery(Delivery),
     /// Frames for this topic did not fit.
     Loss(Handle),
@@ -47,8 +47,16 @@ impl Mailbox {
         }
     }
 
+    /// Frames for a topic are lost: what lies here for it goes too, and its readers will be told.
+    pub(super) fn post_loss(&self, of: Handle) {
+        let mut parcels = self.lock();
+        parcels.lose(of);
+        drop(parcels);
+        self.arrived.notify_one();
+    }
+
     /// Everything that lies here. Waits until something does.
-    pub(super) async fn collect(&self) -> VecDeque<Parcel> {
+    pub(crate) async fn collect(&self) -> VecDeque<Parcel> {
         loop {
             let queue = self.take();
             if !queue.is_empty() {
@@ -59,7 +67,7 @@ impl Mailbox {
     }
 
     /// Everything that lies here now.
-    pub(super) fn take(&self) -> VecDeque<Parcel> {
+    pub(crate) fn take(&self) -> VecDeque<Parcel> {
         self.lock().take()
     }
 

@@ -7,6 +7,7 @@
 
 mod access;
 mod mailbox;
+mod port;
 mod wire;
 
 use std::collections::VecDeque;
@@ -26,7 +27,8 @@ use crate::totals::{Counters, Monitor};
 pub use access::AccessKeys;
 #[cfg(test)]
 pub(crate) use mailbox::MAILBOX_BYTES_MAX;
-use mailbox::{Mailbox, Parcel};
+pub(crate) use mailbox::{Mailbox, Parcel};
+pub(crate) use port::Port;
 use wire::Wire;
 
 /// One shard of a relay, shared by its connections. Cloning it is cheap.
@@ -40,7 +42,9 @@ pub struct Hub {
 /// What all shards of a relay share.
 #[derive(Debug)]
 struct Relay {
-    mailboxes: Vec<Mailbox>,
+    mailboxes: Arc<[Mailbox]>,
+    /// To the other relays of a cluster, if it is one.
+    outward: Option<Arc<Mailbox>>,
     policy: Policy,
     monitor: Monitor,
     start: Instant,
@@ -85,11 +89,29 @@ impl Hub {
     /// The shards of a new relay.
     #[must_use]
     pub fn shards(count: usize, policy: Policy, monitor: &Monitor) -> Vec<Self> {
+        Self::shards_with(count, policy, monitor, None)
+    }
+
+    /// The shards of a new relay that is part of a cluster if there is a port to it.
+    pub(crate) fn shards_with(
+        count: usize,
+        policy: Policy,
+        monitor: &Monitor,
+        port: Option<&Port>,
+    ) -> Vec<Self> {
         let limits = policy.limits;
         let directory = Directory::new(count, limits.attachments_per_topic_max);
+        let mailboxes = match port {
+            None => Port::mailboxes(count),
+            Some(port) => {
+                directory.tell(Arc::clone(&port.interest));
+                Arc::clone(&port.shards)
+            }
+        };
         let queued_bytes_max = limits.queued_bytes_max.checked_div(count).unwrap_or(0);
         let relay = Arc::new(Relay {
-            mailboxes: (0..count).map(|_| Mailbox::default()).collect(),
+            mailboxes,
+            outward: port.map(|port| Arc::clone(&port.outward)),
             policy,
             monitor: monitor.clone(),
             start: Instant::now(),
@@ -274,12 +296,15 @@ impl Membership {
         self.hub.with(|switch, now| step(switch, self.id, now))
     }
 
-    /// Takes a publication to the other shards with readers.
+    /// Takes a publication to the other shards with readers, and to the other relays.
     pub(crate) fn post(&self, switch: &Switch, delivery: &Delivery) {
         for (shard, _) in switch.other_shards(delivery.handle()) {
             if let Some(mailbox) = self.hub.relay.mailboxes.get(shard) {
                 mailbox.post(delivery);
             }
+        }
+        if let Some(outward) = &self.hub.relay.outward {
+            outward.post(delivery);
         }
     }
 

@@ -82,6 +82,8 @@ figures! {
     Now attachments attachments: "attachments to topics", "토픽에 붙어 있는 연결 수";
     Now topics topics: "topics with somebody attached, counted on each thread", "누군가 붙어 있는 토픽 수(스레드별 합)";
     Now queued_bytes queued_bytes: "bytes that wait in memory for slow readers", "느린 수신자를 메모리에서 기다리는 바이트 수";
+    Now cluster_up cluster_up: "connections to the cluster's NATS servers, 0 or 1", "클러스터의 NATS 서버 연결 수(0 또는 1)";
+    Now cluster_relays cluster_relays: "other relays of the cluster that can be heard", "응답 중인 클러스터 내 다른 릴레이 수";
     SinceStart connections_quic connections_opened ["transport" = "quic"]: "connections made over QUIC", "QUIC로 맺은 연결 수";
     SinceStart connections_tcp connections_opened ["transport" = "tcp"]: "connections made over TLS on TCP", "TLS(TCP)로 맺은 연결 수";
     SinceStart handshakes_failed handshakes_failed: "handshakes that failed", "실패한 핸드셰이크 수";
@@ -101,4 +103,10 @@ figures! {
     SinceStart gaps gaps: "times a slow reader lost frames", "느린 수신자가 프레임을 놓친 횟수";
     SinceStart throttled throttled: "times a connection was made to wait", "연결을 잠시 기다리게 한 횟수";
     SinceStart key_updates key_updates: "renewals of a connection's keys", "연결 키를 갱신한 횟수";
+    SinceStart cluster_connects cluster_connects: "connections made to the cluster's NATS servers", "클러스터의 NATS 서버에 연결한 횟수";
+    SinceStart cluster_epochs cluster_epochs: "keys of the cluster taken up", "받아들인 클러스터 키 수";
+    SinceStart cluster_frames_out cluster_frames ["direction" = "out"]: "frames handed to other relays", "다른 릴레이에 넘긴 프레임 수";
+    SinceStart cluster_frames_in cluster_frames ["direction" = "in"]: "frames that came from other relays", "다른 릴레이에서 받은 프레임 수";
+    SinceStart cluster_lost cluster_lost: "times that frames of another relay were missing", "다른 릴레이의 프레임이 빠진 횟수";
+    SinceStart cluster_refused cluster_refused: "messages refused as not by a relay of the cluster", "클러스터 릴레이의 것이 아니어서 거절한 메시지 수";
 }

@@ -7,9 +7,11 @@ mod sockets;
 mod tcp;
 mod udp;
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZero;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::thread;
 
@@ -19,7 +21,8 @@ use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificate::{Certificate, CertificateError};
-use crate::hub::{AccessKeys, Hub, Policy};
+use crate::cluster;
+use crate::hub::{AccessKeys, Hub, Policy, Port};
 use crate::settings::Settings;
 use crate::totals::Monitor;
 use crate::{stack, tls, transport};
@@ -46,6 +49,9 @@ pub enum StartError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The cluster cannot be joined as it is set up.
+    #[error("cannot join the cluster: {0}")]
+    Cluster(io::Error),
     /// The operating system gives no thread, or nothing to wait with.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
@@ -61,6 +67,7 @@ pub struct Server {
     certificate: Option<Arc<Certificate>>,
     access_keys: AccessKeys,
     threads: Vec<Thread>,
+    cluster: Option<Thread>,
 }
 
 #[derive(Debug)]
@@ -100,7 +107,10 @@ impl Server {
             limits: settings.limits,
             key_update: settings.key_update,
         };
-        let hubs = Hub::shards(sockets.len(), policy, &monitor);
+        let port = settings.cluster.as_ref();
+        let port = port.map(|_| Port::new(sockets.len()));
+        let hubs = Hub::shards_with(sockets.len(), policy, &monitor, port.as_ref());
+        let cluster = join(settings, port, &monitor)?;
         let shards = shards(settings, sockets, hubs, certificate.clone())?;
         let threads: Vec<Thread> = shards
             .into_iter()
@@ -114,6 +124,7 @@ impl Server {
             certificate,
             access_keys,
             threads,
+            cluster,
         })
     }
 
@@ -161,7 +172,29 @@ impl Server {
         for stopped in stopped {
             let _also_if_it_broke = stopped.await;
         }
+        // What clients published last is on its way to the other relays by then.
+        if let Some(cluster) = self.cluster {
+            let _already_over = cluster.stop.send(());
+            let _also_if_it_broke = cluster.stopped.await;
+        }
     }
+}
+
+/// Runs the relay's part of its cluster on a thread of its own, if it has one: a bus that is slow is
+/// nothing that a shard waits for.
+fn join(
+    settings: &Settings,
+    port: Option<Port>,
+    monitor: &Monitor,
+) -> Result<Option<Thread>, StartError> {
+    let (Some(cluster), Some(port)) = (settings.cluster.clone(), port) else {
+        return Ok(None);
+    };
+    let monitor = monitor.clone();
+    let thread = run("cluster", move |ready, stopping| async move {
+        cluster::run(&cluster, port, monitor, ready, stopping).await;
+    });
+    thread.map(Some).map_err(StartError::Cluster)
 }
 
 fn shards(
@@ -191,6 +224,14 @@ fn shards(
 
 /// Runs a shard on a thread of its own and waits until it serves.
 fn spawn(shard: Shard) -> io::Result<Thread> {
+    run("shard", move |ready, stopping| shard.run(ready, stopping))
+}
+
+/// Runs something on a thread of its own and waits until it says that it is ready.
+fn run<F: Future<Output = ()>>(
+    name: &str,
+    work: impl FnOnce(Ready, Stopping) -> F + Send + 'static,
+) -> io::Result<Thread> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .on_thread_park(stack::wipe_if_marked)
@@ -198,15 +239,14 @@ fn spawn(shard: Shard) -> io::Result<Thread> {
     let (stop, stopping) = oneshot::channel();
     let (done, stopped) = oneshot::channel();
     let (ready, is_ready) = std::sync::mpsc::channel();
-    thread::Builder::new().name("shard".into()).spawn(move || {
-        runtime.block_on(shard.run(
-            move |outcome| {
-                let _nobody_waits = ready.send(outcome);
-            },
-            async {
-                let _or_dropped = stopping.await;
-            },
-        ));
+    thread::Builder::new().name(name.into()).spawn(move || {
+        let ready: Ready = Box::new(move |outcome| {
+            let _nobody_waits = ready.send(outcome);
+        });
+        let stopping: Stopping = Box::pin(async {
+            let _or_dropped = stopping.await;
+        });
+        runtime.block_on(work(ready, stopping));
         drop(runtime);
         let _nobody_waits = done.send(());
     })?;
@@ -215,6 +255,12 @@ fn spawn(shard: Shard) -> io::Result<Thread> {
         .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))?;
     Ok(Thread { stop, stopped })
 }
+
+/// Says that a thread does its work, or why it cannot.
+type Ready = Box<dyn FnOnce(io::Result<()>)>;
+
+/// Resolves when a thread is to stop.
+type Stopping = Pin<Box<dyn Future<Output = ()>>>;
 
 /// More shards than this would only get in each other's way.
 const SHARDS_MAX: usize = 256;

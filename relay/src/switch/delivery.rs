@@ -48,6 +48,45 @@ impl Delivery {
         self.frame_bytes
     }
 
+    /// Frames that come from elsewhere, as the messages in which they leave here. `None` if there are
+    /// none.
+    pub(crate) fn new<'a>(handle: Handle, frames: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
+        let mut messages = Vec::new();
+        let (mut count, mut frame_bytes) = (0_usize, 0_usize);
+        for frame in frames {
+            let header = DeliverHeader::new(handle, frame.len());
+            let len = header.as_bytes().len().saturating_add(frame.len());
+            messages.reserve_exact(len);
+            messages.extend_from_slice(header.as_bytes());
+            messages.extend_from_slice(frame);
+            count = count.saturating_add(1);
+            frame_bytes = frame_bytes.saturating_add(frame.len());
+        }
+        (count > 0).then(|| Self {
+            handle,
+            messages: Bytes::from(messages),
+            frames: count,
+            frame_bytes,
+        })
+    }
+
+    /// The frames alone, in order.
+    pub(crate) fn each_frame(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        let mut rest: &[u8] = &self.messages;
+        std::iter::from_fn(move || {
+            let (prefix, after) = rest.split_first_chunk()?;
+            let len = usize::try_from(u32::from_be_bytes(*prefix)).ok()?;
+            let (mut body, after) = after.split_at_checked(len)?;
+            rest = after;
+            // Number, handle and length of the frame, each as a varint, stand in front of it.
+            for _ in 0..3 {
+                let end = body.iter().position(|byte| *byte < 0x80)?;
+                body = body.get(end.saturating_add(1)..)?;
+            }
+            Some(body)
+        })
+    }
+
     /// What it costs while it waits: the bytes of the frames and a place in the queue for each, so
     /// that many empty frames are bounded as well.
     pub(crate) const fn cost(&self) -> usize {

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sori_wire::{Handle, Refusal, Topic};
 
+use super::Interest;
+
 /// All topics with at least one attachment, and how many each shard has of them. Locked when somebody
 /// attaches or detaches, never when a frame passes. Cloning it is cheap.
 #[derive(Clone, Debug)]
@@ -22,16 +24,19 @@ struct Topics {
     handles: BTreeSet<Handle>,
     handles_given: u64,
     salt: RandomState,
+    interest: Option<Arc<Interest>>,
 }
 
 /// What shards share about one topic. Its counts are read without a lock when a frame passes.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// On the heap and nowhere else: maps move their entries about and leave stale bytes in their
     /// nodes, while an allocation is wiped when it is freed.
     topic: Arc<Topic>,
     handle: Handle,
     attachments: Box<[AtomicUsize]>,
+    /// Attachments at other relays of the cluster, as far as they were heard of.
+    elsewhere: AtomicUsize,
 }
 
 impl Directory {
@@ -43,12 +48,18 @@ impl Directory {
             handles: BTreeSet::new(),
             handles_given: 0,
             salt: RandomState::new(),
+            interest: None,
         };
         Self {
             shared: Arc::new(Mutex::new(topics)),
             shards,
             attachments_per_topic_max,
         }
+    }
+
+    /// From now on `interest` is told of every topic that comes or goes.
+    pub(crate) fn tell(&self, interest: Arc<Interest>) {
+        self.lock().interest = Some(interest);
     }
 
     /// Number of topics with at least one attachment.
@@ -94,7 +105,11 @@ impl Topics {
             topic: Arc::clone(topic),
             handle: self.free_handle(),
             attachments: (0..shards).map(|_| AtomicUsize::new(0)).collect(),
+            elsewhere: AtomicUsize::new(0),
         });
+        if let Some(interest) = &self.interest {
+            interest.came(&entry);
+        }
         self.handles.insert(entry.handle);
         self.by_key.insert(Arc::clone(topic), Arc::clone(&entry));
         entry
@@ -115,26 +130,42 @@ impl Topics {
     fn remove_if_empty(&mut self, entry: &Entry) {
         if entry.attachments() == 0 {
             self.handles.remove(&entry.handle);
-            self.by_key.remove(&entry.topic);
+            let removed = self.by_key.remove(&entry.topic);
+            if let (Some(interest), Some(entry)) = (&self.interest, removed) {
+                interest.went(entry);
+            }
         }
     }
 }
 
 impl Entry {
-    pub(super) const fn handle(&self) -> Handle {
+    pub(crate) const fn handle(&self) -> Handle {
         self.handle
     }
 
-    /// Attachments over all shards.
-    pub(super) fn attachments(&self) -> usize {
+    pub(crate) fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
+    /// Attachments over all shards of this relay.
+    pub(crate) fn attachments(&self) -> usize {
         self.in_shards().map(|(_, count)| count).sum()
     }
 
     /// Every shard with how many attachments it has.
-    pub(super) fn in_shards(&self) -> impl Iterator<Item = (usize, usize)> {
+    pub(crate) fn in_shards(&self) -> impl Iterator<Item = (usize, usize)> {
         let counts = self.attachments.iter();
         counts
             .map(|count| count.load(Ordering::Acquire))
             .enumerate()
+    }
+
+    /// Attachments at other relays.
+    pub(super) fn elsewhere(&self) -> usize {
+        self.elsewhere.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_elsewhere(&self, count: usize) {
+        self.elsewhere.store(count, Ordering::Release);
     }
 }

@@ -8,6 +8,7 @@
 
 mod delivery;
 mod directory;
+mod interest;
 mod outbox;
 mod proven;
 
@@ -25,7 +26,8 @@ pub use crate::time::Time;
 pub(crate) use delivery::Draft;
 pub use delivery::{Delivery, Publication};
 pub use directory::Directory;
-use directory::Entry;
+pub(crate) use directory::Entry;
+pub(crate) use interest::{Change, Interest};
 #[cfg(test)]
 pub(crate) use outbox::BATCH_LEN;
 use outbox::{Outbox, Push, Room};
@@ -210,7 +212,10 @@ impl Switch {
         }
         let here = self.fan_out(delivery, Some(id), now);
         let elsewhere: usize = self.other_shards(handle).map(|(_, count)| count).sum();
-        let receivers = here.saturating_add(elsewhere);
+        let relays = self.topics.get(&handle).map(|local| &local.entry);
+        let receivers = here
+            .saturating_add(elsewhere)
+            .saturating_add(relays.map_or(0, |entry| entry.elsewhere()));
         for request in publication.requests() {
             let message = RelayMessage::Published {
                 request: *request,
@@ -448,6 +453,13 @@ impl Switch {
         let ids = self.connections.iter();
         ids.map(|(index, _)| ConnectionId(index)).collect()
     }
+}
+
+/// A topic as the directory of one shard knows it, with one attachment.
+#[cfg(test)]
+pub(crate) fn entry_for_tests(topic: sori_wire::Topic) -> Arc<Entry> {
+    let directory = Directory::new(1, usize::MAX);
+    directory.enter(&Arc::new(topic), 0).unwrap()
 }
 
 #[cfg(test)]

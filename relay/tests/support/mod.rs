@@ -13,11 +13,15 @@
 )]
 
 mod client;
+mod memory;
+mod nats;
 mod process;
 mod server;
 mod tcp;
 
 pub use client::{Client, Config, builder, quic_config, seed, tls_config};
+pub use memory::copies_in_memory;
+pub use nats::NatsServer;
 pub use process::{RelayProcess, within};
 pub use server::{Local, at};
 pub use tcp::{TcpClient, with_verifier};
