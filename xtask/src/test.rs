@@ -50,6 +50,8 @@ pub(crate) async fn build_window(workspace: &Workspace) -> Result<(), Error> {
 /// The tests of the default members, or of what `selection` says.
 async fn crates(workspace: &Workspace, selection: &[&str]) -> Result<(), Error> {
     let mut command = shell::cargo(workspace.root());
+    // No test may pass for want of a program that it needs.
+    command.env("SORI_TEST_ALL", "1");
     if shell::has("cargo-nextest") {
         command.args(["nextest", "run"]).args(selection);
     } else {
