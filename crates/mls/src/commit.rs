@@ -30,7 +30,7 @@ pub enum Class {
 ///
 /// Nobody can choose a key: class and rank follow from content and parent, the tie-break is fixed before the commit
 /// exists, and the id decides only between two commits of one author. Time, arrival and length play no part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BranchKey {
     /// The class of the commit.
     pub class: Class,

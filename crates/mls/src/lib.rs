@@ -96,6 +96,7 @@
 #[cfg(test)]
 extern crate self as sori_mls;
 
+pub mod branch;
 mod commit;
 mod core;
 mod crypto;
