@@ -60,6 +60,13 @@ pub(crate) fn message(words: &Words, message: &MessageView) -> String {
     if message.mine && !message.deleted {
         text = format!("{text}  {}", mark(message));
     }
+    if message.state == "held" {
+        let id = message.id.get(..8).unwrap_or_default();
+        text = format!("{text}  {}", fill(words.chat_held, &[id, id]));
+    }
+    if message.state == "superseded" {
+        text = format!("{text}  {}", words.chat_superseded);
+    }
     for reaction in &message.reactions {
         // Writing into a String cannot fail.
         let _written = write!(

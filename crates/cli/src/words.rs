@@ -198,6 +198,9 @@ words! {
         "(표시하지 못한 메시지가 있습니다. `sori history`로 모두 볼 수 있습니다)";
     chat_deleted: "(deleted)", "(삭제됨)";
     chat_edited: "(edited)", "(수정됨)";
+    chat_held: "(not sent to all: somebody has joined since; /resend {0} or /drop {1})",
+        "(모두에게 보내지 않음: 그사이 들어온 사람이 있습니다. /resend {0} 또는 /drop {1})";
+    chat_superseded: "(written before the group went another way)", "(그룹이 다른 쪽으로 이어지기 전에 쓴 메시지)";
     search_none: "Nothing found.", "찾은 메시지가 없습니다.";
     chat_unsupported: "(something this version cannot show)", "(이 버전에서 표시할 수 없는 내용)";
     stopped: "Sori has stopped working on this profile; start it again", "이 프로필에서 소리가 멈췄습니다. 다시 시작하세요";

@@ -210,6 +210,20 @@ impl Client {
             .await
     }
 
+    /// Sends an own message that waits for a decision (state `held`) to whoever is in the group now.
+    pub async fn message_resend(&self, group: &str, id: &str) -> Result<(), Error> {
+        let (group, id) = (group.to_owned(), id.to_owned());
+        self.call(move |engine, now| engine.message_resend(&group, &id, now))
+            .await
+    }
+
+    /// Gives up sending an own message that waits for a decision.
+    pub async fn message_drop(&self, group: &str, id: &str) -> Result<(), Error> {
+        let (group, id) = (group.to_owned(), id.to_owned());
+        self.call(move |engine, now| engine.message_drop(&group, &id, now))
+            .await
+    }
+
     /// Messages and notices of a group, newest first, in the order all members agree on: at most
     /// `limit` (and at most 1000) of those before the line `before`, or the newest.
     pub async fn message_list(

@@ -257,6 +257,8 @@ impl Engine {
         group.record.path = path;
         group.head = None;
         group.cursor.sent = 0;
+        let dropped: Vec<StateId> = before.difference(&after).copied().collect();
+        self.follow_strays(group, &dropped, &fresh)?;
         for state in &fresh {
             if let Some(commit) = self.commit_record(group, state)? {
                 group.observe(commit.clock, now);
@@ -278,6 +280,9 @@ impl Engine {
         self.follow_channels(group, &left, now)?;
         self.prune(group, now)?;
         self.plan_open_orders(group, now)?;
+        if group.has_own_strays() {
+            self.plan_commits(group, now);
+        }
         self.save_group(group)?;
         self.save_cursor(group)?;
         self.group_changed(group);

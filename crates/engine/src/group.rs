@@ -7,7 +7,9 @@ use sori_mls::{AccountId, GroupData, Head, StateId};
 use crate::channel::CLOCK_SKEW_MS;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::record::{CommitRecord, CursorRecord, GroupRecord, Intent, ResyncRecord, Standing};
+use crate::record::{
+    CommitRecord, CursorRecord, GroupRecord, Intent, ResyncRecord, Standing, StrayRecord,
+};
 use crate::snapshots::SharedPieces;
 use crate::table;
 use crate::time::{DAY_MS, Day, Time};
@@ -33,6 +35,8 @@ pub(crate) struct Group {
     pub(crate) shared: Option<SharedPieces>,
     /// Envelopes by the state they wait for: channel and sequence in the log.
     pub(crate) waiting: BTreeMap<StateId, Vec<(u32, u64)>>,
+    /// Messages of states that are not on the path, by their numbers.
+    pub(crate) strays: BTreeMap<u64, StrayRecord>,
     /// When to commit again what was lost, and to realise leave orders of others.
     pub(crate) commits_at: Option<Time>,
     /// When to do so at the latest, even if a catch-up is going on.
@@ -51,6 +55,7 @@ impl Group {
             timeline: None,
             shared: None,
             waiting: BTreeMap::new(),
+            strays: BTreeMap::new(),
             commits_at: None,
             commits_by: None,
             resync: ResyncRecord::default(),
@@ -191,6 +196,7 @@ impl Engine {
             group.tree.insert(commit.id, node);
         }
         self.load_waiting(&mut group)?;
+        self.load_strays(&mut group)?;
         self.load_resync(&mut group)?;
         group.commits_at = commits_at;
         Ok(group)

@@ -453,7 +453,7 @@ impl Engine {
         let at = now.plus_ms(COMMIT_WAIT_MS.saturating_add(self.below(COMMIT_SPREAD_MS)));
         for group in self.groups.values_mut() {
             let lost = group.record.intents.iter().any(|i| group.is_lost(i));
-            if lost || !group.record.orders.is_empty() {
+            if lost || !group.record.orders.is_empty() || group.has_own_strays() {
                 group.commits_at = Some(at);
                 group.commits_by = Some(now.plus_ms(COMMIT_LATEST_MS));
             }
@@ -487,10 +487,10 @@ impl Engine {
                     group.commits_by = None;
                     engine.recommit_lost(group, now)?;
                     let active = group.record.standing == Standing::Active;
-                    if !active || engine.open_orders(group)?.is_empty() {
-                        return Ok(());
+                    if active && !engine.open_orders(group)?.is_empty() {
+                        engine.wish(group, Wish::Realise, now)?;
                     }
-                    engine.wish(group, Wish::Realise, now)
+                    engine.resend_strays(group, now)
                 })
             })?;
         }

@@ -54,7 +54,8 @@ impl Engine {
                 };
                 let (from, room) = uris(&sender, &group.record.id);
                 let id = *parsed.message_id(&from, &room).as_bytes();
-                if self.find_message(group, &id)?.is_some() {
+                if let Some(known) = self.find_message(group, &id)? {
+                    self.heard_again(group, known, state, within(app.clock, day))?;
                     return Ok(true);
                 }
                 let body = Body::Content(content);
@@ -66,8 +67,14 @@ impl Engine {
                     expires: expiry::minute_of(&body, now),
                     body,
                     holders: Vec::new(),
+                    snapshot: group.mark_of(state),
                 };
+                let sequence = group.cursor.next_message;
                 self.add_unless_gone(group, record, now)?;
+                let is_added = group.cursor.next_message > sequence;
+                if is_added && !group.record.path.contains(state) {
+                    self.add_stray(group, sequence, false, state)?;
+                }
             }
             AppBody::ForMember { to, sealed } => self.take_private(sender, to, &sealed)?,
             AppBody::Profile { name } => self.take_profile(group, sender, &name)?,
@@ -210,9 +217,11 @@ impl Engine {
         if !deleted && edits.pop().is_none() {
             return Ok(());
         }
+        let is_stray = (group.strays.get(&sequence)).is_some_and(|stray| stray.mine);
+        let is_awaited = is_stray || group.resync.awaits(sequence);
         let body = match (deleted, meaning(&line.body)) {
             (true, _) if !matches!(line.body, Body::Deleted) => Some(Body::Deleted),
-            (false, Some(Meaning::Text { in_reply_to, .. })) if !group.resync.awaits(sequence) => {
+            (false, Some(Meaning::Text { in_reply_to, .. })) if !is_awaited => {
                 Some(Body::Replaced {
                     in_reply_to: in_reply_to.map(|id| *id.as_bytes()),
                 })
@@ -283,6 +292,7 @@ impl Engine {
 
     /// Takes a message away, and whatever leads to it.
     pub(crate) fn remove_message(&mut self, group: &mut Group, sequence: u64) -> Result<(), Error> {
+        self.forget_stray(group, sequence)?;
         if let Some(record) = self.message_record(group, sequence)? {
             self.unindex_message(group, &record, sequence)?;
             self.delete(table::MESSAGE, &table::of(group.record.number, sequence))?;

@@ -77,6 +77,7 @@ mod search;
 mod session;
 mod show;
 mod snapshots;
+mod strays;
 mod table;
 mod time;
 mod timeline;

@@ -12,9 +12,9 @@ use sori_mls::{AccountId, GroupData, GroupId, Operation, OwnCommit, Snapshot, St
 
 use crate::channel::{Channel, LOG_DAYS};
 use crate::engine::Engine;
-use crate::envelope::{AppBody, AppMessage, ChannelMessage, Private};
+use crate::envelope::{ChannelMessage, Private};
 use crate::error::Error;
-use crate::group::{Group, within};
+use crate::group::Group;
 use crate::receipts::count_holders;
 use crate::record::{Body, KnownRecord, Notice, NoticeKind, ResyncRecord, Standing, StateOfJoin};
 use crate::table;
@@ -407,26 +407,7 @@ impl Engine {
             return Ok(());
         }
         for sequence in std::mem::take(&mut group.resync.unsent) {
-            let Some(mut record) = self.message_record(group, sequence)? else {
-                continue;
-            };
-            let Body::Content(content) = &record.body else {
-                continue;
-            };
-            self.renew_keys(group, now)?;
-            let app = AppMessage {
-                clock: within(record.clock, now.day()),
-                sent_at: record.sent_at,
-                body: AppBody::Content(content.clone()),
-            };
-            let mut at = sequence;
-            if app.clock != record.clock {
-                record.clock = app.clock;
-                at = self.move_message(group, sequence, &record)?;
-            }
-            self.send_app(group, &app, Some(at), now)?;
-            self.note_said(group, at)?;
-            self.forget_what_changed(group, record.id)?;
+            self.send_again(group, sequence, now)?;
         }
         self.save_resync(group)
     }

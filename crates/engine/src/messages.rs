@@ -221,7 +221,7 @@ impl Engine {
                     sent_at: now.unix_ms(),
                     body: AppBody::Content(content.encode()),
                 };
-                let record = MessageRecord {
+                let mut record = MessageRecord {
                     id: *message_id.as_bytes(),
                     clock: app.clock,
                     sent_at: app.sent_at,
@@ -229,11 +229,13 @@ impl Engine {
                     body: Body::Content(content.encode()),
                     expires: None,
                     holders: Vec::new(),
+                    snapshot: 0,
                 };
                 let sequence = group.cursor.next_message;
                 if lost {
                     engine.keep_unsent(group, sequence)?;
                 } else {
+                    record.snapshot = group.mark_of(&group.head_state()?);
                     engine.send_app(group, &app, Some(sequence), now)?;
                     engine.note_said(group, sequence)?;
                 }
@@ -324,7 +326,7 @@ pub(crate) fn parse_group(text: &str) -> Result<GroupId, Error> {
     text.parse().map_err(|_| Error::NotFound("group"))
 }
 
-fn parse_message(text: &str) -> Result<MessageIdBytes, Error> {
+pub(crate) fn parse_message(text: &str) -> Result<MessageIdBytes, Error> {
     let id: MessageId = text.parse().map_err(|_| Error::NotFound("message"))?;
     Ok(*id.as_bytes())
 }

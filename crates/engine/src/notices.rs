@@ -24,6 +24,7 @@ impl Engine {
                 body: Body::Notice(notice.clone()),
                 expires: None,
                 holders: Vec::new(),
+                snapshot: 0,
             };
             self.add_message(group, record)?;
         }
@@ -62,6 +63,7 @@ impl Engine {
             body: Body::Notice(notice),
             expires: None,
             holders: Vec::new(),
+            snapshot: 0,
         };
         self.add_message(group, record)
     }

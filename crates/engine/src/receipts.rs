@@ -231,16 +231,17 @@ pub(crate) fn add_holder(holders: &mut Vec<u8>, index: usize) -> bool {
     new
 }
 
+/// Whether the bit of a member is set.
+pub(crate) fn has_holder(holders: &[u8], index: usize) -> bool {
+    let byte = holders.get(index / 8);
+    byte.is_some_and(|byte| byte & (1_u8 << (index % 8)) != 0)
+}
+
 /// How many of the members whose bits are set are counted.
 pub(crate) fn count_holders(holders: &[u8], counted: impl Fn(usize) -> bool) -> usize {
     let bits = holders.len().saturating_mul(8);
     (0..bits)
-        .filter(|index| {
-            holders
-                .get(index / 8)
-                .is_some_and(|byte| byte & (1_u8 << (index % 8)) != 0)
-                && counted(*index)
-        })
+        .filter(|index| has_holder(holders, *index) && counted(*index))
         .count()
 }
 

@@ -141,6 +141,8 @@ pub(crate) struct StateRecord {
     pub(crate) snapshot: u32,
     pub(crate) channel: u32,
     pub(crate) since: Time,
+    /// Messages before this number are not of this state.
+    pub(crate) messages: u64,
 }
 
 /// What changes with each message.
@@ -284,6 +286,18 @@ pub(crate) struct MessageRecord {
     pub(crate) expires: Option<u32>,
     /// Bits over the roster: who is known to hold it.
     pub(crate) holders: Vec<u8>,
+    /// One more than the number of the snapshot of the state it was encrypted in; zero if it was in none.
+    pub(crate) snapshot: u32,
+}
+
+/// A message of a state that is not on the way to the head.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StrayRecord {
+    pub(crate) mine: bool,
+    /// Bits over the roster: whom it was written for, if it is an own one.
+    pub(crate) audience: Vec<u8>,
+    /// Its author does not send it again.
+    pub(crate) given_up: bool,
 }
 
 /// A message id in storage.

@@ -43,6 +43,7 @@ fn history(engine: &mut Engine, lens: &[u64]) -> Vec<GroupId> {
                             body: Body::Content(content.encode()),
                             expires: None,
                             holders: vec![1],
+                            snapshot: 0,
                         };
                         let sequence = group.cursor.next_message;
                         group.cursor.next_message += 1;

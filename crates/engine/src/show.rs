@@ -20,6 +20,9 @@ impl Engine {
         if view.kind == MessageKind::Notice {
             return Ok(view);
         }
+        if let Some(state) = self.stray_state(group, record)? {
+            state.clone_into(&mut view.state);
+        }
         for (_, change) in self.changes(group, &record.id)? {
             let own = change.sender == record.sender;
             match meaning(&change.body) {
@@ -99,6 +102,27 @@ impl Engine {
             },
         }
         Ok(view)
+    }
+
+    /// How a message stands that is not on the group's way, or not sent.
+    fn stray_state(
+        &self,
+        group: &mut Group,
+        record: &MessageRecord,
+    ) -> Result<Option<&'static str>, Error> {
+        if group.strays.is_empty() && group.resync.unsent.is_empty() {
+            return Ok(None);
+        }
+        let Some((sequence, _)) = self.find_message(group, &record.id)? else {
+            return Ok(None);
+        };
+        let of_others = (group.strays.get(&sequence)).is_some_and(|stray| !stray.mine);
+        let held = !of_others && self.awaits_decision(group, sequence, record)?;
+        Ok(match (of_others, held) {
+            (true, _) => Some("superseded"),
+            (false, true) => Some("held"),
+            (false, false) => None,
+        })
     }
 
     fn notice_view(&self, group: &Group, notice: &Notice) -> NoticeView {

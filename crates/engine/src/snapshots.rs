@@ -117,6 +117,7 @@ impl Engine {
             snapshot: number,
             channel,
             since: now,
+            messages: group.cursor.next_message,
         };
         group.record.states.insert(state, kept);
         Ok(())

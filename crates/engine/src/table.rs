@@ -87,6 +87,9 @@ pub(crate) const EXPIRY: Table = Table::own(21);
 /// to be told that the KeyPackages they have are void. Own: who was in the group changes.
 pub(crate) const RESYNC: Table = Table::own(22);
 
+/// Group, sequence → a message of a branch that lost. Paged: they go one by one.
+pub(crate) const STRAY: Table = Table::paged(23, SEQUENCE_PAGE);
+
 /// What divides records of the log: those of one day end together.
 pub(crate) const fn day(day: Day) -> Class {
     Class(day.0)

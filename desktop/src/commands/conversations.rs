@@ -91,6 +91,24 @@ pub(crate) async fn message_delete(
 }
 
 #[tauri::command]
+pub(crate) async fn message_resend(
+    session: State<'_, Session>,
+    group: String,
+    id: String,
+) -> Answer<()> {
+    Ok(session.client()?.message_resend(&group, &id).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn message_drop(
+    session: State<'_, Session>,
+    group: String,
+    id: String,
+) -> Answer<()> {
+    Ok(session.client()?.message_drop(&group, &id).await?)
+}
+
+#[tauri::command]
 pub(crate) async fn mark_read(session: State<'_, Session>, group: String) -> Answer<()> {
     Ok(session.client()?.mark_read(&group).await?)
 }

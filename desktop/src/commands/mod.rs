@@ -46,6 +46,8 @@ pub(crate) fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static 
         profile::keychain_available,
         conversations::mark_read,
         conversations::message_delete,
+        conversations::message_drop,
+        conversations::message_resend,
         conversations::message_edit,
         conversations::message_list,
         conversations::message_react,

@@ -290,6 +290,14 @@ export function fakeBackend(query: URLSearchParams): Backend {
       change(group, id, (old) => ({ ...old, text: '', deleted: true }));
       return done;
     },
+    messageResend: (group, id) => {
+      change(group, id, (old) => ({ ...old, state: 'sent' }));
+      return done;
+    },
+    messageDrop: (group, id) => {
+      change(group, id, (old) => ({ ...old, state: 'waiting' }));
+      return done;
+    },
     messageSearch: (text) => {
       const hits = [...messages].flatMap(([group, list]) =>
         list

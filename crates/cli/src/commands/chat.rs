@@ -108,7 +108,7 @@ impl Chat<'_> {
                 if message.state != "waiting" {
                     self.unheard.remove(&message.id);
                 }
-                if message.edited && !message.mine {
+                if message.edited && !message.mine || message.state == "held" {
                     self.print(&message)?;
                 }
                 Ok(())
@@ -178,9 +178,26 @@ impl Chat<'_> {
             }
             ("approve", id) => self.tell(self.client.join_approve(id.trim()).await),
             ("deny", id) => self.tell(self.client.join_deny(id.trim()).await),
+            ("resend", start) => {
+                let id = self.held(start.trim()).await?;
+                self.tell(self.client.message_resend(&self.group.group, &id).await);
+            }
+            ("drop", start) => {
+                let id = self.held(start.trim()).await?;
+                self.tell(self.client.message_drop(&self.group.group, &id).await);
+            }
             _ => self.screen.say(words.chat_unknown)?,
         }
         Ok(Then::GoOn)
+    }
+
+    /// The id of the message that waits for a decision and begins so.
+    async fn held(&self, start: &str) -> Result<String, Failure> {
+        let group = &self.group.group;
+        let messages = self.client.message_list(group, None, HELD_AMONG).await?;
+        let mut held = messages.into_iter().filter(|m| m.state == "held");
+        let found = held.find(|message| !start.is_empty() && message.id.starts_with(start));
+        Ok(found.map_or_else(|| start.to_owned(), |message| message.id))
     }
 
     fn tell(&self, outcome: Result<(), sori_client::Error>) {
@@ -219,6 +236,9 @@ async fn at(time: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+/// Latest messages among which one that waits for a decision is looked for.
+const HELD_AMONG: u32 = 1000;
 
 /// Messages shown at the beginning.
 const HISTORY_LEN: u32 = 20;

@@ -95,6 +95,10 @@ pub(super) enum Call {
     },
     #[serde(rename = "message.delete")]
     MessageDelete { group: String, id: String },
+    #[serde(rename = "message.resend")]
+    MessageResend { group: String, id: String },
+    #[serde(rename = "message.drop")]
+    MessageDrop { group: String, id: String },
     #[serde(rename = "message.list")]
     MessageList {
         group: String,
@@ -238,6 +242,14 @@ impl Call {
             Self::MessageDelete { group, id } => {
                 Ok(json!({ "id": client.message_delete(&group, &id).await? }))
             }
+            Self::MessageResend { group, id } => {
+                client.message_resend(&group, &id).await?;
+                Ok(json!({}))
+            }
+            Self::MessageDrop { group, id } => {
+                client.message_drop(&group, &id).await?;
+                Ok(json!({}))
+            }
             Self::MessageList {
                 group,
                 before,
@@ -298,7 +310,7 @@ fn object(view: impl Serialize) -> Result<Value, Error> {
 const LIMIT_DEFAULT: u32 = 50;
 
 /// Every method there is, in the order of docs/rpc.md.
-pub(super) const METHODS: [&str; 35] = [
+pub(super) const METHODS: [&str; 37] = [
     "account.create",
     "account.info",
     "relay.set",
@@ -326,6 +338,8 @@ pub(super) const METHODS: [&str; 35] = [
     "message.react",
     "message.edit",
     "message.delete",
+    "message.resend",
+    "message.drop",
     "message.list",
     "message.search",
     "message.search_more",

@@ -76,6 +76,7 @@ impl Bench {
             body: Body::Content(content.encode()),
             expires: None,
             holders: Vec::new(),
+            snapshot: 0,
         };
         self.work(group, |engine, group| {
             engine.add_message(group, record).unwrap()
@@ -292,6 +293,7 @@ fn step_that_is_undone_leaves_the_index_as_it_was() {
                 body: Body::Content(delete.encode()),
                 expires: None,
                 holders: Vec::new(),
+                snapshot: 0,
             };
             engine.add_message(group, record)
         })?;

@@ -122,6 +122,7 @@ impl Bench {
             body,
             expires: None,
             holders: Vec::new(),
+            snapshot: 0,
         };
         let place = record.place();
         let id = record.id;
@@ -181,6 +182,7 @@ impl Bench {
                                 body: Body::Deleted,
                                 expires: None,
                                 holders: Vec::new(),
+                                snapshot: 0,
                             };
                             let sequence = group.cursor.next_message;
                             group.cursor.next_message += 1;

@@ -83,7 +83,8 @@ export interface MessageView {
   sent_at: number;
   kind: 'text' | 'notice' | 'unknown';
   text: string;
-  state: 'waiting' | 'sent' | 'delivered' | 'received';
+  /** `held`: own, waits for a decision; `superseded`: of others, of a state of the group that has lost. */
+  state: 'waiting' | 'sent' | 'delivered' | 'received' | 'held' | 'superseded';
   copies: number;
   members: number;
   edited: boolean;
@@ -290,6 +291,8 @@ export interface Backend {
   messageReact(group: string, id: string, emoji: string): Promise<void>;
   messageEdit(group: string, id: string, text: string): Promise<void>;
   messageDelete(group: string, id: string): Promise<void>;
+  messageResend(group: string, id: string): Promise<void>;
+  messageDrop(group: string, id: string): Promise<void>;
   messageSearch(text: string, limit: number): Promise<SearchView>;
   messageSearchMore(search: string, limit: number): Promise<SearchView>;
   markRead(group: string): Promise<void>;

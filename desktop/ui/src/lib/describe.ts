@@ -58,6 +58,7 @@ export function noticeWords(message: MessageView, me: string | null, words: Word
 /** Where copies of an own message are, in words that are true. */
 export function copiesWords(message: MessageView, words: Words): string {
   if (message.members <= 1) return words.copies_only_me;
+  if (message.state === 'held') return words.copies_held;
   if (message.state === 'waiting') return words.copies_here;
   if (message.state === 'delivered') return words.copies_all;
   return words.copies_some(message.copies, message.members);

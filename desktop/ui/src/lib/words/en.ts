@@ -198,6 +198,10 @@ export const en: Words = {
   copies_here: 'Only on this device',
   copies_some: (held, of) => `${held} of ${of} have it`,
   copies_all: 'Everybody has it',
+  copies_held: 'Waits for your decision: somebody has joined since',
+  superseded: 'Written before the group went another way; the sender’s device sends it again',
+  resend: 'Send to everybody who is here now',
+  drop: 'Do not send',
   copies_only_me: 'On this device',
 
   notice_by: (actor) => actor,

@@ -196,6 +196,10 @@ export const ko = {
   copies_here: '이 기기에만 있어요',
   copies_some: (held: number, of: number) => `${of}명 중 ${held}명에게 있어요`,
   copies_all: '모두에게 있어요',
+  copies_held: '그사이 새로 들어온 사람이 있어 결정을 기다려요',
+  superseded: '그룹이 다른 쪽으로 이어지기 전에 쓴 메시지예요. 보낸 사람의 기기가 다시 보내요',
+  resend: '지금 있는 모두에게 보내기',
+  drop: '보내지 않기',
   copies_only_me: '이 기기에 있어요',
 
   /** 누가 했는지: 내가 한 일에는 주어를 붙이지 않아요. */
