@@ -95,6 +95,18 @@ impl Client {
         self.begun.origin
     }
 
+    /// Checks what unlocks the profile now, as a program should before it changes that: whoever finds an open window
+    /// must not be able to shut its owner out.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open) for a wrong secret.
+    pub async fn unlock_check(&self, unlock: UnlockChoice) -> Result<(), Error> {
+        let Some(dir) = self.begun.dir.clone() else {
+            return Ok(());
+        };
+        blocking(move || profile::check(&dir, &unlock, Keychain::connect)).await
+    }
+
     /// Has another secret open the profile from now on, and replaces its master key. The old secret opens
     /// older copies of the folder only.
     ///

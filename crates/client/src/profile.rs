@@ -120,6 +120,15 @@ pub(crate) fn open_store(
     })
 }
 
+/// Checks the secret of a profile, which may be open. Blocks: hashing, keychain.
+pub(crate) fn check(
+    dir: &Path,
+    choice: &UnlockChoice,
+    connect: impl FnOnce() -> Result<Keychain, KeychainError>,
+) -> Result<(), Error> {
+    with_secret(dir, choice, connect, Store::check_unlock)
+}
+
 /// Moves a profile to the other storage engine. Blocks.
 pub(crate) fn move_to(
     dir: &Path,
@@ -485,6 +494,24 @@ mod tests {
             open(dir.path(), &choice),
             Err(Error::Profile(StoreError::NotFound))
         ));
+    }
+
+    #[test]
+    fn the_secret_of_a_profile_can_be_checked_while_it_is_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let unlock = Unlock::Passphrase(normalised("right").unwrap());
+        let store = store_dir(folder.path());
+        let open = Store::create_with_weak_cost_for_tests(&store, &unlock, [7; 32]).unwrap();
+        let tried = |text: &str| {
+            let choice = UnlockChoice::Passphrase(Zeroizing::new(text.into()));
+            check(folder.path(), &choice, || Err(KeychainError::Unavailable))
+        };
+        tried("right").unwrap();
+        assert!(matches!(
+            tried("wrong"),
+            Err(Error::Profile(StoreError::WrongPassphrase))
+        ));
+        drop(open);
     }
 
     #[test]

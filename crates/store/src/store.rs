@@ -108,6 +108,16 @@ impl Store {
         Profile::unlock_method(dir)
     }
 
+    /// Whether `unlock` opens the profile in `dir`; also while it is open. Takes as long as opening it, most of which
+    /// is the hash of the passphrase.
+    ///
+    /// # Errors
+    /// [`Error::WrongPassphrase`], [`Error::WrongKey`], [`Error::WrongPassphraseOrKey`], [`Error::WrongMethod`] if it
+    /// does not; and those of [`Store::unlock_method`].
+    pub fn check_unlock(dir: &Path, unlock: &Unlock) -> Result<(), Error> {
+        Profile::check_unlock(dir, unlock)
+    }
+
     /// Makes a profile in `dir` (made too if absent) with [`Options::default`] and opens it. It is built
     /// beside its place and moved there when complete, so a crash leaves none rather than half of one.
     ///

@@ -38,12 +38,17 @@ export async function keeping(world) {
     await window.see('[data-testid=protect-both]');
     world.formerPassphrase = world.passphrase;
     const fresh = '겨울 창문 파란 기차';
+    await window.fill('#passphrase-present', '다른 사람의 짐작');
     await window.fill('#passphrase', fresh);
     await window.fill('#passphrase-repeat', '겨울 창문 파란 배');
     await window.seeText('#repeat-problem', '서로 달라요');
     await eventually(() => window.run(() => document.querySelector('[data-testid=unlock-change]').disabled), (found) => assert.equal(found, true));
     await window.fill('#passphrase-repeat', fresh);
     await shot('39-unlock-change');
+    // Whoever finds the window open cannot shut its owner out.
+    await window.click('[data-testid=unlock-change]');
+    await window.seeText('dialog [role=alert]', '암호문구가 맞지 않아요');
+    await window.fill('#passphrase-present', world.formerPassphrase);
     await window.click('[data-testid=unlock-change]');
     await window.see('[data-testid=keeping-unlock]', 20_000);
     world.passphrase = fresh;

@@ -4,6 +4,7 @@ mod backend;
 #[cfg(test)]
 mod conformance;
 pub(crate) mod copy;
+mod fence;
 pub(crate) mod memory;
 mod redb;
 mod sled;

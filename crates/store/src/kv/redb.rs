@@ -15,13 +15,12 @@
 
 use std::io::ErrorKind;
 use std::ops::Bound;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use redb::{Database, Durability, ReadableDatabase, TableDefinition, TableError};
 
 use super::backend::Backend;
-use super::{Care, Kv, Op, Row, Stats};
+use super::{Care, Kv, Op, Row, Stats, fence};
 use crate::error::Error;
 use crate::ledger::DATABASE;
 use crate::profile::files;
@@ -127,9 +126,9 @@ impl std::fmt::Debug for RedbKv {
 
 /// Runs a call into redb, turning panics and redb's errors into ours.
 fn fenced<T>(call: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, Error> {
-    match catch_unwind(AssertUnwindSafe(call)) {
+    match fence::fenced(call) {
         Ok(result) => result.map_err(|error| translate(&error)),
-        Err(_) => Err(Error::Corrupt { file: DATABASE }),
+        Err(fence::Panicked) => Err(Error::Corrupt { file: DATABASE }),
     }
 }
 

@@ -103,6 +103,14 @@ impl Profile {
         Ok(latest.method())
     }
 
+    /// Whether a secret opens the profile, without opening it.
+    pub(crate) fn check_unlock(dir: &Path, unlock: &Unlock) -> Result<(), Error> {
+        if !Self::exists(dir) {
+            return Err(Error::NotFound);
+        }
+        unwrap_any(read_headers(&current_root(dir))?, unlock).map(|_| ())
+    }
+
     /// Master key and slot file, read without a lock and without changing anything.
     #[cfg(feature = "forensics")]
     pub(crate) fn read_keys(

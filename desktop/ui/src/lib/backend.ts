@@ -260,7 +260,8 @@ export interface Backend {
 
   profileInfo(): Promise<ProfileInfo>;
   profileRotate(): Promise<void>;
-  unlockSet(protection: Protection, passphrase: string | null): Promise<void>;
+  /** `present` is the passphrase that unlocks the profile now, if one does. */
+  unlockSet(present: string | null, protection: Protection, passphrase: string | null): Promise<void>;
   profileBackup(what: Backup, onProgress: (at: ProgressView) => void): Promise<{ file: string; bytes: number }>;
   /** Where a person would look for a file first. */
   documentsFolder(): Promise<string>;

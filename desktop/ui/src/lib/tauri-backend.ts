@@ -39,7 +39,7 @@ export const tauriBackend: Backend = {
 
   profileInfo: () => call('profile_info'),
   profileRotate: () => call('profile_rotate'),
-  unlockSet: (protection, passphrase) => call('unlock_set', { protection, passphrase }),
+  unlockSet: (present, protection, passphrase) => call('unlock_set', { present, protection, passphrase }),
   profileBackup: (what, onProgress) => call('profile_backup', { backup: what, progress: listener(onProgress) }),
   documentsFolder: () => call('documents_folder'),
 

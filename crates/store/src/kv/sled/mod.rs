@@ -27,13 +27,12 @@ pub(super) mod salvage;
 mod tests;
 
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 
 use super::backend::{Backend, RELEASE_PAUSE, RELEASE_TRIES};
-use super::{Kv, Op, ROW_LEN_MAX, Row, Stats};
+use super::{Kv, Op, ROW_LEN_MAX, Row, Stats, fence};
 use crate::error::Error;
 use crate::ledger::DATABASE;
 use crate::profile::files;
@@ -256,9 +255,9 @@ fn heal_conf(dir: &Path) -> Result<(), Error> {
 
 /// Runs a call into sled, turning panics and sled's errors into ours.
 fn fenced<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, Error> {
-    match catch_unwind(AssertUnwindSafe(call)) {
+    match fence::fenced(call) {
         Ok(result) => result.map_err(|error| translate(&error)),
-        Err(_) => Err(Error::Corrupt { file: DATABASE }),
+        Err(fence::Panicked) => Err(Error::Corrupt { file: DATABASE }),
     }
 }
 

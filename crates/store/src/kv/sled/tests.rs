@@ -1,7 +1,7 @@
 //! Each rail, seen holding.
 
 use std::fs;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
 

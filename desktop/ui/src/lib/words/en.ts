@@ -376,6 +376,7 @@ export const en: Words = {
   unlock_change: 'Change what unlocks it',
   unlock_change_text:
     'Afterwards the former passphrase or key no longer opens this profile. A copy of the folder that was made before still opens with it.',
+  passphrase_present: 'Present passphrase',
   unlock_change_do: 'Change',
   unlock_changing: 'Changing',
   unlock_changed: 'It is unlocked in the new way from now on',

@@ -375,6 +375,7 @@ export const ko = {
   unlock_change: '여는 방법 바꾸기',
   unlock_change_text:
     '바꾸고 나면 예전 암호문구나 열쇠로는 이 프로필을 열 수 없어요. 그전에 복사해 둔 폴더가 있다면 그 사본은 예전 것으로 열려요.',
+  passphrase_present: '지금 암호문구',
   unlock_change_do: '바꾸기',
   unlock_changing: '바꾸는 중이에요',
   unlock_changed: '여는 방법을 바꿨어요',
