@@ -4,13 +4,15 @@
 use std::collections::BTreeSet;
 
 use sori_mls::{
-    AccountId, Change, Class, CommitHeader, Member, Misuse, Operation, OwnCommit, Snapshot, StateId,
+    AccountId, Change, CommitHeader, Member, Misuse, Operation, Order, OrderKind, OwnCommit,
+    Snapshot, StateId,
 };
 
 use crate::engine::Engine;
 use crate::envelope::ChannelMessage;
 use crate::error::Error;
 use crate::group::{Group, SNAPSHOTS_MAX};
+use crate::orders::subject;
 use crate::record::{ChannelRecord, CommitRecord, Intent, Notice, NoticeKind, Standing, Wish};
 use crate::table;
 use crate::time::{DAY_MS, Time};
@@ -57,6 +59,7 @@ impl Engine {
             return Ok(true);
         }
         self.keep_commit(group, &header, clock, message)?;
+        self.take_orders_of(group, &header, now)?;
         self.confirm(group, now)?;
         Ok(true)
     }
@@ -129,6 +132,7 @@ impl Engine {
 
     /// Commits again what this device lost.
     pub(crate) fn recommit_lost(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
+        self.realise_decisions(group, now)?;
         for _ in 0..RECOMMITS_MAX {
             if !self.recommit(group, now)? {
                 break;
@@ -317,9 +321,10 @@ impl Engine {
             group.roster_index(&member.account);
         }
         // Orders that are realised at the head are kept: the commit that did it may lose yet.
-        group.record.orders.retain(|bytes| {
-            sori_mls::Order::decode(bytes).is_ok_and(|order| order.base().1.0 >= oldest)
-        });
+        group
+            .record
+            .orders
+            .retain(|bytes| Order::decode(bytes).is_ok_and(|order| order.base().1.0 >= oldest));
         self.note_known(group)?;
         self.topics_stale = true;
         Ok(())
@@ -441,6 +446,9 @@ impl Engine {
     /// Notes a wish and commits it. It is committed again whenever its commit loses.
     pub(crate) fn wish(&mut self, group: &mut Group, wish: Wish, now: Time) -> Result<(), Error> {
         group.check_active()?;
+        if !matches!(wish, Wish::Realise | Wish::Order { .. }) {
+            self.realise_decisions(group, now)?;
+        }
         let number = group.record.next_intent;
         group.record.next_intent = number.saturating_add(1);
         let intent = Intent {
@@ -584,14 +592,8 @@ impl Engine {
                     key_packages: vec![package],
                 }
             }
-            Wish::Realise => {
-                let orders = self.open_orders(group)?;
-                if orders.is_empty() {
-                    return Err(Error::NotFound("order"));
-                }
-                Operation::Realise { orders }
-            }
-            Wish::Remove { account } => Operation::Remove { account: *account },
+            Wish::Realise => self.realise(group)?,
+            Wish::Order { order } => self.realise_own(group, order)?,
             Wish::Rename { name } => Operation::Rename { name: name.clone() },
             Wish::Update => Operation::Update,
             Wish::SetRole { account, role } => Operation::SetRole {
@@ -615,12 +617,6 @@ fn notices(header: &CommitHeader) -> Vec<Notice> {
         };
         accounts.into_iter().map(one).collect()
     };
-    let leaves = header.key.class == Class::Leave;
-    let gone = if leaves {
-        NoticeKind::Left
-    } else {
-        NoticeKind::Removed
-    };
     let mut notices = about(NoticeKind::Added, &header.added);
     if header.rejoined.is_some() {
         notices.push(Notice {
@@ -633,14 +629,44 @@ fn notices(header: &CommitHeader) -> Vec<Notice> {
             detail: String::new(),
         });
     }
-    notices.extend(about(gone, &header.removed));
+    notices.extend(gone(header));
     notices.extend(
         header
             .changes
             .iter()
-            .filter_map(|change| changed(actor, change)),
+            .filter_map(|change| changed(decided(header, change).or(actor), change)),
     );
     notices
+}
+
+/// What is told about those who are no longer there: who decided it, not who carried it out.
+fn gone(header: &CommitHeader) -> Vec<Notice> {
+    let accounts: BTreeSet<AccountId> = header.removed.iter().map(|m| m.account).collect();
+    let one = |account| {
+        let removal = header
+            .orders
+            .iter()
+            .find(|order| (order.kind(), order.target()) == (OrderKind::Remove, account));
+        Notice {
+            what: removal.map_or(NoticeKind::Left, |_| NoticeKind::Removed),
+            actor: Some(removal.map_or(header.author, Order::issuer)),
+            subject: Some(account),
+            detail: String::new(),
+        }
+    };
+    accounts.into_iter().map(one).collect()
+}
+
+/// Who ordered a change that the author of the commit only carries out.
+fn decided(header: &CommitHeader, change: &Change) -> Option<AccountId> {
+    let Change::Role { account, .. } = change else {
+        return None;
+    };
+    let about = header
+        .orders
+        .iter()
+        .find(|order| order.target() == *account);
+    about.map(Order::issuer)
 }
 
 fn changed(actor: Option<AccountId>, change: &Change) -> Option<Notice> {
@@ -680,7 +706,11 @@ fn withdrawn(wish: &Wish) -> Option<Notice> {
     let (subject, detail) = match wish {
         Wish::Realise | Wish::Update => return None,
         Wish::Add { account, .. } => (Some(*account), "add"),
-        Wish::Remove { account } => (Some(*account), "remove"),
+        Wish::Order { order } => match subject(order) {
+            Some((OrderKind::Demote, account)) => (Some(account), "role"),
+            Some((_, account)) => (Some(account), "remove"),
+            None => return None,
+        },
         Wish::Rename { name } => (None, name.as_str()),
         Wish::SetRole { account, .. } => (Some(*account), "role"),
     };

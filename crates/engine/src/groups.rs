@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sori_mls::{
-    AccountId, Conversation, GroupData, GroupId, Head, JoinPolicy, Misuse, Order, Refusal, Role,
-    StateId,
+    AccountId, Conversation, GroupData, GroupId, Head, JoinPolicy, Misuse, OrderKind, Refusal, Role,
 };
 
 use crate::account::checked_name;
@@ -18,11 +17,9 @@ use crate::record::{CursorRecord, GroupRecord, Notice, NoticeKind, Standing, Wis
 use crate::time::{DAY_MS, Time};
 use crate::view::{GroupInfo, GroupView, MemberView};
 
-/// Most leave orders that a group keeps unrealised.
-const ORDERS_MAX: usize = 32;
 /// How long an account listens that was put out of a group, in milliseconds.
 const OUT_MS: u64 = DAY_MS;
-/// Shortest wait before somebody's leaving is realised or a lost commit is made again, in
+/// Shortest wait before an order of somebody is realised or a lost commit is made again, in
 /// milliseconds, and its random part: with luck one member does it before the others begin, and
 /// all that there is has been heard.
 const COMMIT_WAIT_MS: u64 = 300;
@@ -238,9 +235,8 @@ impl Engine {
     /// [`Error::NotFound`] for the group or member, [`Error::NotMember`], [`Error::NotAllowed`].
     pub fn group_remove(&mut self, group: &str, member: &str, now: Time) -> Result<(), Error> {
         self.wish_in(group, now, |engine, group| {
-            Ok(Wish::Remove {
-                account: engine.other_member(group, member)?,
-            })
+            let account = engine.other_member(group, member)?;
+            engine.give_order(group, OrderKind::Remove, account, now)
         })
     }
 
@@ -262,10 +258,16 @@ impl Engine {
         })?;
         self.wish_in(group, now, |engine, group| {
             let account = engine.other_member(group, member)?;
-            Ok(Wish::SetRole {
-                account,
-                role: role.into(),
-            })
+            let before = engine.group_data(group)?.role_of(&account);
+            match (before, role) {
+                (Role::Owner | Role::Admin, Role::Member) => {
+                    engine.give_order(group, OrderKind::Demote, account, now)
+                }
+                _ => Ok(Wish::SetRole {
+                    account,
+                    role: role.into(),
+                }),
+            }
         })
     }
 
@@ -286,7 +288,7 @@ impl Engine {
         let id = parse_group(group)?;
         self.atomically(|engine| {
             engine.with_group(id, |engine, group| {
-                let wish = wish(engine, group)?;
+                let wish = wish(engine, group).map_err(refused)?;
                 engine.wish(group, wish, now).map_err(refused)
             })
         })
@@ -347,95 +349,6 @@ impl Engine {
         let was_put_out = head.snapshot().me().is_none();
         let since = group.record.states.get(&group.head_state()?);
         Ok(!was_put_out || since.is_none_or(|state| now.since_ms(state.since) > OUT_MS))
-    }
-
-    /// Takes in an order of somebody: it is kept until it is too old, for a commit that realises it
-    /// may lose. The state it has to wait for, if it cannot be judged yet.
-    pub(crate) fn take_order(
-        &mut self,
-        group: &mut Group,
-        order: &[u8],
-        now: Time,
-    ) -> Result<Option<StateId>, Error> {
-        let known = group.record.orders.iter().any(|known| known == order);
-        let Ok(parsed) = Order::decode(order) else {
-            return Ok(None);
-        };
-        if known || self.is_over(group, now)? {
-            return Ok(None);
-        }
-        let (base, _) = parsed.base();
-        if group.is_stateless() {
-            return Ok(Some(base));
-        }
-        if !self.holds_at_head(group, &parsed)? {
-            if !group.record.states.contains_key(&base) && group.tree.node(&base).is_none() {
-                return Ok(Some(base));
-            }
-            self.open_state(group, &base, now)?;
-            let at_base = self.snapshot(group, &base)?;
-            if at_base.is_none_or(|base| parsed.verify(&base).is_err()) {
-                return Ok(None);
-            }
-        }
-        if !self.make_room(group, &parsed)? {
-            return Ok(None);
-        }
-        group.record.orders.push(order.to_vec());
-        self.save_group(group)?;
-        self.plan_open_orders(group, now)?;
-        Ok(None)
-    }
-
-    /// Drops orders that the new one replaces. False if the one there is as good.
-    fn make_room(&self, group: &mut Group, new: &Order) -> Result<bool, Error> {
-        let mut kept = Vec::new();
-        for bytes in group.record.orders.clone() {
-            let Ok(order) = Order::decode(&bytes) else {
-                continue;
-            };
-            let open = self.holds_at_head(group, &order)?;
-            if order.target() != new.target() {
-                kept.push((open, bytes));
-            } else if open {
-                return Ok(false);
-            }
-        }
-        if kept.len() >= ORDERS_MAX {
-            kept.retain(|(open, _)| *open);
-        }
-        group.record.orders = kept.into_iter().map(|(_, bytes)| bytes).collect();
-        Ok(group.record.orders.len() < ORDERS_MAX)
-    }
-
-    fn holds_at_head(&self, group: &mut Group, order: &Order) -> Result<bool, Error> {
-        self.ensure_head(group)?;
-        let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
-        Ok(order.verify(head.snapshot()).is_ok())
-    }
-
-    /// The orders of others that a commit on the head may realise: one for each account.
-    pub(crate) fn open_orders(&self, group: &mut Group) -> Result<Vec<Order>, Error> {
-        let mut targets = BTreeSet::from([self.me()?.id]);
-        let mut open = Vec::new();
-        for bytes in group.record.orders.clone() {
-            let Ok(order) = Order::decode(&bytes) else {
-                continue;
-            };
-            if !targets.contains(&order.target()) && self.holds_at_head(group, &order)? {
-                targets.insert(order.target());
-                open.push(order);
-            }
-        }
-        Ok(open)
-    }
-
-    /// Plans the realising of what can be realised at the head.
-    pub(crate) fn plan_open_orders(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
-        if group.record.standing == Standing::Active && !self.open_orders(group)?.is_empty() {
-            self.plan_commits(group, now);
-        }
-        Ok(())
     }
 
     pub(crate) fn plan_commits(&mut self, group: &mut Group, now: Time) {

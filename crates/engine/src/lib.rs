@@ -64,6 +64,7 @@ mod lost;
 mod messages;
 mod network;
 mod notices;
+mod orders;
 mod pieces;
 mod receipts;
 mod repaired;

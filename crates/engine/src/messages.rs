@@ -245,9 +245,11 @@ impl Engine {
         })
     }
 
-    /// Renews this device's keys if enough was sent with the present ones. To be called before a
-    /// message gets its place: what follows from the commit may bring other lines.
+    /// Realises what was ordered about others, and renews this device's keys if enough was sent with the
+    /// present ones. To be called before a message gets its place: what follows from a commit may
+    /// bring other lines.
     pub(crate) fn renew_keys(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
+        self.realise_decisions(group, now)?;
         if group.cursor.sent >= SENT_PER_STATE_MAX {
             self.wish(group, Wish::Update, now)?;
         }

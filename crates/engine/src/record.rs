@@ -177,10 +177,10 @@ pub(crate) enum Wish {
         key_packages: Vec<Vec<u8>>,
         deliver: Delivery,
     },
-    /// Carry out leave orders.
+    /// Carry out what was ordered.
     Realise,
-    /// Remove an account.
-    Remove { account: AccountId },
+    /// Have an order of this account carried out, by whomever.
+    Order { order: Vec<u8> },
     /// Give the group another name.
     Rename { name: String },
     /// Give an account another role.

@@ -14,13 +14,13 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Class {
-    /// Removes or demotes lower ranks.
+    /// Realises orders to remove or demote that were given in this epoch or before.
     Moderation = 0,
     /// Changes group data or roles otherwise.
     GroupData = 1,
     /// Adds devices.
     Add = 2,
-    /// Realises leaving, or removes own devices.
+    /// Realises orders to leave, or of a later epoch; or removes own devices.
     Leave = 3,
     /// Renews the author's keys and nothing else, or brings back a device that had lost its state.
     Update = 4,
@@ -34,7 +34,8 @@ pub enum Class {
 pub struct BranchKey {
     /// The class of the commit.
     pub class: Class,
-    /// The rank of the author in the parent: 0 owner, admins by seniority, then one rank for all members.
+    /// The rank of who decided, in the parent: the issuer of the orders it realises, else the author. 0 owner, admins by
+    /// seniority, then one rank for all members.
     pub rank: u32,
     /// `SHA-256("tb" || parent state || author account)`.
     pub tie: [u8; 32],
@@ -95,6 +96,8 @@ pub struct CommitHeader {
     pub author: AccountId,
     /// The device of its author.
     pub author_device: DeviceId,
+    /// Whether its author could not make it as a plain member.
+    pub needs_role: bool,
     /// Devices that it adds, with their leaves in the child.
     pub added: Vec<Member>,
     /// Devices that it removes, with their leaves in the parent.

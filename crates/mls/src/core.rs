@@ -16,7 +16,8 @@ use crate::limits::{
 };
 use crate::storage::RowStore;
 use crate::{
-    Device, Error, GroupData, GroupId, Head, Invalid, Misuse, NeedsState, Order, Rows, Snapshot,
+    AccountId, Device, Error, GroupData, GroupId, Head, Invalid, Misuse, NeedsState, Order,
+    OrderKind, Role, Rows, Snapshot,
 };
 
 /// One device at work. Used by one thread at a time; it may move between threads.
@@ -132,8 +133,29 @@ impl Core {
     /// [`Refusal::OwnerLeaves`](crate::Refusal::OwnerLeaves) for the owner; [`NeedsState::NotMember`] if this device
     /// is no member in the state.
     pub fn leave_order(&self, head: &Snapshot) -> Result<Order, Error> {
+        self.order(OrderKind::Leave, self.device.account(), head)
+    }
+
+    /// Signs that an account is to be removed or demoted, for any member to realise who is not the target.
+    ///
+    /// # Errors
+    /// [`Misuse`] if that makes no sense; [`Refusal`](crate::Refusal) if this account may not; and
+    /// [`NeedsState::NotMember`] if this device is no member in the state.
+    pub fn order(
+        &self,
+        kind: OrderKind,
+        target: AccountId,
+        head: &Snapshot,
+    ) -> Result<Order, Error> {
         head.me().ok_or(NeedsState::NotMember)?;
-        let order = Order::leave(&self.device, head, self.crypto.random()?)?;
+        let role = head.role_of(&target).ok_or(Misuse::UnknownAccount)?;
+        if kind == OrderKind::Remove && target == self.device.account() {
+            return Err(Misuse::RemovesSelf.into());
+        }
+        if kind == OrderKind::Demote && role == Role::Member {
+            return Err(Misuse::NoChange.into());
+        }
+        let order = Order::new(&self.device, kind, target, head, self.crypto.random()?)?;
         order.verify(head)?;
         Ok(order)
     }

@@ -120,12 +120,15 @@ mod public;
 mod role;
 mod roles;
 mod rows;
+mod signed;
 mod snapshot;
 mod storage;
 mod transcript;
 #[cfg(test)]
 mod vectors;
+mod vote;
 
+pub use branch::StateFacts;
 pub use commit::{BranchKey, Change, Class, CommitHeader};
 pub use core::Core;
 pub use error::{Error, Invalid, Misuse, NeedsState, Refusal, StorageFault};
@@ -144,3 +147,4 @@ pub use peek::{Peek, PeekContent, peek};
 pub use role::{Member, Role};
 pub use rows::{Changes, RowKind, Rows};
 pub use snapshot::{Decrypted, Snapshot};
+pub use vote::{DoubleVote, Report, Vote};

@@ -41,8 +41,15 @@ pub const ORDER_AGE_EPOCHS_MAX: u64 = 256;
 /// Orders that one commit may realise.
 pub const ORDERS_PER_COMMIT_MAX: usize = 32;
 
-/// One encoded order in bytes.
-pub const ORDER_LEN_MAX: usize = 256;
+/// One encoded order in bytes: its length is one byte in a commit.
+pub const ORDER_LEN_MAX: usize = 255;
+
+/// One encoded vote or report in bytes.
+pub const VOTE_LEN_MAX: usize = 177;
+
+/// Accounts that vote in a group of more, beside the owner and the admins: what each device stores and checks for
+/// one commit stays bounded.
+pub const VOTERS_MAX: usize = 64;
 
 /// Out-of-order messages of one sender in one epoch whose keys are kept: members catch up from several others at
 /// once, so order is lost.

@@ -13,15 +13,10 @@ pub enum Operation {
         /// As others got them from [`Core::new_key_package`](crate::Core::new_key_package); at most 64.
         key_packages: Vec<Vec<u8>>,
     },
-    /// Realise what others ordered.
+    /// Realise what was ordered, also by this account.
     Realise {
-        /// Orders that hold in this state, about different accounts; at most 32.
+        /// Different orders that hold in this state, none about this account; at most 32.
         orders: Vec<Order>,
-    },
-    /// Remove an account of lower rank with all its devices.
-    Remove {
-        /// The account.
-        account: AccountId,
     },
     /// Change the name.
     Rename {
@@ -48,7 +43,8 @@ pub enum Operation {
         /// The new list.
         relays: Vec<String>,
     },
-    /// Change the role of an account. Making somebody the owner hands over: the former owner becomes first admin.
+    /// Make an account an admin, or resign. Making somebody the owner hands over: the former owner becomes first admin.
+    /// Taking a role from somebody else needs an order.
     SetRole {
         /// The account.
         account: AccountId,
@@ -65,7 +61,6 @@ impl fmt::Debug for Operation {
         f.write_str(match self {
             Self::Add { .. } => "Add(..)",
             Self::Realise { .. } => "Realise(..)",
-            Self::Remove { .. } => "Remove(..)",
             Self::Rename { .. } => "Rename(..)",
             Self::SetAvatar { .. } => "SetAvatar(..)",
             Self::SetDisappearing { .. } => "SetDisappearing(..)",

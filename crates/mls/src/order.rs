@@ -1,39 +1,38 @@
 //! Orders: decisions that are objects of their own, signed by who decides, for others to carry into a commit.
 //!
-//! Today there is one kind: leaving. A member cannot commit its own removal (RFC 9420 §12.4), so it signs that it
-//! leaves, and any other member realises that. Orders to remove or demote others will be further kinds.
+//! An order outlives the race of commits: whichever branch wins, the next commit on it can realise what was decided.
+//! A member cannot commit its own removal (RFC 9420 §12.4), so leaving is an order, too.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::identity::verify_device_signature;
 use crate::limits::{ORDER_AGE_EPOCHS_MAX, ORDER_LEN_MAX};
 use crate::public::PublicState;
+use crate::signed::Signed;
 use crate::{
-    AccountId, Device, DeviceId, Epoch, Error, GroupId, Invalid, Refusal, Snapshot, StateId,
+    AccountId, Device, DeviceId, Epoch, Error, GroupData, GroupId, Member, Refusal, Role, Snapshot,
+    StateId, roles,
 };
 
-const ORDER_LABEL: &[u8] = b"order-v1";
-const VERSION: u8 = 1;
-
 /// What an order decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum OrderKind {
     /// The target leaves the group with all its devices; only the target itself can order that.
     Leave,
+    /// The target is removed with all its devices; only who outranks it can order that.
+    Remove,
+    /// The target, an admin, becomes a member; only who outranks it can order that.
+    Demote,
 }
 
 /// A signed decision about a group.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Order {
-    body: Body,
-    signature: Signature,
-}
+pub struct Order(Signed<Body>);
 
-/// The signed part. Its postcard form behind a version byte is what is signed and hashed.
+/// The signed part.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Body {
     pub(crate) kind: OrderKind,
@@ -46,61 +45,78 @@ pub(crate) struct Body {
     pub(crate) nonce: [u8; 16],
 }
 
-/// An Ed25519 signature in two halves, as serde knows arrays of up to 32.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Signature([u8; 32], [u8; 32]);
+impl crate::signed::Body for Body {
+    const LABEL: &'static [u8] = b"order-v1";
+    const LEN_MAX: usize = ORDER_LEN_MAX;
+}
 
 impl Order {
-    /// Signs that the account of this device leaves. `base` is the state the device sees as the head.
-    pub(crate) fn leave(device: &Device, base: &Snapshot, nonce: [u8; 16]) -> Result<Self, Error> {
+    /// Signs what this device decides about an account. `base` is the state the device sees as the head.
+    pub(crate) fn new(
+        device: &Device,
+        kind: OrderKind,
+        target: AccountId,
+        base: &Snapshot,
+        nonce: [u8; 16],
+    ) -> Result<Self, Error> {
         let body = Body {
-            kind: OrderKind::Leave,
+            kind,
             group: base.group_id(),
-            target: device.account(),
+            target,
             issuer: device.account(),
             issuer_device: device.id(),
             base: base.state(),
             base_epoch: base.epoch(),
             nonce,
         };
-        let signature = Signature::from_bytes(&device.sign(ORDER_LABEL, &body.encode()?));
-        Ok(Self { body, signature })
+        Signed::new(device, body).map(Self)
     }
 
     /// What is decided.
     #[must_use]
     pub const fn kind(&self) -> OrderKind {
-        self.body.kind
+        self.0.body.kind
     }
 
     /// The group it is about.
     #[must_use]
     pub const fn group_id(&self) -> GroupId {
-        self.body.group
+        self.0.body.group
     }
 
     /// The account it is about.
     #[must_use]
     pub const fn target(&self) -> AccountId {
-        self.body.target
+        self.0.body.target
     }
 
     /// The account that decided.
     #[must_use]
     pub const fn issuer(&self) -> AccountId {
-        self.body.issuer
+        self.0.body.issuer
     }
 
     /// The head of the issuer when it decided, and its epoch.
     #[must_use]
     pub const fn base(&self) -> (StateId, Epoch) {
-        (self.body.base, self.body.base_epoch)
+        (self.0.body.base, self.0.body.base_epoch)
+    }
+
+    /// Whether it takes the target out of the group.
+    pub(crate) const fn removes(&self) -> bool {
+        matches!(self.kind(), OrderKind::Leave | OrderKind::Remove)
+    }
+
+    /// Whether a commit on a state of this epoch that realises it comes before others. Not so an order of a later
+    /// epoch: else anybody could go back and decide anew with it.
+    pub(crate) fn has_priority(&self, epoch: Epoch) -> bool {
+        self.kind() != OrderKind::Leave && self.0.body.base_epoch <= epoch
     }
 
     /// The name of the order: SHA-256 over what is signed, so the same decision has one name whatever its signature.
     #[must_use]
     pub fn id(&self) -> [u8; 32] {
-        let body = self.body.encode().unwrap_or_default();
+        let body = self.0.signed_bytes().unwrap_or_default();
         Sha256::new()
             .chain_update(b"order1")
             .chain_update(body)
@@ -113,70 +129,67 @@ impl Order {
     /// # Errors
     /// None that can occur; encoding is fallible by its interface.
     pub fn encode(&self) -> Result<Vec<u8>, Error> {
-        postcard::to_extend(self, vec![VERSION]).map_err(|_| Error::Internal("order"))
+        self.0.encode()
     }
 
     /// Reads an order. Its signature can only be checked against a state: [`Order::verify`].
     ///
     /// # Errors
-    /// [`Invalid`] if the bytes are not the one encoding of an order.
+    /// [`Invalid`](crate::Invalid) if the bytes are not the one encoding of an order.
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
-        if bytes.len() > ORDER_LEN_MAX {
-            return Err(Invalid::TooLong.into());
-        }
-        let (version, body) = bytes.split_first().ok_or(Invalid::Malformed)?;
-        if *version != VERSION {
-            return Err(Invalid::Malformed.into());
-        }
-        let order: Self = postcard::from_bytes(body).map_err(|_| Invalid::Malformed)?;
-        if order.encode()? != bytes {
-            return Err(Invalid::Malformed.into());
-        }
-        Ok(order)
+        Signed::decode(bytes).map(Self)
     }
 
     /// Whether a commit on this state may realise the order (protocol §5.5.4).
     ///
     /// # Errors
-    /// [`Refusal::OwnerLeaves`] if the owner would leave others behind; [`Refusal::Order`] if it is of another
-    /// group, spent, more than 256 epochs away, about nobody in this state, or not signed by a device of its issuer.
+    /// [`Refusal::OwnerLeaves`] if the owner would leave others behind; [`Refusal::NotAllowed`] and
+    /// [`Refusal::Outranked`] if the issuer may not decide that about the target here; [`Refusal::Order`] if it is of
+    /// another group, spent, more than 256 epochs away, about nobody in this state, or not signed by a device of its
+    /// issuer in this state.
     pub fn verify(&self, parent: &Snapshot) -> Result<(), Error> {
         self.holds_in(parent.public())
     }
 
     pub(crate) fn holds_in(&self, parent: &PublicState) -> Result<(), Error> {
-        let body = &self.body;
-        let here = parent.epoch.0;
-        let times =
-            here.saturating_sub(ORDER_AGE_EPOCHS_MAX)..=here.saturating_add(ORDER_AGE_EPOCHS_MAX);
+        let role = parent.role_of(&self.target()).ok_or(Refusal::Order)?;
+        if self.kind() == OrderKind::Demote && role == Role::Member {
+            return Err(Refusal::Order.into());
+        }
+        self.holds_among(parent.group, parent.epoch, &parent.data, &parent.members)
+    }
+
+    /// Whether it holds in a state, apart from the target being there: `devices` has those of the issuer at least.
+    pub(crate) fn holds_among(
+        &self,
+        group: GroupId,
+        epoch: Epoch,
+        data: &GroupData,
+        devices: &[Member],
+    ) -> Result<(), Error> {
+        let body = &self.0.body;
+        let times = epoch.0.saturating_sub(ORDER_AGE_EPOCHS_MAX)
+            ..=epoch.0.saturating_add(ORDER_AGE_EPOCHS_MAX);
         let id = self.id();
-        let spent = parent
-            .data
-            .spent_orders
-            .iter()
-            .any(|(_, other)| *other == id);
-        let issuer = parent
-            .members
+        let spent = data.spent_orders.iter().any(|(_, other)| *other == id);
+        let issuer = devices
             .iter()
             .find(|member| member.account == body.issuer && member.device == body.issuer_device)
             .ok_or(Refusal::Order)?;
-        let may = match body.kind {
-            OrderKind::Leave => body.issuer == body.target,
-        };
-        if body.group != parent.group || spent || !times.contains(&body.base_epoch.0) || !may {
+        if body.group != group || spent || !times.contains(&body.base_epoch.0) {
             return Err(Refusal::Order.into());
         }
-        verify_device_signature(
-            &issuer.signature_key,
-            ORDER_LABEL,
-            &body.encode()?,
-            &self.signature.to_bytes(),
-        )
-        .map_err(|_| Refusal::Order)?;
-        if body.target == parent.data.owner {
-            return Err(Refusal::OwnerLeaves.into());
+        self.0
+            .verify(&issuer.signature_key)
+            .map_err(|_| Refusal::Order)?;
+        match body.kind {
+            OrderKind::Leave if body.issuer != body.target => Err(Refusal::Order.into()),
+            OrderKind::Leave if body.target == data.owner => Err(Refusal::OwnerLeaves.into()),
+            OrderKind::Leave => Ok(()),
+            OrderKind::Remove | OrderKind::Demote => {
+                Ok(roles::check_outranks(data, &body.issuer, &body.target)?)
+            }
         }
-        Ok(())
     }
 }
 
@@ -184,41 +197,16 @@ impl Order {
 impl Order {
     /// The order with a changed body, signed anew by any device.
     pub(crate) fn with(&self, device: &Device, change: impl FnOnce(&mut Body)) -> Self {
-        let mut body = self.body.clone();
+        let mut body = self.0.body.clone();
         change(&mut body);
-        let signature = Signature::from_bytes(&device.sign(ORDER_LABEL, &body.encode().unwrap()));
-        Self { body, signature }
-    }
-}
-
-impl Body {
-    fn encode(&self) -> Result<Vec<u8>, Error> {
-        postcard::to_extend(self, vec![VERSION]).map_err(|_| Error::Internal("order"))
-    }
-}
-
-impl Signature {
-    fn from_bytes(bytes: &[u8; 64]) -> Self {
-        let mut halves = Self([0; 32], [0; 32]);
-        for (to, from) in halves.0.iter_mut().chain(&mut halves.1).zip(bytes) {
-            *to = *from;
-        }
-        halves
-    }
-
-    fn to_bytes(&self) -> [u8; 64] {
-        let mut bytes = [0; 64];
-        for (to, from) in bytes.iter_mut().zip(self.0.iter().chain(&self.1)) {
-            *to = *from;
-        }
-        bytes
+        Self(Signed::new(device, body).unwrap())
     }
 }
 
 impl fmt::Debug for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Order")
-            .field("kind", &self.body.kind)
+            .field("kind", &self.kind())
             .finish_non_exhaustive()
     }
 }
@@ -229,7 +217,7 @@ mod tests {
     use rand_core::SeedableRng as _;
 
     use super::*;
-    use crate::{AccountKey, Conversation, Core, GroupData};
+    use crate::{AccountKey, Conversation, Core, Invalid};
 
     fn order() -> Order {
         let device = Device::generate(
@@ -241,7 +229,14 @@ mod tests {
         let head = core
             .create_group(GroupId::from_bytes([2; 16]), data)
             .unwrap();
-        Order::leave(core.device(), head.snapshot(), [3; 16]).unwrap()
+        Order::new(
+            core.device(),
+            OrderKind::Leave,
+            core.device().account(),
+            head.snapshot(),
+            [3; 16],
+        )
+        .unwrap()
     }
 
     /// protocol §5.5.1
@@ -255,12 +250,9 @@ mod tests {
         assert_eq!(Order::decode(&[]), malformed);
         assert_eq!(Order::decode(&bytes[1..]), malformed);
         assert_eq!(Order::decode(&[bytes.as_slice(), &[0]].concat()), malformed);
+        assert_eq!(Order::decode(&[&[2], &bytes[1..]].concat()), malformed);
         assert_eq!(
-            Order::decode(&[&[VERSION + 1], &bytes[1..]].concat()),
-            malformed
-        );
-        assert_eq!(
-            Order::decode(&vec![VERSION; ORDER_LEN_MAX + 1]),
+            Order::decode(&vec![1; ORDER_LEN_MAX + 1]),
             Err(Error::Invalid(Invalid::TooLong))
         );
     }

@@ -19,7 +19,6 @@ impl Plan {
         match operation {
             Operation::Add { key_packages } => Self::add(core, key_packages),
             Operation::Realise { orders } => Self::realise(parent, core, orders),
-            Operation::Remove { account } => Self::remove(parent, core, account),
             Operation::Rename { name } => Self::change(parent, |data| data.name.clone_from(name)),
             Operation::SetAvatar { hash } => Self::change(parent, |data| data.avatar_hash = *hash),
             Operation::SetDisappearing { seconds } => {
@@ -63,30 +62,14 @@ impl Plan {
         {
             return Err(Misuse::RemovesSelf.into());
         }
-        let targets: Vec<_> = orders.iter().map(Order::target).collect();
+        let going = orders.iter().filter(|order| order.removes());
+        let targets: Vec<_> = going.map(Order::target).collect();
         let removes = leaves_of(parent, &targets);
         let data = Some(roles::after_orders(parent.public(), orders)?);
         Ok(Self {
             removes,
             data,
             orders: orders.to_vec(),
-            ..Self::default()
-        })
-    }
-
-    fn remove(parent: &Snapshot, core: &Core, account: &AccountId) -> Result<Self, Error> {
-        if *account == core.device().account() {
-            return Err(Misuse::RemovesSelf.into());
-        }
-        let removes = leaves_of(parent, &[*account]);
-        if removes.is_empty() {
-            return Err(Misuse::UnknownAccount.into());
-        }
-        let without = roles::without(parent.data(), &[*account]);
-        let data = (without != *parent.data()).then_some(without);
-        Ok(Self {
-            removes,
-            data,
             ..Self::default()
         })
     }

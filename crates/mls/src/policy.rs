@@ -50,7 +50,7 @@ pub(crate) fn judge(
     let class = content.classify(public, author)?;
     let epoch = Epoch(commit.group_context().epoch().as_u64());
     let id = StateId::of(&public.group, epoch, confirmed_transcript_hash);
-    let rank = public.data.rank_of(&author.account);
+    let rank = content.rank(public, author, class);
     let takes_my_leaf = content.rejoined.is_some() && Some(author.leaf) == parent.me;
     let removes_me = |member: &Member| Some(member.leaf) == parent.me;
     Ok(CommitHeader {
@@ -60,6 +60,7 @@ pub(crate) fn judge(
         key: BranchKey::new(class, rank, &public.id, &author.account, id),
         author: author.account,
         author_device: author.device,
+        needs_role: content.needs_role(public, author, class),
         removes_me: takes_my_leaf || content.removed.iter().any(removes_me),
         changes: changes(&public.data, content.data_after(public)),
         added: content.added,
@@ -135,8 +136,8 @@ impl Content {
         let adds = !self.added.is_empty();
         let removes = !self.removed.is_empty();
         match (adds, removes, &self.data, self.orders.is_empty()) {
-            (false, true, Some(data), false) => self.leave(parent, author, data),
-            (false, true, _, true) => self.removal(parent, author),
+            (false, _, Some(data), false) => self.realise(parent, author, data),
+            (false, true, data, true) => self.own_devices(author, data.is_some()),
             (false, false, Some(data), true) => group_data(parent, author, data),
             (true, false, None, true) => self.add(parent, author),
             // The update path was checked; RFC 9420 §12.4 makes it mandatory here.
@@ -145,65 +146,84 @@ impl Content {
         }
     }
 
-    /// Class 3: members realise that others leave.
-    fn leave(
+    /// Classes 0 and 3: any member realises what was ordered about others (protocol §5.5.4).
+    fn realise(
         &self,
         parent: &PublicState,
         author: &Member,
         data: &GroupData,
     ) -> Result<Class, Error> {
-        self.orders
-            .iter()
-            .try_for_each(|order| order.holds_in(parent))?;
-        let targets: BTreeSet<_> = self.orders.iter().map(Order::target).collect();
-        if targets.len() != self.orders.len() || targets != accounts(&self.removed) {
+        let orders = &self.orders;
+        orders.iter().try_for_each(|order| order.holds_in(parent))?;
+        let names: BTreeSet<_> = orders.iter().map(Order::id).collect();
+        let going = orders.iter().filter(|order| order.removes());
+        let going: BTreeSet<_> = going.map(Order::target).collect();
+        if names.len() != orders.len() || going != accounts(&self.removed) {
             return Err(Refusal::Order.into());
         }
-        if targets.contains(&author.account) {
+        if orders.iter().any(|order| order.target() == author.account) {
             return Err(Refusal::NotAllowed.into());
         }
-        self.check_complete(parent, &targets)?;
-        expect_data(data, &roles::after_orders(parent, &self.orders)?)?;
-        Ok(Class::Leave)
+        self.check_complete(parent, &going)?;
+        expect_data(data, &roles::after_orders(parent, orders)?)?;
+        Ok(match self.orders_with_priority(parent).next() {
+            Some(_) => Class::Moderation,
+            None => Class::Leave,
+        })
     }
 
-    /// Class 0, or class 3 for other devices of one's own.
-    ///
-    /// The author decides here, and so is the issuer as well. With orders to remove, any member will realise what
-    /// the issuer decided, and issuer and author part: in the ranks compared here and in the branch key.
-    fn removal(&self, parent: &PublicState, author: &Member) -> Result<Class, Error> {
-        let targets = accounts(&self.removed);
-        if targets.iter().eq([&author.account]) {
-            return match &self.data {
-                Some(_) => Err(Refusal::GroupData.into()),
-                None => Ok(Class::Leave),
-            };
+    /// Class 3: an account removes other devices of its own. Whoever else is to go needs an order.
+    fn own_devices(&self, author: &Member, sets_data: bool) -> Result<Class, Error> {
+        if !accounts(&self.removed).iter().eq([&author.account]) {
+            return Err(Refusal::Order.into());
         }
-        let before = &parent.data;
-        for target in &targets {
-            check_outranks(before, &author.account, target)?;
+        match sets_data {
+            true => Err(Refusal::GroupData.into()),
+            false => Ok(Class::Leave),
         }
-        self.check_complete(parent, &targets)?;
-        let targets: Vec<_> = targets.into_iter().collect();
-        expect_data(self.data_after(parent), &roles::without(before, &targets))?;
-        // Group data without need would be a second, hidden way to write the same commit.
-        if self.data.as_ref() == Some(before) {
-            return Err(Refusal::GroupData.into());
+    }
+
+    fn orders_with_priority(&self, parent: &PublicState) -> impl Iterator<Item = &Order> {
+        let epoch = parent.epoch;
+        let orders = self.orders.iter();
+        orders.filter(move |order| order.has_priority(epoch))
+    }
+
+    /// The rank that counts in the branch key: of those whose decisions give the commit its class, the highest.
+    fn rank(&self, parent: &PublicState, author: &Member, class: Class) -> u32 {
+        let rank = |order: &Order| parent.data.rank_of(&order.issuer());
+        let decided = match class {
+            Class::Moderation => self.orders_with_priority(parent).map(rank).min(),
+            Class::GroupData | Class::Add | Class::Leave | Class::Update => {
+                self.orders.iter().map(rank).min()
+            }
+        };
+        decided.unwrap_or_else(|| parent.data.rank_of(&author.account))
+    }
+
+    /// Whether the author could not make the commit as a plain member.
+    fn needs_role(&self, parent: &PublicState, author: &Member, class: Class) -> bool {
+        match class {
+            Class::GroupData => true,
+            Class::Add => {
+                parent.data.join_policy == JoinPolicy::Admins && !self.adds_own_devices(author)
+            }
+            Class::Moderation | Class::Leave | Class::Update => false,
         }
-        Ok(Class::Moderation)
+    }
+
+    fn adds_own_devices(&self, author: &Member) -> bool {
+        let mut added = self.added.iter();
+        added.all(|member| member.account == author.account)
     }
 
     /// Class 2.
     fn add(&self, parent: &PublicState, author: &Member) -> Result<Class, Error> {
-        let own_devices = self
-            .added
-            .iter()
-            .all(|member| member.account == author.account);
         let may = match parent.data.join_policy {
             JoinPolicy::Members => true,
             JoinPolicy::Admins => author.role != Role::Member,
         };
-        if !may && !own_devices {
+        if !may && !self.adds_own_devices(author) {
             return Err(Refusal::NotAllowed.into());
         }
         let mut all = accounts(&parent.members);
@@ -232,7 +252,7 @@ impl Content {
     }
 }
 
-/// Classes 0 and 1: changes to the group data alone.
+/// Class 1: changes to the group data alone.
 fn group_data(parent: &PublicState, author: &Member, after: &GroupData) -> Result<Class, Error> {
     let before = &parent.data;
     if author.role == Role::Member {
@@ -272,10 +292,8 @@ fn role_change(parent: &PublicState, author: &Member, after: &GroupData) -> Resu
         Role::Owner | Role::Admin if author.role != Role::Owner => Err(Refusal::NotAllowed.into()),
         Role::Owner | Role::Admin => Ok(Class::GroupData),
         Role::Member if account == author.account => Ok(Class::GroupData),
-        Role::Member => {
-            check_outranks(before, &author.account, &account)?;
-            Ok(Class::Moderation)
-        }
+        // Who takes a role from somebody else orders it.
+        Role::Member => Err(Refusal::Order.into()),
     }
 }
 
@@ -338,16 +356,6 @@ fn check_update_path(
         return Err(Refusal::ChangedCredential);
     }
     check_leaf(after)
-}
-
-fn check_outranks(data: &GroupData, author: &AccountId, target: &AccountId) -> Result<(), Refusal> {
-    if data.role_of(author) == Role::Member {
-        return Err(Refusal::NotAllowed);
-    }
-    if data.rank_of(author) >= data.rank_of(target) {
-        return Err(Refusal::Outranked);
-    }
-    Ok(())
 }
 
 fn expect_data(found: &GroupData, expected: &GroupData) -> Result<(), Refusal> {

@@ -35,8 +35,8 @@ pub(crate) fn without(data: &GroupData, accounts: &[AccountId]) -> GroupData {
     after
 }
 
-/// The data after these orders are realised on a parent: their targets gone from the table, the orders spent, spent
-/// ones forgotten that are too old to be realised again.
+/// The data after these orders are realised on a parent: their targets are no admins, the orders are spent, spent ones
+/// are forgotten that are too old to be realised again.
 pub(crate) fn after_orders(parent: &PublicState, orders: &[Order]) -> Result<GroupData, Error> {
     let targets: Vec<_> = orders.iter().map(Order::target).collect();
     let mut after = without(&parent.data, &targets);
@@ -55,4 +55,19 @@ pub(crate) fn after_orders(parent: &PublicState, orders: &[Order]) -> Result<Gro
         return Err(Refusal::TooMany.into());
     }
     Ok(after)
+}
+
+/// Whether an account may remove or demote another one.
+pub(crate) fn check_outranks(
+    data: &GroupData,
+    issuer: &AccountId,
+    target: &AccountId,
+) -> Result<(), Refusal> {
+    if data.role_of(issuer) == Role::Member {
+        return Err(Refusal::NotAllowed);
+    }
+    if data.rank_of(issuer) >= data.rank_of(target) {
+        return Err(Refusal::Outranked);
+    }
+    Ok(())
 }

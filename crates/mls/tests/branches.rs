@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 
 use common::{Person, assert_agree, assert_talk, commit_by, group_of, person};
 use proptest::prelude::*;
-use sori_mls::{BranchKey, Class, Error, Invalid, NeedsState, Operation, OwnCommit, Role, StateId};
+use sori_mls::{
+    BranchKey, Class, Error, Invalid, NeedsState, Operation, OrderKind, OwnCommit, Role, StateId,
+};
 
 /// Everybody gets both commits, in an order of their own, and picks the smallest key.
 fn settle(people: &mut [Person], commits: &[(usize, &OwnCommit)]) -> StateId {
@@ -110,12 +112,8 @@ fn class_then_rank_then_tie_break_decide() {
     };
     let header =
         |person: &mut Person, operation: &Operation| person.commit(operation).unwrap().header;
-    let removal = header(
-        &mut people[2],
-        &Operation::Remove {
-            account: accounts[4],
-        },
-    );
+    let ordered = people[2].removal(accounts[4]);
+    let removal = header(&mut people[2], &ordered);
     let by_owner = header(&mut people[0], &rename("a"));
     let by_senior = header(&mut people[1], &rename("b"));
     let by_junior = header(&mut people[2], &rename("c"));
@@ -248,7 +246,8 @@ fn a_commit_on_a_sibling_state_names_its_parent() {
 fn who_was_removed_on_one_branch_may_be_a_member_on_another() {
     let mut people = group_of(3);
     let account = people[2].id();
-    let removal = people[0].commit(&Operation::Remove { account }).unwrap();
+    let removal = people[0].removal(account);
+    let removal = people[0].commit(&removal).unwrap();
     let rename = people[0]
         .commit(&Operation::Rename {
             name: "other".to_owned(),
@@ -310,10 +309,7 @@ fn attempt(
             account,
             role: Role::Admin,
         },
-        3 => Operation::SetRole {
-            account,
-            role: Role::Member,
-        },
+        3 => people[author].order(OrderKind::Demote, account)?,
         4 => Operation::SetRole {
             account,
             role: Role::Owner,
@@ -321,7 +317,7 @@ fn attempt(
         5 => Operation::Add {
             key_packages: vec![spare.key_package()],
         },
-        _ if people.len() > 3 => Operation::Remove { account },
+        _ if people.len() > 3 => people[author].order(OrderKind::Remove, account)?,
         _ => Operation::Update,
     };
     people[author].commit(&operation).ok()

@@ -71,7 +71,8 @@ fn a_device_that_lost_its_state_is_the_member_it_was() {
 fn who_comes_back_takes_the_leftmost_free_leaf() {
     let mut people = group_of(4);
     let account = people[1].id();
-    commit_by(&mut people, 0, &Operation::Remove { account });
+    let removal = people[0].removal(account);
+    commit_by(&mut people, 0, &removal);
     people.remove(1);
     lose_state(&mut people[2]);
     let commit = rejoin(&mut people, 2, 0);
@@ -108,7 +109,7 @@ fn who_has_no_secrets_judges_as_the_members_do() {
     let info = info(&people[0], &people[2]);
     let operations = [
         Operation::Update,
-        Operation::Remove { account },
+        people[0].removal(account),
         Operation::Rename {
             name: "coffee".to_owned(),
         },
@@ -188,7 +189,8 @@ fn two_comebacks_of_one_device_race_like_any_two_commits() {
 fn a_removal_wins_over_the_comeback_of_who_is_removed() {
     let mut people = group_of(3);
     let account = people[2].id();
-    let removal = people[0].commit(&Operation::Remove { account }).unwrap();
+    let removal = people[0].removal(account);
+    let removal = people[0].commit(&removal).unwrap();
     let seen = info(&people[1], &people[2]);
     lose_state(&mut people[2]);
     let comeback = rejoin(&mut people, 2, 1);
@@ -248,7 +250,8 @@ fn who_is_not_in_the_state_gives_and_gets_nothing() {
     let not_member = Error::NeedsState(NeedsState::NotMember);
     assert_eq!(stranger.core.rejoin(&seen).unwrap_err(), not_member);
     let account = people[2].id();
-    commit_by(&mut people, 0, &Operation::Remove { account });
+    let removal = people[0].removal(account);
+    commit_by(&mut people, 0, &removal);
     let given = people[2].snapshot().group_info(&people[2].core);
     assert_eq!(given.unwrap_err(), not_member);
 }

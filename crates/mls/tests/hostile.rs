@@ -35,7 +35,7 @@ fn scene() -> Scene {
             key_packages: vec![key_package.clone()],
         },
         Operation::Update,
-        Operation::Remove { account },
+        people[0].removal(account),
     ];
     let [add, update, removal] = operations.map(|operation| people[0].commit(&operation).unwrap());
     let message = people[0].send("secret");

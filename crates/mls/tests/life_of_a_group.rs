@@ -7,7 +7,7 @@ mod common;
 use common::{GROUP, Person, assert_agree, assert_talk, commit_by, device_of, group_of, person};
 use sori_mls::{
     AccountKey, Change, Class, Conversation, Epoch, Error, GroupData, Invalid, JoinPolicy, Misuse,
-    NeedsState, Operation, Order, Refusal, Role, Rows,
+    NeedsState, Operation, Order, OrderKind, Refusal, Role, Rows,
 };
 
 #[test]
@@ -120,7 +120,8 @@ fn adding_names_the_added_and_their_leaves() {
 fn a_freed_leaf_is_used_again_as_announced() {
     let mut people = group_of(4);
     let gone = people.remove(1);
-    commit_by(&mut people, 0, &Operation::Remove { account: gone.id() });
+    let removal = people[0].removal(gone.id());
+    commit_by(&mut people, 0, &removal);
     let mut newcomers = [person(10), person(11)];
     let key_packages = newcomers.iter_mut().map(Person::key_package).collect();
     let commit = people[0].commit(&Operation::Add { key_packages }).unwrap();
@@ -156,10 +157,8 @@ fn everybody_may_add_own_devices() {
 
     // Removing the account removes both devices at once.
     let account = people[1].id();
-    let header = people[0]
-        .commit(&Operation::Remove { account })
-        .unwrap()
-        .header;
+    let removal = people[0].removal(account);
+    let header = people[0].commit(&removal).unwrap().header;
     assert_eq!(header.removed.len(), 2);
 }
 
@@ -167,7 +166,8 @@ fn everybody_may_add_own_devices() {
 fn removed_people_know_it_and_cannot_go_on() {
     let mut people = group_of(3);
     let account = people[2].id();
-    let commit = people[0].commit(&Operation::Remove { account }).unwrap();
+    let removal = people[0].removal(account);
+    let commit = people[0].commit(&removal).unwrap();
     assert_eq!(commit.header.key.class, Class::Moderation);
     assert!(!commit.header.removes_me);
     people[0].go(commit.header.id);
@@ -252,14 +252,8 @@ fn names_relays_and_roles_change_for_all() {
         },
     );
     assert_eq!(header.key.rank, 1);
-    let header = commit_by(
-        &mut people,
-        0,
-        &Operation::SetRole {
-            account,
-            role: Role::Member,
-        },
-    );
+    let demotion = people[0].demotion(account);
+    let header = commit_by(&mut people, 0, &demotion);
     assert_eq!(header.key.class, Class::Moderation);
     assert_eq!(people[2].snapshot().role_of(&account), Some(Role::Member));
     assert_agree(&people);
@@ -364,12 +358,9 @@ fn the_owner_cannot_just_leave() {
         .leave_order(&people[0].snapshot())
         .unwrap_err();
     assert_eq!(refused, Error::Refused(Refusal::OwnerLeaves));
-    let operation = Operation::Remove {
-        account: people[0].id(),
-    };
-    let refused = people[0]
-        .load_head()
-        .commit(&people[0].core, &operation)
+    let (core, head) = (&people[0].core, people[0].snapshot());
+    let refused = core
+        .order(OrderKind::Remove, people[0].id(), &head)
         .unwrap_err();
     assert_eq!(refused, Error::Misuse(Misuse::RemovesSelf));
 }
@@ -388,10 +379,6 @@ fn operations_that_make_no_sense_are_told_apart() {
             Misuse::Empty,
         ),
         (Operation::Realise { orders: vec![] }, Misuse::Empty),
-        (
-            Operation::Remove { account: stranger },
-            Misuse::UnknownAccount,
-        ),
         (
             Operation::SetRole {
                 account: stranger,
@@ -431,6 +418,13 @@ fn operations_that_make_no_sense_are_told_apart() {
             Error::Misuse(misuse),
             "{operation:?}"
         );
+    }
+    for (kind, account, misuse) in [
+        (OrderKind::Remove, stranger, Misuse::UnknownAccount),
+        (OrderKind::Demote, other, Misuse::NoChange),
+    ] {
+        let order = people[0].core.order(kind, account, &people[0].snapshot());
+        assert_eq!(order.unwrap_err(), Error::Misuse(misuse));
     }
     let step_down = Operation::SetRole {
         account: own,

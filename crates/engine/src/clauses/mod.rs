@@ -17,6 +17,7 @@ use crate::view::MessageView;
 mod channels;
 mod first_contact;
 mod messages;
+mod orders;
 
 /// 2026-11-22T03:00:00Z.
 const NOW: Time = Time::from_unix_ms(1_795_316_400_000);

@@ -19,28 +19,16 @@
 //! there. It says so by a report, and comes back through others (protocol §5.6).
 
 mod choose;
+mod facts;
 mod graph;
+mod real;
 mod voting;
 
 #[cfg(test)]
 mod tests;
 
 pub use choose::{Choice, Loss};
+pub use facts::StateFacts;
 pub use graph::{Against, Commit, Graph, Names, OrderFact};
+pub use real::{Branches, Real};
 pub use voting::{Abstain, Sight, VOTE_WAIT_MS, Voter};
-
-use crate::{AccountId, BranchKey, StateId};
-
-/// The names of real groups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Real;
-
-impl Names for Real {
-    type State = StateId;
-    type Account = AccountId;
-    type Key = BranchKey;
-    type Order = [u8; 32];
-}
-
-/// What is known of the branches of a real group.
-pub type Branches = Graph<Real>;

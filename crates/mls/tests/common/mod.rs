@@ -14,7 +14,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use sori_mls::{
     AccountId, AccountKey, CommitHeader, Conversation, Core, Decrypted, Device, Error, GroupData,
-    GroupId, Head, Operation, OwnCommit, PeekContent, Rows, Snapshot, StateId, peek,
+    GroupId, Head, Operation, OrderKind, OwnCommit, PeekContent, Rows, Snapshot, StateId, peek,
 };
 use zeroize::Zeroizing;
 
@@ -211,6 +211,24 @@ impl Person {
         assert_eq!(head.snapshot().rows(), before, "the parent is untouched");
         self.store(commit.child.snapshot_mut());
         Ok(commit)
+    }
+
+    /// This person's order to remove an account, to be realised.
+    pub(crate) fn removal(&self, account: AccountId) -> Operation {
+        self.order(OrderKind::Remove, account).unwrap()
+    }
+
+    /// This person's order that an admin become a member, to be realised.
+    pub(crate) fn demotion(&self, account: AccountId) -> Operation {
+        self.order(OrderKind::Demote, account).unwrap()
+    }
+
+    /// This person's order about an account, to be realised, if it may give it.
+    pub(crate) fn order(&self, kind: OrderKind, account: AccountId) -> Option<Operation> {
+        let order = self.core.order(kind, account, &self.snapshot());
+        order.ok().map(|order| Operation::Realise {
+            orders: vec![order],
+        })
     }
 
     /// Processes a commit on the state that it names and stores the child, without moving there.

@@ -15,7 +15,7 @@ use crate::policy::tests::common::{Person, commit_by, device_of, group_of, perso
 use crate::storage::RowStore;
 use crate::{
     AccountKey, Class, Core, Device, Error, GROUP_DATA_EXTENSION, GroupData, GroupInfo, Invalid,
-    NeedsState, Operation, Order, Refusal, StateId,
+    NeedsState, Order, Refusal, StateId,
 };
 
 type Builder<'a> = CommitBuilder<'a, Initial, MlsGroup>;
@@ -165,7 +165,8 @@ fn nobody_joins_by_an_external_commit() {
     }
     // Nor who was in the group once.
     let account = people[3].id();
-    commit_by(&mut people, 0, &Operation::Remove { account });
+    let removal = people[0].removal(account);
+    commit_by(&mut people, 0, &removal);
     let removed = people.pop().unwrap();
     let commit = craft(&people, &removed.core, |builder| builder);
     assert_refused(&people, &commit, Refusal::External);
