@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sori-client", &["sori-engine", "sori-wire"]),
     ("sori-content", &[]),
     ("sori-crash", &["sori-store"]),
+    ("sori-model", &["sori-mls"]),
     ("sori-desktop", &["sori-client"]),
     (
         "sori-engine",

@@ -195,6 +195,11 @@ impl Order {
 
 #[cfg(test)]
 impl Order {
+    /// An order by any device about anything.
+    pub(crate) fn any(device: &Device, body: Body) -> Self {
+        Self(Signed::new(device, body).unwrap())
+    }
+
     /// The order with a changed body, signed anew by any device.
     pub(crate) fn with(&self, device: &Device, change: impl FnOnce(&mut Body)) -> Self {
         let mut body = self.0.body.clone();

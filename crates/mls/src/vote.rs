@@ -272,4 +272,33 @@ impl fmt::Debug for Report {
 }
 
 #[cfg(test)]
+impl Vote {
+    /// A vote by any device about anything.
+    pub(crate) fn any(device: &crate::Device, group: GroupId, edge: (StateId, StateId)) -> Self {
+        let (parent, child) = edge;
+        let body = VoteBody {
+            group,
+            parent,
+            child,
+            account: device.account(),
+        };
+        Self(Signed::new(device, body).unwrap())
+    }
+}
+
+#[cfg(test)]
+impl Report {
+    /// A report by any device that it could not process something.
+    pub(crate) fn any(device: &crate::Device, group: GroupId, child: StateId) -> Self {
+        let body = ReportBody {
+            group,
+            child,
+            account: device.account(),
+            ok: false,
+        };
+        Self(Signed::new(device, body).unwrap())
+    }
+}
+
+#[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Where to go: the fork choice (protocol §5.4).
+//! Where to go: the fork choice (protocol §5.4.4).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -106,6 +106,7 @@ fn without_votes_the_smallest_key_wins_at_the_first_divergence() {
     assert_eq!(Graph::<Small>::default().choose(9).path, [9]);
 }
 
+/// protocol §5.4.4
 #[test]
 fn a_settled_child_wins_and_so_does_one_with_a_settled_descendant() {
     let half = [Fact::Vote(0, 2, 1), Fact::Vote(0, 2, 2)];
@@ -124,6 +125,7 @@ fn a_settled_child_wins_and_so_does_one_with_a_settled_descendant() {
     assert_eq!(fork(3, &both).choose(0).path, [0, 1, 3]);
 }
 
+/// protocol §5.7.3
 #[test]
 fn votes_of_others_than_the_voters_of_the_parent_do_not_count() {
     let strangers = [Fact::Vote(0, 2, 8), Fact::Vote(0, 2, 9)];
@@ -134,6 +136,7 @@ fn votes_of_others_than_the_voters_of_the_parent_do_not_count() {
     assert_eq!(fork(3, &twice).choose(0).path, [0, 1, 3]);
 }
 
+/// protocol §5.4.4
 #[test]
 fn commits_of_a_target_are_poisoned_unless_they_lead_to_the_order() {
     let choice = fork(3, &against(1, Against::Membership, 0)).choose(0);
@@ -157,6 +160,7 @@ fn commits_of_a_target_are_poisoned_unless_they_lead_to_the_order() {
     assert_eq!(fork(3, &settled).choose(0).path, [0, 1, 3]);
 }
 
+/// protocol §5.4.4
 #[test]
 fn who_is_demoted_can_still_do_what_members_can() {
     assert_eq!(
@@ -168,6 +172,7 @@ fn who_is_demoted_can_still_do_what_members_can() {
     assert_eq!(graph(&facts).choose(0).path, [0, 2]);
 }
 
+/// protocol §5.4.4
 #[test]
 fn a_commit_that_two_more_cannot_process_than_can_is_dropped() {
     let failed = |count: u8| {
@@ -233,6 +238,7 @@ fn may(
     graph.may_vote(&graph.choose(0), &me, &child, sight)
 }
 
+/// protocol §5.4.5
 #[test]
 fn a_vote_is_given_once_in_order_after_a_wait_and_for_what_was_processed() {
     let graph = fork(3, &[]);
@@ -264,6 +270,7 @@ fn a_vote_is_given_once_in_order_after_a_wait_and_for_what_was_processed() {
     assert_eq!(may(&fork(2, &[]), &none, 1, SEEN), Err(Abstain::NoVoter));
 }
 
+/// protocol §5.4.5
 #[test]
 fn below_a_settled_commit_everybody_votes_whatever_they_voted_there() {
     let graph = fork(3, &[Fact::Settled(1)]);
@@ -272,6 +279,7 @@ fn below_a_settled_commit_everybody_votes_whatever_they_voted_there() {
     }
 }
 
+/// protocol §5.4.5
 #[test]
 fn nobody_votes_for_what_an_order_is_open_against() {
     let order = against(1, Against::Membership, 0);

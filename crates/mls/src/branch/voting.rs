@@ -1,4 +1,4 @@
-//! When an honest device votes. All that keeps two branches from both being settled is in here (protocol §5.7).
+//! When an honest device votes. All that keeps two branches from both being settled is in here (protocol §5.4.5).
 
 use std::collections::BTreeMap;
 

@@ -36,7 +36,7 @@ fn child(number: u8) -> StateId {
     StateId::from_bytes([number; 32])
 }
 
-/// protocol §5.7.1, §5.7.2
+/// protocol §5.7.3
 #[test]
 fn one_device_speaks_for_each_account_of_the_parent() {
     let (ada, second, bo, alone, together) = states();
@@ -82,7 +82,7 @@ fn one_device_speaks_for_each_account_of_the_parent() {
     assert_eq!(elsewhere.verify(&together).unwrap_err(), other_group);
 }
 
-/// protocol §5.7.1
+/// protocol §5.7.1, §5.7.2
 #[test]
 fn votes_and_reports_have_one_encoding_and_no_other_meaning() {
     let (ada, _, _, alone, _) = states();
