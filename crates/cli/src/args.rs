@@ -63,6 +63,30 @@ pub(crate) enum Command {
     },
     /// List your groups
     Groups,
+    /// Show who has a message that you sent, and who does not
+    #[command(after_help = COPIES_EXAMPLES)]
+    Copies {
+        /// Name or id of the group
+        group: String,
+        /// The message id, or its beginning; without it your latest message
+        message: Option<String>,
+    },
+    /// Hide what somebody writes, on this device; without a name, list who is hidden
+    #[command(after_help = BLOCK_EXAMPLES)]
+    Block {
+        /// Name or id of the contact or member
+        person: Option<String>,
+        /// Show it again
+        #[arg(long, requires = "person")]
+        undo: bool,
+    },
+    /// Show or choose what others are told about this device
+    #[command(after_help = SETTINGS_EXAMPLES)]
+    Settings {
+        /// Tell members which of their messages you have read
+        #[arg(long, value_name = "YES|NO", value_parser = clap::builder::BoolishValueParser::new())]
+        read_receipts: Option<bool>,
+    },
     /// Make a group, or change one
     #[command(subcommand, after_help = GROUP_EXAMPLES)]
     Group(GroupCommand),
@@ -278,11 +302,63 @@ pub(crate) enum GroupCommand {
         /// The role
         role: Role,
     },
+    /// Choose who may let others in
+    Policy {
+        /// Name or id of the group
+        group: String,
+        /// Who
+        policy: Policy,
+    },
+    /// Mute a group: it is listed as muted and draws no attention
+    Mute {
+        /// Name or id of the group
+        group: String,
+        /// Let it be heard again
+        #[arg(long)]
+        undo: bool,
+    },
+    /// Choose for one group whether its members are told what you have read
+    ReadReceipts {
+        /// Name or id of the group
+        group: String,
+        /// What they are told
+        choice: ReadReceipts,
+    },
     /// Leave a group
     Leave {
         /// Name or id of the group
         group: String,
     },
+}
+
+/// Who may let others in.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Policy {
+    /// The owner and admins
+    Admins,
+    /// Every member
+    Members,
+}
+
+impl Policy {
+    /// The word the messenger uses.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admins => "admins",
+            Self::Members => "members",
+        }
+    }
+}
+
+/// What the members of one group are told about reading.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ReadReceipts {
+    /// What was read
+    On,
+    /// Nothing
+    Off,
+    /// As `sori settings` says
+    Default,
 }
 
 /// A member's role.
@@ -423,7 +499,29 @@ Examples:
   sori group add Friends Bob
   sori group role Friends Bob admin
   sori group remove Friends Mallory
+  sori group policy Friends members    everybody may invite and approve
+  sori group mute Friends
   sori group leave Friends";
+
+const COPIES_EXAMPLES: &str = "\
+Examples:
+  sori copies Friends               your latest message
+  sori copies Friends 9f2c          the message whose id begins so
+
+Somebody has it only if their own device has said so.";
+
+const BLOCK_EXAMPLES: &str = "\
+Examples:
+  sori block Mallory                hide what Mallory writes, in every group
+  sori block Mallory --undo         show it again, also what came meanwhile
+  sori block                        who is hidden
+
+Nobody is told, and nothing is deleted.";
+
+const SETTINGS_EXAMPLES: &str = "\
+Examples:
+  sori settings
+  sori settings --read-receipts yes";
 
 const SEND_EXAMPLES: &str = "\
 Examples:

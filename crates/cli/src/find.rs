@@ -1,5 +1,7 @@
 //! Groups, contacts and members by the name or id that a person typed.
 
+use std::collections::BTreeMap;
+
 use sori_client::{Client, ContactView, GroupInfo, GroupView, MemberView};
 
 use crate::failure::Failure;
@@ -42,6 +44,32 @@ pub(crate) fn member(screen: Screen, group: GroupInfo, typed: &str) -> Result<Me
         typed,
         group.members,
         |member| (&member.id, &member.name),
+    )
+}
+
+/// The id and name of the contact, member of some group or hidden person called `typed`.
+pub(crate) async fn person(
+    screen: Screen,
+    client: &Client,
+    typed: &str,
+) -> Result<(String, String), Failure> {
+    let mut people = BTreeMap::new();
+    for group in client.group_list().await? {
+        let members = client.group_info(&group.group).await?.members.into_iter();
+        let others = members.filter(|member| !member.me);
+        people.extend(others.map(|member| (member.id, member.name)));
+    }
+    let hidden = client.blocked_list().await?.into_iter();
+    people.extend(hidden.map(|person| (person.id, person.name)));
+    let contacts = client.contact_list().await?.into_iter();
+    people.extend(contacts.map(|contact| (contact.id, contact.name)));
+    let people = people.into_iter().collect();
+    one(
+        screen,
+        screen.words().thing_person,
+        typed,
+        people,
+        |person: &(String, String)| (&person.0, &person.1),
     )
 }
 

@@ -48,6 +48,7 @@ pub(crate) fn message(words: &Words, message: &MessageView) -> String {
         name(words, &message.sender_name)
     };
     let mut text = match message.kind {
+        _ if message.hidden => words.blocked_line.to_owned(),
         _ if message.deleted => words.chat_deleted.to_owned(),
         MessageKind::Unknown if message.text.is_empty() => words.chat_unsupported.to_owned(),
         MessageKind::Notice | MessageKind::Text | MessageKind::Unknown => {
@@ -107,6 +108,14 @@ pub(crate) fn notice(words: &Words, notice: &NoticeView) -> String {
         "out_meanwhile" => (words.notice_out_meanwhile, String::new()),
         "held" => (words.notice_held, String::new()),
         "elsewhere" => (words.notice_elsewhere, String::new()),
+        "policy" if notice.detail == "members" => (words.notice_policy_members, String::new()),
+        "policy" => (words.notice_policy_admins, String::new()),
+        "unreadable" => (words.notice_unreadable, harmless(&notice.detail)),
+        "undelivered" if object.is_empty() => {
+            (words.notice_undelivered_several, harmless(&notice.detail))
+        }
+        "undelivered" => (words.notice_undelivered, harmless(&notice.detail)),
+        "not_admitted" => (words.notice_not_admitted, String::new()),
         _ => (words.notice_other, String::new()),
     };
     fill(template, &[&actor, &object, &detail])
@@ -136,7 +145,11 @@ pub(crate) fn member(words: &Words, member: &MemberView) -> String {
         (false, true) => words.verified,
         (false, false) => words.not_verified,
     };
-    format!("{name}  ({role}, {remark})  {}", member.id)
+    let blocked = match member.blocked {
+        true => format!(", {}", words.blocked_mark),
+        false => String::new(),
+    };
+    format!("{name}  ({role}, {remark}{blocked})  {}", member.id)
 }
 
 /// Date and time in the zone of this machine.

@@ -168,6 +168,33 @@ words! {
     group_renamed: "{0} is now called {1}.", "{0}의 이름을 {1}(으)로 바꿨습니다.";
     group_role: "{0} is now {1}.", "{0}님의 역할은 이제 {1}입니다.";
     group_left: "You have left {0}.", "{0}에서 나왔습니다.";
+    group_policy_admins: "From now on the owner and admins of {0} let others in.", "이제 {0}에는 소유자와 관리자만 다른 사람을 들일 수 있습니다.";
+    group_policy_members: "From now on every member of {0} may let others in.", "이제 {0}에는 모든 구성원이 다른 사람을 들일 수 있습니다.";
+    group_muted: "{0} is muted on this device.", "이 기기에서 {0}의 알림을 껐습니다.";
+    group_unmuted: "{0} is heard again on this device.", "이 기기에서 {0}의 알림을 다시 켰습니다.";
+    group_line_muted: "muted", "알림 끔";
+    group_reads_on: "Members of {0} are told what you have read.", "{0}의 구성원에게 읽은 메시지를 알립니다.";
+    group_reads_off: "Members of {0} are not told what you have read.", "{0}의 구성원에게 읽은 메시지를 알리지 않습니다.";
+    group_reads_default: "What members of {0} are told about reading is as `sori settings` says.",
+        "{0}의 읽음 알림은 `sori settings`에서 정한 대로 합니다.";
+    policy_admins: "the owner and admins let others in", "소유자와 관리자가 다른 사람을 들입니다";
+    policy_members: "every member may let others in", "모든 구성원이 다른 사람을 들일 수 있습니다";
+    read_receipts_on: "Members are told which of their messages you have read.", "상대방에게 읽은 메시지를 알립니다.";
+    read_receipts_off: "Members are not told what you have read.", "상대방에게 읽은 메시지를 알리지 않습니다.";
+    blocked: "What {0} writes is hidden on this device. `sori block {0} --undo` shows it again.",
+        "이 기기에서 {0}님이 쓴 글을 숨깁니다. `sori block {0} --undo`로 다시 볼 수 있습니다.";
+    unblocked: "What {0} writes is shown again.", "{0}님이 쓴 글을 다시 보여 줍니다.";
+    blocked_none: "Nobody is hidden.", "숨긴 사람이 없습니다.";
+    blocked_line: "(hidden: you have blocked this person; `sori block NAME --undo` shows it)",
+        "(숨김: 차단한 사람입니다. `sori block 이름 --undo`로 볼 수 있습니다)";
+    blocked_mark: "blocked", "차단됨";
+    copies_no_message: "you have sent no such message in this group", "이 그룹에서 보낸 그런 메시지가 없습니다";
+    copies_have: "Have it: {0}", "받은 사람: {0}";
+    copies_lack: "Do not have it yet: {0}", "아직 받지 못한 사람: {0}";
+    copies_read: "read", "읽음";
+    copies_all: "Everybody for whom it was written has it.", "받을 사람이 모두 받았습니다.";
+    copies_wait: "They get it when they are online together with somebody who has it.",
+        "가진 사람과 함께 온라인일 때 받습니다.";
     role_owner: "owner", "소유자";
     role_admin: "admin", "관리자";
     role_member: "member", "구성원";
@@ -185,6 +212,7 @@ words! {
     thing_group: "group", "그룹";
     thing_contact: "contact", "연락처";
     thing_member: "member", "구성원";
+    thing_person: "contact or member", "연락처나 구성원";
     chat_hello: "{0} - /help for help, /quit to leave the chat", "{0} - 도움말 /help, 나가기 /quit";
     chat_help: "Write a line and press Enter to send it.\n  /members  who is in the group\n  /who      who is heard right now, and who has what\n  /invite   a link for one more person\n  /quit     end (so does Ctrl-D)\nA line that begins with // is sent with one slash.",
         "글을 쓰고 Enter를 누르면 보냅니다.\n  /members  그룹 구성원\n  /who      지금 연결된 구성원과 전달 상태\n  /invite   한 사람을 초대하는 링크\n  /quit     끝내기 (Ctrl-D도 같음)\n//로 시작하는 줄은 / 하나로 보냅니다.";
@@ -279,6 +307,16 @@ words! {
         "그사이 새로 들어온 사람이 있어, 그동안 쓴 메시지는 아직 보내지 않았습니다. 다음 메시지를 보낼 때 함께 보냅니다";
     notice_elsewhere: "a copy of this profile was opened elsewhere and took this device's place; if that was not you, tell the others",
         "이 프로필의 사본이 다른 곳에서 열려 이 기기를 대신합니다. 직접 한 일이 아니라면 대화 상대에게 알리세요";
+    notice_policy_admins: "{0} chose that the owner and admins let others in", "{0}님이 소유자와 관리자만 다른 사람을 들일 수 있게 했습니다";
+    notice_policy_members: "{0} chose that every member may let others in", "{0}님이 모든 구성원이 다른 사람을 들일 수 있게 했습니다";
+    notice_unreadable: "{0} sent something that cannot be read here ({2}): ask them to send it again; a newer version of Sori may be able to read it",
+        "{0}님이 보낸 것 가운데 여기서 읽을 수 없는 것이 있습니다({2}건). 다시 보내 달라고 하거나 소리를 업데이트하세요";
+    notice_undelivered: "{2} of your messages are no longer kept for {1}, who never came for them: send them again if they still matter",
+        "{1}님이 가져가지 않은 내 메시지 {2}개를 더 이상 보관하지 않습니다. 아직 필요하면 다시 보내세요";
+    notice_undelivered_several: "{2} of your messages are no longer kept for members who never came for them: send them again if they still matter",
+        "받지 못한 구성원이 있는 내 메시지 {2}개를 더 이상 보관하지 않습니다. 아직 필요하면 다시 보내세요";
+    notice_not_admitted: "{0} tried to add you to a group, and it did not work: ask {0} to try again, or for an invite",
+        "{0}님이 그룹에 추가하려 했지만 되지 않았습니다. 다시 해 달라고 하거나 초대를 받으세요";
     notice_other: "the group changed", "그룹이 바뀌었습니다";
 }
 

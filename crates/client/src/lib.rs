@@ -93,9 +93,9 @@ pub use signal::asked_to_end;
 pub use sori_engine::store::backup::BackupError;
 pub use sori_engine::store::{Backend, Progress};
 pub use sori_engine::view::{
-    AccountView, ConnectionView, ContactView, Direction, Event, GroupInfo, GroupView, HitView,
-    JoinState, JoinView, MemberView, MessageKind, MessageView, NoticeView, PartView, ReactionView,
-    SearchView, SyncView,
+    AccountView, ConnectionView, ContactView, CopiesView, Direction, Event, GroupInfo, GroupView,
+    HitView, JoinState, JoinView, MemberView, MessageKind, MessageView, NoticeView, PartView,
+    PersonView, ReactionView, SearchView, SettingsView, SyncView,
 };
 pub use sori_engine::{Error as EngineError, InviteOptions, Notices, Trouble};
 pub use sori_wire::RelayUrl;

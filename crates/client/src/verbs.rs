@@ -5,8 +5,8 @@
 )]
 
 use sori_engine::view::{
-    AccountView, ConnectionView, ContactView, GroupInfo, GroupView, JoinView, MessageView,
-    SearchView, SyncView,
+    AccountView, ConnectionView, ContactView, CopiesView, GroupInfo, GroupView, JoinView,
+    MessageView, PersonView, SearchView, SettingsView, SyncView,
 };
 use sori_engine::{InviteOptions, Notices};
 
@@ -43,6 +43,46 @@ impl Client {
     /// How the connection to the profile's relay is.
     pub async fn connection(&self) -> Result<ConnectionView, Error> {
         self.call(|engine, _now| Ok(engine.connection())).await
+    }
+}
+
+/// What the person has chosen for this device.
+impl Client {
+    /// The choices.
+    pub async fn settings(&self) -> Result<SettingsView, Error> {
+        self.call(|engine, _now| engine.settings()).await
+    }
+
+    /// Chooses whether members are told which of their messages were read here.
+    pub async fn settings_read_receipts(&self, told: bool) -> Result<(), Error> {
+        self.call(move |engine, now| engine.settings_read_receipts(told, now))
+            .await
+    }
+
+    /// Chooses the same for one conversation; `None`: as everywhere.
+    pub async fn group_read_receipts(&self, group: &str, told: Option<bool>) -> Result<(), Error> {
+        let group = group.to_owned();
+        self.call(move |engine, now| engine.group_read_receipts(&group, told, now))
+            .await
+    }
+
+    /// Mutes a conversation, or lets it be heard again.
+    pub async fn group_mute(&self, group: &str, muted: bool) -> Result<(), Error> {
+        let group = group.to_owned();
+        self.call(move |engine, now| engine.group_mute(&group, muted, now))
+            .await
+    }
+
+    /// Hides the messages of an account on this device, or shows them again.
+    pub async fn member_block(&self, id: &str, blocked: bool) -> Result<(), Error> {
+        let id = id.to_owned();
+        self.call(move |engine, now| engine.member_block(&id, blocked, now))
+            .await
+    }
+
+    /// Everybody whose messages are hidden here.
+    pub async fn blocked_list(&self) -> Result<Vec<PersonView>, Error> {
+        self.call(|engine, _now| engine.blocked_list()).await
     }
 }
 
@@ -152,6 +192,13 @@ impl Client {
     pub async fn group_role(&self, group: &str, member: &str, role: &str) -> Result<(), Error> {
         let (group, member, role) = (group.to_owned(), member.to_owned(), role.to_owned());
         self.call(move |engine, now| engine.group_role(&group, &member, &role, now))
+            .await
+    }
+
+    /// Chooses who may let others into a group: `admins` or `members`.
+    pub async fn group_policy(&self, group: &str, policy: &str) -> Result<(), Error> {
+        let (group, policy) = (group.to_owned(), policy.to_owned());
+        self.call(move |engine, now| engine.group_policy(&group, &policy, now))
             .await
     }
 
@@ -269,6 +316,13 @@ impl Client {
     pub async fn message_search_more(&self, search: &str, limit: u32) -> Result<SearchView, Error> {
         let search = search.to_owned();
         self.call(move |engine, now| engine.message_search_more(&search, limit, now))
+            .await
+    }
+
+    /// Who is known to have an own message, and who is not.
+    pub async fn message_copies(&self, group: &str, id: &str) -> Result<CopiesView, Error> {
+        let (group, id) = (group.to_owned(), id.to_owned());
+        self.call(move |engine, now| engine.message_copies(&group, &id, now))
             .await
     }
 

@@ -306,6 +306,7 @@ impl Engine {
         })?;
         if signed {
             self.heard(channel, hello.account);
+            self.tell_reads_to(channel, &hello.account, now)?;
         }
         if hello.log != mine {
             self.plan_answer(channel, hello.nonce, hello.log, now);
@@ -610,7 +611,7 @@ impl Engine {
             .map_or(0, |held| held.log.fingerprint.count)
     }
 
-    fn entry(&self, channel: u32, id: &EnvelopeId) -> Result<Option<Entry>, Error> {
+    pub(crate) fn entry(&self, channel: u32, id: &EnvelopeId) -> Result<Option<Entry>, Error> {
         let held = self.channels.get(&channel);
         let Some((sequence, day)) = held.and_then(|held| held.log.find(id)) else {
             return Ok(None);

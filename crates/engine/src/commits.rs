@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::envelope::ChannelMessage;
 use crate::error::Error;
 use crate::group::{Group, SNAPSHOTS_MAX};
+use crate::groups::policy_name;
 use crate::orders::subject;
 use crate::record::{ChannelRecord, CommitRecord, Intent, Notice, NoticeKind, Standing, Wish};
 use crate::table;
@@ -595,6 +596,9 @@ impl Engine {
             Wish::Realise => self.realise(group)?,
             Wish::Order { order } => self.realise_own(group, order)?,
             Wish::Rename { name } => Operation::Rename { name: name.clone() },
+            Wish::SetPolicy { policy } => Operation::SetJoinPolicy {
+                policy: (*policy).into(),
+            },
             Wish::Update => Operation::Update,
             Wish::SetRole { account, role } => Operation::SetRole {
                 account: *account,
@@ -675,12 +679,13 @@ fn changed(actor: Option<AccountId>, change: &Change) -> Option<Notice> {
         Change::Role { account, role } => {
             (NoticeKind::Role, Some(*account), role.as_str().to_owned())
         }
+        Change::JoinPolicy { policy } => {
+            (NoticeKind::Policy, None, policy_name(*policy).to_owned())
+        }
         // Changes that have no way to come about yet, or need no line.
-        Change::Avatar { .. }
-        | Change::Disappearing { .. }
-        | Change::JoinPolicy { .. }
-        | Change::Relays { .. }
-        | _ => return None,
+        Change::Avatar { .. } | Change::Disappearing { .. } | Change::Relays { .. } | _ => {
+            return None;
+        }
     };
     Some(Notice {
         what,
@@ -712,6 +717,7 @@ fn withdrawn(wish: &Wish) -> Option<Notice> {
             None => return None,
         },
         Wish::Rename { name } => (None, name.as_str()),
+        Wish::SetPolicy { .. } => (None, "policy"),
         Wish::SetRole { account, .. } => (Some(*account), "role"),
     };
     Some(Notice {

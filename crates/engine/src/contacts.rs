@@ -273,53 +273,83 @@ impl Engine {
     }
 
     /// Something that a member sealed to one member: to us, or not ours to read.
+    ///
+    /// It came in the group with the id `within`. False if it is for us and cannot be read.
     pub(crate) fn take_private(
         &mut self,
+        within: GroupId,
         sender: AccountId,
         to: AccountId,
         sealed: &[u8],
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let me = self.me()?;
-        if me.id != to {
-            return Ok(());
+        if me.id != to || self.is_blocked(&sender) {
+            return Ok(true);
         }
         let Ok(plain) = me.mailbox.open(MEMBER_INFO, to.as_bytes(), sealed) else {
-            return Ok(());
+            return Ok(false);
         };
         let Some(private) = Private::decode(&plain) else {
-            return Ok(());
+            return Ok(false);
         };
         let Some(mut contact) = self.contacts.get(&sender).cloned() else {
-            return Ok(());
+            return Ok(true);
         };
         match private {
             Private::KeyPackages(packages) => {
                 self.add_key_packages(&mut contact, packages)?;
-                self.save_contact(contact)
+                self.save_contact(contact)?;
             }
             Private::KeyPackagesAnew(packages) => {
                 contact.key_packages.clear();
                 self.add_key_packages(&mut contact, packages)?;
-                self.save_contact(contact)
+                self.save_contact(contact)?;
             }
             Private::Admission(bytes) => {
                 let Some(admission) = Admission::decode(&bytes) else {
-                    return Ok(());
+                    return Ok(false);
                 };
-                if admission.inviter_account != *sender.as_bytes() {
-                    return Ok(());
+                if admission.inviter_account == *sender.as_bytes() {
+                    // Entered once the group that it came in is back in its place.
+                    self.admissions.push((admission, sender, within));
                 }
-                // Entered once the group that it came in is back in its place.
-                self.admissions.push((admission, sender));
-                Ok(())
             }
         }
+        Ok(true)
     }
 
     /// Enters the groups that contacts have added this account to.
     pub(crate) fn enter_admitted(&mut self, now: Time) -> Result<(), Error> {
-        for (admission, from) in std::mem::take(&mut self.admissions) {
-            self.tolerate(|engine| engine.enter_by_contact(&admission, from, now))?;
+        for (admission, from, within) in std::mem::take(&mut self.admissions) {
+            let entered = self.atomically(|engine| engine.enter_by_contact(&admission, from, now));
+            match entered {
+                Err(error) if error.is_fatal() => return Err(error),
+                // What came twice needs no word.
+                Ok(()) | Err(Error::AlreadyMember) => {}
+                Err(error) => {
+                    self.tolerate(|engine| engine.not_admitted(within, from, &error, now))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the person that somebody meant to add this account to a group and that it failed, once a
+    /// day. If that is because a KeyPackage here is gone, the other one gets new ones.
+    fn not_admitted(
+        &mut self,
+        within: GroupId,
+        from: AccountId,
+        error: &Error,
+        now: Time,
+    ) -> Result<(), Error> {
+        let first = self.with_group(within, |engine, group| {
+            engine.note_not_admitted(group, from, now)
+        })?;
+        let gone = sori_mls::Error::NeedsState(sori_mls::NeedsState::NoKeyPackage);
+        if first && matches!(error, Error::Mls(error) if *error == gone) {
+            let (_, packages) = self.new_key_packages(KEY_PACKAGES_FRESH)?;
+            return self.send_private(&from, &Private::KeyPackagesAnew(packages), now);
         }
         Ok(())
     }

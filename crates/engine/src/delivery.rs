@@ -597,8 +597,12 @@ impl Engine {
                 self.delete(table::CHUNK, &key)?;
             }
         }
+        let mut given_up: BTreeMap<GroupId, Vec<u64>> = BTreeMap::new();
         for (number, (id, sequence)) in doomed {
             let key = table::of(number, sequence);
+            if let Some((group, message)) = self.still_open(number, sequence)? {
+                given_up.entry(group).or_default().push(message);
+            }
             self.delete(table::LOG, &key)?;
             self.delete(table::SEALED, &key)?;
             self.delete(table::PENDING, &key)?;
@@ -606,7 +610,7 @@ impl Engine {
                 channel.log.remove(&id);
             }
         }
-        Ok(())
+        self.tell_undelivered(given_up, now)
     }
 
     /// A connection is gone: where no other leads to a channel, whom we heard and what we asked

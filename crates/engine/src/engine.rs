@@ -21,6 +21,7 @@ use crate::handshake::Admission;
 use crate::invites::Invite;
 use crate::joins::Join;
 use crate::network::{Carried, Network, Purpose, Wanted};
+use crate::prefs::PrefsRecord;
 use crate::record::{self, ContactRecord, KeyPackageRecord};
 use crate::resync::Resyncs;
 use crate::search::Searches;
@@ -38,14 +39,15 @@ pub struct Engine {
     pub(crate) groups: BTreeMap<GroupId, Group>,
     pub(crate) channels: BTreeMap<u32, Channel>,
     pub(crate) contacts: BTreeMap<AccountId, ContactRecord>,
+    pub(crate) prefs: PrefsRecord,
     pub(crate) invites: BTreeMap<u32, Invite>,
     pub(crate) joins: BTreeMap<u32, Join>,
     /// Own unused KeyPackages by their number in the store.
     pub(crate) key_packages: BTreeMap<u32, KeyPackageRecord>,
     /// The minutes in which messages disappear.
     pub(crate) expiries: BTreeSet<Minute>,
-    /// Admissions that came inside a group and are to be followed at the end of the step.
-    pub(crate) admissions: Vec<(Admission, AccountId)>,
+    /// Admissions that came inside a group (the third) and are to be followed at the end of the step.
+    pub(crate) admissions: Vec<(Admission, AccountId, GroupId)>,
     pub(crate) network: Network,
     pub(crate) sessions: Sessions,
     pub(crate) resyncs: Resyncs,
@@ -86,6 +88,7 @@ impl Engine {
             groups: BTreeMap::new(),
             channels: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            prefs: PrefsRecord::default(),
             invites: BTreeMap::new(),
             joins: BTreeMap::new(),
             key_packages: BTreeMap::new(),
@@ -451,6 +454,7 @@ impl Engine {
     /// Reads everything from the store, as after a start; what is going on with peers stays.
     fn load(&mut self) -> Result<(), Error> {
         self.load_account()?;
+        self.load_prefs()?;
         self.load_channels()?;
         self.load_groups()?;
         self.load_contacts()?;

@@ -21,6 +21,9 @@ pub(crate) const LOGS_MAX: usize = 16;
 /// Most envelope ids in one receipt.
 pub(crate) const RECEIPT_IDS_MAX: usize = 1024;
 
+/// Most messages in one receipt that were read.
+pub(crate) const RECEIPT_READS_MAX: usize = 256;
+
 /// One message on a channel. The first three are envelopes: logged and given to whoever missed
 /// them. The others are for those who are listening now.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -68,7 +71,9 @@ impl ChannelMessage {
         }
         let (message, rest) = postcard::take_from_bytes::<Self>(bytes).ok()?;
         let bounded = match &message {
-            Self::Receipt(receipt) => receipt.ids.len() <= RECEIPT_IDS_MAX,
+            Self::Receipt(receipt) => {
+                receipt.ids.len() <= RECEIPT_IDS_MAX && receipt.reads.len() <= RECEIPT_READS_MAX
+            }
             Self::Application { .. }
             | Self::Commit { .. }
             | Self::Order { .. }
@@ -119,11 +124,14 @@ impl Fingerprint {
     }
 }
 
-/// An acknowledgement of delivery.
+/// An acknowledgement of delivery, and of reading where a person wants it told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Receipt {
     pub(crate) account: AccountId,
+    /// Envelopes that have arrived.
     pub(crate) ids: Vec<EnvelopeId>,
+    /// Messages that were read, by their ids.
+    pub(crate) reads: Vec<[u8; 32]>,
     /// By the device's MLS signature key.
     pub(crate) signature: Vec<u8>,
 }
@@ -145,8 +153,13 @@ impl Receipt {
     pub(crate) fn signed_bytes(&self, channel: &[u8; 32]) -> Vec<u8> {
         let mut bytes = channel.to_vec();
         bytes.extend(self.account.as_bytes());
+        let count = u64::try_from(self.ids.len()).unwrap_or(u64::MAX);
+        bytes.extend(count.to_be_bytes());
         for id in &self.ids {
             bytes.extend(id.0);
+        }
+        for id in &self.reads {
+            bytes.extend(id);
         }
         bytes
     }

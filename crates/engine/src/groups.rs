@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::group::Group;
 use crate::handshake::clean_name;
 use crate::messages::parse_group;
-use crate::record::{CursorRecord, GroupRecord, Notice, NoticeKind, Standing, Wish};
+use crate::record::{CursorRecord, GroupRecord, Notice, NoticeKind, PolicyRecord, Standing, Wish};
 use crate::time::{DAY_MS, Time};
 use crate::view::{GroupInfo, GroupView, MemberView};
 
@@ -150,6 +150,7 @@ impl Engine {
             members: u32::try_from(self.accounts(group)?.len()).unwrap_or(u32::MAX),
             active: group.record.standing == Standing::Active,
             standing: group.record.standing.name().to_owned(),
+            muted: self.prefs.of(&group.record.id).muted,
             last,
         })
     }
@@ -172,8 +173,10 @@ impl Engine {
                     role: data.role_of(&account).as_str().to_owned(),
                     me: account == me,
                     verified: contact.is_some_and(|contact| contact.verified),
+                    blocked: engine.is_blocked(&account),
                 });
             }
+            let chosen = engine.prefs.of(&group.record.id);
             let head = group.head.as_ref().map(Head::snapshot);
             Ok(GroupInfo {
                 group: group.record.id.to_string(),
@@ -183,6 +186,9 @@ impl Engine {
                 active: group.record.standing == Standing::Active,
                 standing: group.record.standing.name().to_owned(),
                 role: data.role_of(&me).as_str().to_owned(),
+                policy: policy_name(data.join_policy).to_owned(),
+                muted: chosen.muted,
+                read_receipts: chosen.read_receipts,
                 members,
                 name: engine.shown_name(group, &data)?,
             })
@@ -269,6 +275,25 @@ impl Engine {
                 }),
             }
         })
+    }
+
+    /// Chooses who may let others in: `admins` (and the owner) or every one of the `members`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::NotMember`], [`Error::NotAllowed`], [`Error::OutOfBounds`]
+    /// for the policy.
+    pub fn group_policy(&mut self, group: &str, policy: &str, now: Time) -> Result<(), Error> {
+        let policy = match policy {
+            "admins" => PolicyRecord::Admins,
+            "members" => PolicyRecord::Members,
+            _ => {
+                return Err(Error::OutOfBounds {
+                    what: "a rule for letting others in",
+                    bounds: "admins or members",
+                });
+            }
+        };
+        self.wish_in(group, now, |_, _| Ok(Wish::SetPolicy { policy }))
     }
 
     fn other_member(&self, group: &mut Group, member: &str) -> Result<AccountId, Error> {
@@ -445,6 +470,14 @@ impl Engine {
         self.save_group(group)?;
         self.group_changed(group);
         Ok(())
+    }
+}
+
+/// The stable name of a rule for letting others in, for front ends.
+pub(crate) const fn policy_name(policy: JoinPolicy) -> &'static str {
+    match policy {
+        JoinPolicy::Admins => "admins",
+        JoinPolicy::Members => "members",
     }
 }
 

@@ -2,7 +2,7 @@
 //! back.
 
 use sori_content::{Meaning, MimiContent};
-use sori_mls::StateId;
+use sori_mls::{Decrypted, NeedsState, StateId};
 
 use crate::engine::Engine;
 use crate::envelope::{AppBody, AppMessage};
@@ -18,6 +18,15 @@ use crate::table;
 use crate::time::{Day, Time};
 use crate::timeline::{Part, part};
 use crate::view::Event;
+
+/// What became of a message.
+enum Reading {
+    Read(Decrypted),
+    /// It does not open here, or was read before. Nothing tells whether a member made it.
+    Nothing,
+    /// A member made it, for only a member knows where it belongs; but its key is out of reach.
+    TooFarAhead,
+}
 
 impl Engine {
     /// Takes in an application message that was encrypted in `state`. False if that state is not
@@ -38,18 +47,25 @@ impl Engine {
                 return Ok(true);
             }
         }
-        let Some(decrypted) = self.decrypt(group, state, message)? else {
-            return Ok(true);
+        let decrypted = match self.decrypt(group, state, message)? {
+            Reading::Read(decrypted) => decrypted,
+            Reading::Nothing => return Ok(true),
+            Reading::TooFarAhead => {
+                self.note_unreadable(group, None, (day, now))?;
+                return Ok(true);
+            }
         };
         self.confirm(group, now)?;
         let sender = decrypted.sender.account;
         let Some(app) = AppMessage::decode(&decrypted.plaintext) else {
+            self.note_unreadable(group, Some(sender), (day, now))?;
             return Ok(true);
         };
         group.observe(app.clock, now);
         match app.body {
             AppBody::Content(content) => {
                 let Ok(parsed) = MimiContent::decode(&content) else {
+                    self.note_unreadable(group, Some(sender), (day, now))?;
                     return Ok(true);
                 };
                 let (from, room) = uris(&sender, &group.record.id);
@@ -68,6 +84,8 @@ impl Engine {
                     body,
                     holders: Vec::new(),
                     snapshot: group.mark_of(state),
+                    audience: Vec::new(),
+                    readers: Vec::new(),
                 };
                 let sequence = group.cursor.next_message;
                 self.add_unless_gone(group, record, now)?;
@@ -76,7 +94,11 @@ impl Engine {
                     self.add_stray(group, sequence, false, state)?;
                 }
             }
-            AppBody::ForMember { to, sealed } => self.take_private(sender, to, &sealed)?,
+            AppBody::ForMember { to, sealed } => {
+                if !self.take_private(group.record.id, sender, to, &sealed)? {
+                    self.note_unreadable(group, Some(sender), (day, now))?;
+                }
+            }
             AppBody::Profile { name } => self.take_profile(group, sender, &name)?,
         }
         Ok(true)
@@ -111,7 +133,7 @@ impl Engine {
         group: &mut Group,
         state: &StateId,
         message: &[u8],
-    ) -> Result<Option<sori_mls::Decrypted>, Error> {
+    ) -> Result<Reading, Error> {
         let at_head = group.head_state()? == *state;
         let (decrypted, changes) = if at_head {
             self.ensure_head(group)?;
@@ -121,20 +143,27 @@ impl Engine {
             (decrypted, head.snapshot_mut().take_changes())
         } else {
             let Some(mut snapshot) = self.snapshot(group, state)? else {
-                return Ok(None);
+                return Ok(Reading::Nothing);
             };
             let decrypted = snapshot.decrypt(self.core()?, message);
             (decrypted, snapshot.take_changes())
         };
-        let Ok(decrypted) = decrypted else {
-            // Nothing of a failed attempt is kept; the head is loaded again when needed.
-            if at_head {
-                group.head = None;
+        let decrypted = match decrypted {
+            Ok(decrypted) => decrypted,
+            Err(error) => {
+                // Nothing of a failed attempt is kept; the head is loaded again when needed.
+                if at_head {
+                    group.head = None;
+                }
+                let ahead = sori_mls::Error::NeedsState(NeedsState::TooFarAhead);
+                return Ok(match error == ahead {
+                    true => Reading::TooFarAhead,
+                    false => Reading::Nothing,
+                });
             }
-            return Ok(None);
         };
         self.save_changes(group, state, &changes)?;
-        Ok(Some(decrypted))
+        Ok(Reading::Read(decrypted))
     }
 
     /// Stages a message, puts it into the timeline and tells the front end.
@@ -149,12 +178,13 @@ impl Engine {
         for account in [record.sender, me] {
             add_holder(&mut record.holders, group.roster_index(&account));
         }
+        self.note_audience(group, &mut record)?;
         let sequence = group.cursor.next_message;
         group.cursor.next_message = sequence.saturating_add(1);
         self.save_message(group, sequence, &record)?;
         self.plan_expiry(group.record.number, sequence, &record)?;
         let part = self.index_message(group, &record, sequence)?;
-        if part == Part::Line && !mine && !notice {
+        if part == Part::Line && !mine && !notice && !self.is_blocked(&record.sender) {
             group.cursor.unread = group.cursor.unread.saturating_add(1);
         }
         self.save_cursor(group)?;

@@ -66,6 +66,8 @@ mod network;
 mod notices;
 mod orders;
 mod pieces;
+mod prefs;
+mod reads;
 mod receipts;
 mod repaired;
 
@@ -84,6 +86,7 @@ mod time;
 mod timeline;
 mod tree;
 mod trouble;
+mod truth;
 mod upkeep;
 #[cfg(test)]
 mod vectors;

@@ -180,13 +180,14 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::NotFound`] for the group.
-    pub fn mark_read(&mut self, group: &str, _now: Time) -> Result<(), Error> {
+    pub fn mark_read(&mut self, group: &str, now: Time) -> Result<(), Error> {
         let id = parse_group(group)?;
         self.atomically(|engine| {
             engine.with_group(id, |engine, group| {
                 if group.cursor.unread == 0 {
                     return Ok(());
                 }
+                engine.note_reads(group, now)?;
                 group.cursor.unread = 0;
                 engine.save_cursor(group)?;
                 engine.group_changed(group);
@@ -230,6 +231,8 @@ impl Engine {
                     expires: None,
                     holders: Vec::new(),
                     snapshot: 0,
+                    audience: Vec::new(),
+                    readers: Vec::new(),
                 };
                 let sequence = group.cursor.next_message;
                 if lost {
@@ -279,7 +282,8 @@ impl Engine {
             state,
             message: private,
         };
-        self.send_envelope(channel, &envelope, message, now)
+        self.send_envelope(channel, &envelope, message, now)?;
+        self.written_again(group, message)
     }
 
     fn line(&self, group: &Group, id: &str) -> Result<MessageId, Error> {

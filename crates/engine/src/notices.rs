@@ -25,6 +25,8 @@ impl Engine {
                 expires: None,
                 holders: Vec::new(),
                 snapshot: 0,
+                audience: Vec::new(),
+                readers: Vec::new(),
             };
             self.add_message(group, record)?;
         }
@@ -55,8 +57,20 @@ impl Engine {
         notice: Notice,
         now: Time,
     ) -> Result<(), Error> {
+        let id = self.random();
+        self.add_notice_as(group, id, notice, now)
+    }
+
+    /// The same, under an id by which it is found again.
+    pub(crate) fn add_notice_as(
+        &mut self,
+        group: &mut Group,
+        id: MessageIdBytes,
+        notice: Notice,
+        now: Time,
+    ) -> Result<(), Error> {
         let record = MessageRecord {
-            id: self.random(),
+            id,
             clock: group.tick(now),
             sent_at: now.unix_ms(),
             sender: self.me()?.id,
@@ -64,6 +78,8 @@ impl Engine {
             expires: None,
             holders: Vec::new(),
             snapshot: 0,
+            audience: Vec::new(),
+            readers: Vec::new(),
         };
         self.add_message(group, record)
     }

@@ -17,9 +17,9 @@ use crate::time::Time;
 
 /// Shortest wait before envelopes are acknowledged, in milliseconds; a burst shares a receipt.
 const RECEIPT_WAIT_MS: u64 = 250;
-/// Random part of the wait for each member of the group, in milliseconds: a group of N sends
-/// about ten receipts a second at most, whatever N is.
-const RECEIPT_SPREAD_PER_MEMBER_MS: u64 = 100;
+/// Random part of the wait for each other member of the group, in milliseconds: a device waits half
+/// of it on average, so a group of N sends about five receipts a second at most, whatever N is.
+const RECEIPT_SPREAD_PER_MEMBER_MS: u64 = 400;
 
 impl Engine {
     /// Notes that an envelope of somebody else has arrived and is to be acknowledged.
@@ -42,15 +42,21 @@ impl Engine {
             return;
         }
         let members = group.record.roster.len();
-        let spread =
-            RECEIPT_SPREAD_PER_MEMBER_MS.saturating_mul(u64::try_from(members).unwrap_or(u64::MAX));
+        if let Some(held) = self.channels.get_mut(&channel) {
+            held.live.unacknowledged.push(id);
+        }
+        self.plan_receipt(channel, members, now);
+    }
+
+    /// Plans the next receipt on a channel of a group of so many, unless one is planned.
+    pub(crate) fn plan_receipt(&mut self, channel: u32, members: usize, now: Time) {
+        let others = u64::try_from(members.saturating_sub(1)).unwrap_or(u64::MAX);
+        let spread = RECEIPT_SPREAD_PER_MEMBER_MS.saturating_mul(others);
         let wait = RECEIPT_WAIT_MS.saturating_add(self.below(spread));
-        let Some(held) = self.channels.get_mut(&channel) else {
-            return;
-        };
-        held.live.unacknowledged.push(id);
-        let at = now.plus_ms(wait);
-        held.live.receipt_at = held.live.receipt_at.or(Some(at));
+        if let Some(held) = self.channels.get_mut(&channel) {
+            let at = now.plus_ms(wait);
+            held.live.receipt_at = held.live.receipt_at.or(Some(at));
+        }
     }
 
     /// Acknowledges what has arrived on a channel.
@@ -62,10 +68,17 @@ impl Engine {
         let ids = std::mem::take(&mut held.live.unacknowledged);
         let tag = held.tag();
         let account = self.me()?.id;
-        for ids in ids.chunks(RECEIPT_IDS_MAX) {
+        let mut reads = self.reads_to_tell(channel)?;
+        let mut ids = ids.chunks(RECEIPT_IDS_MAX);
+        loop {
+            let (ids, reads) = (ids.next(), std::mem::take(&mut reads));
+            if ids.is_none() && reads.is_empty() {
+                break;
+            }
             let mut receipt = Receipt {
                 account,
-                ids: ids.to_vec(),
+                ids: ids.unwrap_or_default().to_vec(),
+                reads,
                 signature: Vec::new(),
             };
             let bytes = receipt.signed_bytes(&tag);
@@ -105,6 +118,7 @@ impl Engine {
                 engine.envelope_handed_over(channel, sequence)?;
                 engine.mark_held(group, (channel, sequence), &receipt.account)?;
             }
+            engine.mark_read_by(group, &receipt.account, &receipt.reads)?;
             Ok(())
         })
     }
@@ -176,16 +190,11 @@ impl Engine {
         group: &mut Group,
         record: &MessageRecord,
     ) -> Result<(u32, u32), Error> {
-        let mut accounts = self.accounts(group)?;
-        accounts.sort_unstable();
-        let roster = &group.record.roster;
-        let copies = count_holders(&record.holders, |index| {
-            roster
-                .get(index)
-                .is_some_and(|account| accounts.binary_search(account).is_ok())
-        });
+        let counted = self.counted(group, record)?;
+        let held = |(place, _): &&(usize, AccountId)| has_holder(&record.holders, *place);
+        let copies = counted.iter().filter(held).count();
         let bounded = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Ok((bounded(copies), bounded(accounts.len())))
+        Ok((bounded(copies), bounded(counted.len())))
     }
 
     /// Whether a device of this account that is in the group signed these bytes.

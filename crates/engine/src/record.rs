@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sori_mls::{AccountId, BranchKey, GroupId, Role, StateId};
+use sori_mls::{AccountId, BranchKey, GroupId, JoinPolicy, Role, StateId};
 use sori_wire::RelayUrl;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -156,6 +156,28 @@ pub(crate) struct CursorRecord {
     pub(crate) indexed: u64,
     /// Messages sent in the state at the head.
     pub(crate) sent: u32,
+    /// What was read here and its sender is still to be told.
+    pub(crate) reads: Vec<ReadRecord>,
+}
+
+/// A message of somebody that was read here.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ReadRecord {
+    pub(crate) sender: AccountId,
+    pub(crate) id: MessageIdBytes,
+    pub(crate) told: Told,
+}
+
+/// How far the sender of a message knows that it was read. Nobody confirms it, so it is told twice: the second
+/// time when the sender is heard, who may not have been there the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Told {
+    /// To be told.
+    Not,
+    /// Told, perhaps to nobody.
+    Once,
+    /// To be told again, to a sender who is there.
+    Heard,
 }
 
 /// Something this device wants of a group; carried out by a commit, again if that commit loses.
@@ -183,6 +205,8 @@ pub(crate) enum Wish {
     Order { order: Vec<u8> },
     /// Give the group another name.
     Rename { name: String },
+    /// Choose who may let others in.
+    SetPolicy { policy: PolicyRecord },
     /// Give an account another role.
     SetRole {
         account: AccountId,
@@ -199,6 +223,22 @@ pub(crate) enum Delivery {
     Contact,
     /// On the topic of an invite, as the answer to this join.
     Join { join: u32 },
+}
+
+/// Who may let others in, in storage.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) enum PolicyRecord {
+    Admins,
+    Members,
+}
+
+impl From<PolicyRecord> for JoinPolicy {
+    fn from(policy: PolicyRecord) -> Self {
+        match policy {
+            PolicyRecord::Admins => Self::Admins,
+            PolicyRecord::Members => Self::Members,
+        }
+    }
 }
 
 /// A role in storage.
@@ -288,6 +328,10 @@ pub(crate) struct MessageRecord {
     pub(crate) holders: Vec<u8>,
     /// One more than the number of the snapshot of the state it was encrypted in; zero if it was in none.
     pub(crate) snapshot: u32,
+    /// An own one: bits over the roster, the members for whom it was written.
+    pub(crate) audience: Vec<u8>,
+    /// An own one: bits over the roster, who has said to have read it.
+    pub(crate) readers: Vec<u8>,
 }
 
 /// A message of a state that is not on the way to the head.
@@ -356,6 +400,15 @@ pub(crate) enum NoticeKind {
     OutMeanwhile,
     /// What was written meanwhile is not sent yet, because somebody came in.
     Held,
+    /// The rule who may let others in was changed; `detail` is the new one.
+    Policy,
+    /// Something that a member has sealed cannot be read here; `detail` tells how often that day.
+    Unreadable,
+    /// Own messages, as many as `detail` says, are no longer kept for members who have not fetched them:
+    /// for the subject, if that is all who lacks them.
+    Undelivered,
+    /// The actor meant to add this account to a group, and it could not be followed.
+    NotAdmitted,
 }
 
 impl Standing {
@@ -371,6 +424,14 @@ impl Standing {
 }
 
 impl NoticeKind {
+    /// Whether `detail` is a number or a rule that is nobody's name.
+    pub(crate) const fn counts(self) -> bool {
+        matches!(
+            self,
+            Self::Unreadable | Self::Undelivered | Self::NotAdmitted | Self::Policy
+        )
+    }
+
     /// The stable name of a notice, for front ends.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -390,6 +451,10 @@ impl NoticeKind {
             Self::GoneMeanwhile => "gone_meanwhile",
             Self::OutMeanwhile => "out_meanwhile",
             Self::Held => "held",
+            Self::Policy => "policy",
+            Self::Unreadable => "unreadable",
+            Self::Undelivered => "undelivered",
+            Self::NotAdmitted => "not_admitted",
         }
     }
 }

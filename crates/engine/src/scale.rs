@@ -44,6 +44,8 @@ fn history(engine: &mut Engine, lens: &[u64]) -> Vec<GroupId> {
                             expires: None,
                             holders: vec![1],
                             snapshot: 0,
+                            audience: Vec::new(),
+                            readers: Vec::new(),
                         };
                         let sequence = group.cursor.next_message;
                         group.cursor.next_message += 1;

@@ -229,7 +229,7 @@ impl Engine {
                 return Ok(None);
             };
             let message = engine.message_view(group, &record)?;
-            if message.deleted || message.kind == MessageKind::Notice {
+            if message.deleted || message.hidden || message.kind == MessageKind::Notice {
                 return Ok(None);
             }
             Ok(query.find(&message.text).map(|found| HitView {

@@ -20,11 +20,21 @@ impl Engine {
         if view.kind == MessageKind::Notice {
             return Ok(view);
         }
+        if self.is_blocked(&record.sender) {
+            view.kind = MessageKind::Text;
+            view.text = String::new();
+            view.in_reply_to = None;
+            view.hidden = true;
+            return Ok(view);
+        }
         if let Some(state) = self.stray_state(group, record)? {
             state.clone_into(&mut view.state);
         }
         for (_, change) in self.changes(group, &record.id)? {
             let own = change.sender == record.sender;
+            if self.is_blocked(&change.sender) {
+                continue;
+            }
             match meaning(&change.body) {
                 Some(Meaning::Edit { text, .. }) if own && !view.deleted => {
                     view.text = text;
@@ -68,6 +78,8 @@ impl Engine {
             state: state.to_owned(),
             copies,
             members,
+            read: self.read_by(group, record),
+            hidden: false,
             edited: false,
             deleted: false,
             in_reply_to: None,
@@ -135,6 +147,7 @@ impl Engine {
             what: notice.what.name().to_owned(),
             actor: name(notice.actor),
             object: match notice.subject {
+                None if notice.what.counts() => String::new(),
                 None => notice.detail.clone(),
                 subject => name(subject),
             },

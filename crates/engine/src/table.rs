@@ -28,7 +28,7 @@ const FILTER_PAGE: usize = 12;
 /// One page for all that belongs to a group.
 const GROUP_PAGE: usize = 4;
 
-/// One row: the account. Own: keys of the account and the device.
+/// One row each: the account, its relay, [`PREFS`]. Own: keys of the account and the device.
 pub(crate) const ACCOUNT: Table = Table::own(1);
 /// Contact number → contact. Own: unused KeyPackages go one by one.
 pub(crate) const CONTACT: Table = Table::own(2);
@@ -89,6 +89,8 @@ pub(crate) const RESYNC: Table = Table::own(22);
 
 /// Group, sequence → a message of a branch that lost. Paged: they go one by one.
 pub(crate) const STRAY: Table = Table::paged(23, SEQUENCE_PAGE);
+/// In [`ACCOUNT`]: what the person has chosen for this device.
+pub(crate) const PREFS: [u8; 4] = one(2);
 
 /// What divides records of the log: those of one day end together.
 pub(crate) const fn day(day: Day) -> Class {

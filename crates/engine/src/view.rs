@@ -29,6 +29,37 @@ pub struct ContactView {
     pub safety_number: String,
 }
 
+/// Somebody, by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PersonView {
+    /// Account id.
+    pub id: String,
+    /// The name, as far as this device has heard it; else the start of the id.
+    pub name: String,
+    /// Among those who have a message: whether they have said that they read it.
+    pub read: bool,
+}
+
+/// Where copies of a message are, as far as this device knows for certain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CopiesView {
+    /// How many members, this one included, are known to have it.
+    pub copies: u32,
+    /// How many are to have it, this one included: those for whom it was written and who are still in.
+    pub members: u32,
+    /// The others who are known to have it.
+    pub holders: Vec<PersonView>,
+    /// The others who are not.
+    pub missing: Vec<PersonView>,
+}
+
+/// What the person has chosen for this device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SettingsView {
+    /// Whether members are told which of their messages were read here.
+    pub read_receipts: bool,
+}
+
 /// Which way a join goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -92,6 +123,8 @@ pub struct GroupView {
     /// How this device stands in it: `active`, `leaving` (asked to be taken out), `out`, or `rejoining` (it has lost
     /// the group's keys and comes back as soon as a member can be reached).
     pub standing: String,
+    /// Whether the person wants no attention drawn to it.
+    pub muted: bool,
     /// The newest message, if there is one.
     pub last: Option<MessageView>,
 }
@@ -115,6 +148,12 @@ pub struct GroupInfo {
     pub standing: String,
     /// This account's role: `owner`, `admin` or `member`.
     pub role: String,
+    /// Who may let others in: `admins` (and the owner) or all `members`.
+    pub policy: String,
+    /// Whether the person wants no attention drawn to it.
+    pub muted: bool,
+    /// Whether its members are told what was read here, if that was chosen for it alone.
+    pub read_receipts: Option<bool>,
     /// Everybody in it.
     pub members: Vec<MemberView>,
 }
@@ -132,6 +171,8 @@ pub struct MemberView {
     pub me: bool,
     /// Whether the safety number was compared.
     pub verified: bool,
+    /// Whether messages of this member are hidden on this device.
+    pub blocked: bool,
 }
 
 /// What a line of the timeline is.
@@ -167,7 +208,10 @@ pub struct NoticeView {
     /// `held` (what was written meanwhile goes out with the next message, because somebody came in),
     /// `added_meanwhile`, `gone_meanwhile` (who came and went in between), `out_meanwhile` (this account was
     /// removed in between), `rejoined` (somebody else's device came back so), `elsewhere` (another copy of this
-    /// device came back in its place).
+    /// device came back in its place), `policy` (who may let others in; `detail`: `admins` or `members`),
+    /// `unreadable` (something that a member has sealed cannot be read here; `detail`: how often that day),
+    /// `undelivered` (own messages, `detail` of them, are no longer kept for members who have not fetched them;
+    /// `object`: who that is, if it is one), `not_admitted` (the actor's adding this account to a group failed).
     pub what: String,
     /// Name of who did it; empty if nobody in particular.
     pub actor: String,
@@ -200,8 +244,13 @@ pub struct MessageView {
     pub state: String,
     /// How many members, this one included, are known to hold it.
     pub copies: u32,
-    /// How many members there are to hold it, this one included.
+    /// How many members there are to hold it, this one included: those for whom it was written and who are
+    /// still in.
     pub members: u32,
+    /// Own messages: how many others have said that they read it.
+    pub read: u32,
+    /// Whether it is hidden because its sender is blocked here. Then there is no text.
+    pub hidden: bool,
     /// Whether the text was edited.
     pub edited: bool,
     /// Whether the sender deleted it.

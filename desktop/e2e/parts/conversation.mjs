@@ -49,6 +49,18 @@ export async function conversation(world) {
     await eventually(() => window.count('[data-testid=copies][data-state=delivered]'), (found) => assert.equal(found, 1));
   });
 
+  await test('who has it is told by name, by the mark and by the menu', async () => {
+    await window.run(() => document.querySelector('[data-testid=copies]').click());
+    await eventually(() => window.texts('[data-testid=copies-holders] .name'), (found) => assert.deepEqual(found.toSorted(), ['서준', '유나', '하루']));
+    await window.press(Key.Escape);
+    await window.gone('[data-testid=copies-holders]');
+    await menu(window, '좋아요! 김밥은 제가 싸 갈게요');
+    await window.click('[data-testid=menu-copies]');
+    await window.see('[data-testid=copies-holders]');
+    await window.press(Key.Escape);
+    await window.gone('[data-testid=copies-holders]');
+  });
+
   await test('Shift+Enter makes a new line', async () => {
     await window.click('#draft');
     await window.type('#draft', '첫 줄');

@@ -1,6 +1,6 @@
 //! Groups and what is said in them.
 
-use sori_client::{GroupInfo, GroupView, MessageView};
+use sori_client::{CopiesView, GroupInfo, GroupView, MessageView};
 use tauri::State;
 
 use super::Answer;
@@ -111,4 +111,43 @@ pub(crate) async fn message_drop(
 #[tauri::command]
 pub(crate) async fn mark_read(session: State<'_, Session>, group: String) -> Answer<()> {
     Ok(session.client()?.mark_read(&group).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn message_copies(
+    session: State<'_, Session>,
+    group: String,
+    id: String,
+) -> Answer<CopiesView> {
+    Ok(session.client()?.message_copies(&group, &id).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn group_mute(
+    session: State<'_, Session>,
+    group: String,
+    muted: bool,
+) -> Answer<()> {
+    Ok(session.client()?.group_mute(&group, muted).await?)
+}
+
+/// Without a choice it is as everywhere.
+#[tauri::command]
+pub(crate) async fn group_read_receipts(
+    session: State<'_, Session>,
+    group: String,
+    told: Option<bool>,
+) -> Answer<()> {
+    Ok(session.client()?.group_read_receipts(&group, told).await?)
+}
+
+/// Whether members are told which of their messages were read here.
+#[tauri::command]
+pub(crate) async fn read_receipts(session: State<'_, Session>) -> Answer<bool> {
+    Ok(session.client()?.settings().await?.read_receipts)
+}
+
+#[tauri::command]
+pub(crate) async fn read_receipts_set(session: State<'_, Session>, told: bool) -> Answer<()> {
+    Ok(session.client()?.settings_read_receipts(told).await?)
 }

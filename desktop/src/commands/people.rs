@@ -1,6 +1,6 @@
 //! Contacts, and who is in a group.
 
-use sori_client::ContactView;
+use sori_client::{ContactView, PersonView};
 use tauri::State;
 
 use super::Answer;
@@ -52,4 +52,27 @@ pub(crate) async fn group_role(
 #[tauri::command]
 pub(crate) async fn group_leave(session: State<'_, Session>, group: String) -> Answer<()> {
     Ok(session.client()?.group_leave(&group).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn group_policy(
+    session: State<'_, Session>,
+    group: String,
+    policy: String,
+) -> Answer<()> {
+    Ok(session.client()?.group_policy(&group, &policy).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn member_block(
+    session: State<'_, Session>,
+    id: String,
+    blocked: bool,
+) -> Answer<()> {
+    Ok(session.client()?.member_block(&id, blocked).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn blocked_list(session: State<'_, Session>) -> Answer<Vec<PersonView>> {
+    Ok(session.client()?.blocked_list().await?)
 }

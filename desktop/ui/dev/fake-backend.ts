@@ -8,6 +8,7 @@ import type {
   JoinView,
   MessageView,
   Origin,
+  PersonView,
   Settings,
   StartView,
 } from '../src/lib/backend';
@@ -45,6 +46,8 @@ function message(sender: string, text: string, ago: number, more: Partial<Messag
     state: mine ? 'delivered' : 'received',
     copies: 5,
     members: 5,
+    read: 0,
+    hidden: false,
     edited: false,
     deleted: false,
     in_reply_to: null,
@@ -120,10 +123,10 @@ export function fakeBackend(query: URLSearchParams): Backend {
     ['team', [message(ME, '회의록 올렸어요', 72 * HOUR)]],
   ]);
   const groups: GroupView[] = [
-    { group: 'hike', name: '주말 등산', unread: 0, direct: false, members: 5, active: true, standing: 'active', last: null },
-    { group: 'seo', name: '서준', unread: 1, direct: true, members: 2, active: true, standing: 'active', last: null },
-    { group: 'club', name: '책 읽는 저녁', unread: 12, direct: false, members: 8, active: true, standing: 'active', last: null },
-    { group: 'team', name: '디자인팀', unread: 0, direct: false, members: 4, active: true, standing: 'active', last: null },
+    { group: 'hike', name: '주말 등산', unread: 0, direct: false, members: 5, active: true, standing: 'active', muted: false, last: null },
+    { group: 'seo', name: '서준', unread: 1, direct: true, members: 2, active: true, standing: 'active', muted: false, last: null },
+    { group: 'club', name: '책 읽는 저녁', unread: 12, direct: false, members: 8, active: true, standing: 'active', muted: false, last: null },
+    { group: 'team', name: '디자인팀', unread: 0, direct: false, members: 4, active: true, standing: 'active', muted: false, last: null },
   ];
   if (query.has('empty')) groups.length = 0;
 
@@ -140,12 +143,16 @@ export function fakeBackend(query: URLSearchParams): Backend {
       active: true,
       standing: 'active',
       role: 'owner',
+      policy: 'admins',
+      muted: found.muted,
+      read_receipts: null,
       members: ids.map((id) => ({
         id,
         name: PEOPLE[id] ?? '',
         role: id === ME ? 'owner' : id === 'seo' ? 'admin' : 'member',
         me: id === ME,
         verified: id === 'seo',
+        blocked: blocked.has(id),
       })),
     };
   };
@@ -158,6 +165,9 @@ export function fakeBackend(query: URLSearchParams): Backend {
     listen({ event: 'message_changed', group, message: list[at] });
   };
   const done = Promise.resolve();
+  const blocked = new Set<string>();
+  const person = (id: string, read: boolean): PersonView => ({ id, name: PEOPLE[id] ?? '', read });
+  let readReceipts = false;
 
   return {
     appStart: () =>
@@ -243,7 +253,7 @@ export function fakeBackend(query: URLSearchParams): Backend {
     contactVerify: () => done,
     groupCreate: (name) => {
       const group = `group-${groups.length}`;
-      groups.push({ group, name, unread: 0, direct: false, members: 1, active: true, standing: 'active', last: null });
+      groups.push({ group, name, unread: 0, direct: false, members: 1, active: true, standing: 'active', muted: false, last: null });
       messages.set(group, [notice(0, ME, 'created', name)]);
       return Promise.resolve(group);
     },
@@ -254,6 +264,24 @@ export function fakeBackend(query: URLSearchParams): Backend {
     groupRename: () => done,
     groupRole: () => done,
     groupLeave: () => done,
+    groupPolicy: () => done,
+    groupMute: (group, muted) => {
+      const found = groups.find((known) => known.group === group);
+      if (found !== undefined) found.muted = muted;
+      return done;
+    },
+    groupReadReceipts: () => done,
+    memberBlock: (id, on) => {
+      if (on) blocked.add(id);
+      else blocked.delete(id);
+      return done;
+    },
+    blockedList: () => Promise.resolve([...blocked].map((id) => person(id, false))),
+    readReceipts: () => Promise.resolve(readReceipts),
+    readReceiptsSet: (told) => {
+      readReceipts = told;
+      return done;
+    },
     groupExport: async ({ group, file }, onProgress) => {
       const total = 1_200;
       for (let at = 0; at <= total; at += 200) {
@@ -263,7 +291,8 @@ export function fakeBackend(query: URLSearchParams): Backend {
       return { file, lines: messages.get(group)?.length ?? 0 };
     },
     messageList: (group, before, limit) => {
-      const list = messages.get(group) ?? [];
+      const all = messages.get(group) ?? [];
+      const list = all.map((one) => (blocked.has(one.sender) && one.kind !== 'notice' ? { ...one, hidden: true, text: '', reactions: [] } : one));
       const end = before === null ? list.length : list.findIndex((known) => known.id === before);
       return Promise.resolve(list.slice(Math.max(0, end - limit), end).toReversed());
     },
@@ -298,6 +327,8 @@ export function fakeBackend(query: URLSearchParams): Backend {
       change(group, id, (old) => ({ ...old, state: 'waiting' }));
       return done;
     },
+    messageCopies: () =>
+      Promise.resolve({ copies: 3, members: 5, holders: [person('seo', true), person('haru', false)], missing: [person('yuna', false), person('dohyun', false)] }),
     messageSearch: (text) => {
       const hits = [...messages].flatMap(([group, list]) =>
         list

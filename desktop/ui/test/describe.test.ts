@@ -16,6 +16,8 @@ const own: MessageView = {
   state: 'sent',
   copies: 2,
   members: 5,
+  read: 0,
+  hidden: false,
   edited: false,
   deleted: false,
   in_reply_to: null,
@@ -28,6 +30,16 @@ test('the place of copies is said as it is', () => {
   expect(copiesWords(own, ko)).toBe('5명 중 2명에게 있어요');
   expect(copiesWords({ ...own, state: 'delivered', copies: 5 }, ko)).toBe('모두에게 있어요');
   expect(copiesWords(own, en)).toBe('2 of 5 have it');
+});
+
+test('reading is told beside where copies are', () => {
+  expect(copiesWords({ ...own, read: 1 }, ko)).toBe('5명 중 2명에게 있어요. 1명이 읽었어요');
+  expect(copiesWords({ ...own, state: 'delivered', copies: 5, read: 4 }, en)).toBe('Everybody has it. Read by 4');
+});
+
+test('what a blocked person wrote is not shown in the list', () => {
+  const hidden = { ...own, mine: false, sender_name: '서준', text: '', hidden: true };
+  expect(previewWords(hidden, true, 'me', ko)).toBe('차단한 사람의 메시지를 숨겼어요');
 });
 
 test('alone in a group nothing waits for anybody', () => {
@@ -63,6 +75,27 @@ test.each<[Partial<NoticeView>, string, string]>([
     { what: 'back', actor: '', detail: String(lost) },
     `다시 들어왔어요. ${fullTime(lost, 'ko')} 이후의 메시지는 이 기기에 없을 수 있으니, 필요하면 대화 상대에게 다시 보내 달라고 해 주세요`,
     `Back in. Messages since ${fullTime(lost, 'en')} may be missing on this device; ask the others to send again what you need`,
+  ],
+  [{ what: 'policy', detail: 'members' }, '민지 님이 모두가 다른 사람을 들일 수 있게 했어요', '민지 chose that everybody may let others in'],
+  [
+    { what: 'unreadable', detail: '2' },
+    '민지 님이 보낸 것 중 여기서 읽을 수 없는 것이 2개 있어요. 다시 보내 달라고 하거나 소리를 새 버전으로 바꿔 주세요',
+    '민지 sent 2 things that cannot be read here. Ask for it again, or install a newer version of Sori',
+  ],
+  [
+    { what: 'undelivered', object: '서준', detail: '1' },
+    '서준 님이 가져가지 않은 내 메시지 1개를 더 이상 보관하지 않아요. 아직 필요하면 다시 보내 주세요',
+    '1 message of yours is no longer kept for 서준, who never came for it. Send again what still matters',
+  ],
+  [
+    { what: 'undelivered', detail: '3' },
+    '받지 못한 사람이 있는 내 메시지 3개를 더 이상 보관하지 않아요. 아직 필요하면 다시 보내 주세요',
+    '3 messages of yours are no longer kept for members who never came for them. Send again what still matters',
+  ],
+  [
+    { what: 'not_admitted' },
+    '민지 님이 그룹에 추가하려 했지만 되지 않았어요. 다시 해 달라고 하거나 초대를 받아 주세요',
+    '민지 tried to add you to a group, and it did not work. Ask 민지 to try again, or for an invite',
   ],
   [{ what: 'something new' }, '그룹에 변경이 있었어요', 'The group changed'],
 ])('the notice %o', (parts, korean, english) => {

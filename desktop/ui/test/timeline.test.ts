@@ -17,6 +17,8 @@ function message(id: string, sender: string, minutes: number, more: Partial<Mess
     state: 'received',
     copies: 2,
     members: 2,
+    read: 0,
+    hidden: false,
     edited: false,
     deleted: false,
     in_reply_to: null,

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sori_client::{Client, MemberView};
 
-use crate::args::{GroupCommand, Role};
+use crate::args::{GroupCommand, Policy, ReadReceipts, Role};
 use crate::commands::send;
 use crate::failure::Failure;
 use crate::screen::Screen;
@@ -27,6 +27,9 @@ pub(crate) async fn run(
             member,
             role,
         } => work.role(&group, &member, role).await,
+        GroupCommand::Policy { group, policy } => work.policy(&group, policy).await,
+        GroupCommand::Mute { group, undo } => work.mute(&group, !undo).await,
+        GroupCommand::ReadReceipts { group, choice } => work.reads(&group, choice).await,
         GroupCommand::Leave { group } => work.leave(&group).await,
     }
 }
@@ -58,6 +61,10 @@ impl Work<'_> {
         ))?;
         let state: String = info.state_hash.chars().take(16).collect();
         screen.say_with(words.epoch, &[&info.epoch.to_string(), &state])?;
+        screen.say(match info.policy.as_str() {
+            "members" => words.policy_members,
+            _ => words.policy_admins,
+        })?;
         for member in &info.members {
             screen.say(&format!("  {}", show::member(words, member)))?;
         }
@@ -111,6 +118,49 @@ impl Work<'_> {
             &[&show::name(words, &member.name), &role],
         )
         .await
+    }
+
+    async fn policy(&self, group: &str, policy: Policy) -> Result<(), Failure> {
+        let words = self.screen.words();
+        let group = find::group(self.screen, self.client, group).await?;
+        self.client
+            .group_policy(&group.group, policy.as_str())
+            .await?;
+        let said = match policy {
+            Policy::Admins => words.group_policy_admins,
+            Policy::Members => words.group_policy_members,
+        };
+        self.done(&group.group, said, &[&show::name(words, &group.name)])
+            .await
+    }
+
+    async fn mute(&self, group: &str, muted: bool) -> Result<(), Failure> {
+        let words = self.screen.words();
+        let group = find::group(self.screen, self.client, group).await?;
+        self.client.group_mute(&group.group, muted).await?;
+        self.screen
+            .report(&json!({ "group": group.group, "muted": muted }))?;
+        let said = match muted {
+            true => words.group_muted,
+            false => words.group_unmuted,
+        };
+        self.screen
+            .say_with(said, &[&show::name(words, &group.name)])
+    }
+
+    async fn reads(&self, group: &str, choice: ReadReceipts) -> Result<(), Failure> {
+        let words = self.screen.words();
+        let group = find::group(self.screen, self.client, group).await?;
+        let (told, said) = match choice {
+            ReadReceipts::On => (Some(true), words.group_reads_on),
+            ReadReceipts::Off => (Some(false), words.group_reads_off),
+            ReadReceipts::Default => (None, words.group_reads_default),
+        };
+        self.client.group_read_receipts(&group.group, told).await?;
+        self.screen
+            .report(&json!({ "group": group.group, "read_receipts": told }))?;
+        self.screen
+            .say_with(said, &[&show::name(words, &group.name)])
     }
 
     async fn leave(&self, group: &str) -> Result<(), Failure> {

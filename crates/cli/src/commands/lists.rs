@@ -51,7 +51,11 @@ pub(crate) async fn groups(screen: Screen, client: &Client) -> Result<(), Failur
         } else {
             fill(words.group_line_left, &[&name])
         };
-        screen.say(&format!("{line}  {}", group.group))?;
+        let muted = match group.muted {
+            true => format!("  [{}]", words.group_line_muted),
+            false => String::new(),
+        };
+        screen.say(&format!("{line}{muted}  {}", group.group))?;
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! One file for each command.
 
 mod backup;
+mod block;
 mod chat;
+mod copies;
 mod export;
 mod group;
 mod history;
@@ -15,6 +17,7 @@ mod relay;
 mod restore;
 mod search;
 mod send;
+mod settings;
 mod verify;
 
 use sori_client::Client;
@@ -70,6 +73,13 @@ async fn run_with(screen: Screen, client: &Client, command: Command) -> Result<(
         Command::Contacts => lists::contacts(screen, client).await,
         Command::Verify { contact, yes } => verify::run(screen, client, &contact, yes).await,
         Command::Groups => lists::groups(screen, client).await,
+        Command::Copies { group, message } => {
+            copies::run(screen, client, &group, message.as_deref()).await
+        }
+        Command::Block { person, undo } => {
+            block::run(screen, client, person.as_deref(), !undo).await
+        }
+        Command::Settings { read_receipts } => settings::run(screen, client, read_receipts).await,
         Command::Group(command) => group::run(screen, client, command).await,
         Command::Send(args) => send::run(screen, client, args).await,
         Command::Chat { group } => chat::run(screen, client, &group).await,

@@ -19,6 +19,10 @@ pub(super) enum Call {
     AccountCreate { name: String },
     #[serde(rename = "account.info")]
     AccountInfo {},
+    #[serde(rename = "settings.get")]
+    SettingsGet {},
+    #[serde(rename = "settings.set")]
+    SettingsSet { read_receipts: bool },
     #[serde(rename = "relay.set")]
     RelaySet { url: String },
     #[serde(rename = "relay.get")]
@@ -45,6 +49,10 @@ pub(super) enum Call {
     ContactInfo { id: String },
     #[serde(rename = "contact.verify")]
     ContactVerify { id: String },
+    #[serde(rename = "member.block")]
+    MemberBlock { id: String, blocked: bool },
+    #[serde(rename = "member.blocked")]
+    MemberBlocked {},
     #[serde(rename = "group.create")]
     GroupCreate { name: String },
     #[serde(rename = "group.list")]
@@ -62,6 +70,15 @@ pub(super) enum Call {
         group: String,
         member: String,
         role: String,
+    },
+    #[serde(rename = "group.policy")]
+    GroupPolicy { group: String, policy: String },
+    #[serde(rename = "group.mute")]
+    GroupMute { group: String, muted: bool },
+    #[serde(rename = "group.read_receipts")]
+    GroupReadReceipts {
+        group: String,
+        read_receipts: Option<bool>,
     },
     #[serde(rename = "group.leave")]
     GroupLeave { group: String },
@@ -99,6 +116,8 @@ pub(super) enum Call {
     MessageResend { group: String, id: String },
     #[serde(rename = "message.drop")]
     MessageDrop { group: String, id: String },
+    #[serde(rename = "message.copies")]
+    MessageCopies { group: String, id: String },
     #[serde(rename = "message.list")]
     MessageList {
         group: String,
@@ -168,6 +187,10 @@ impl Call {
         match self {
             Self::AccountCreate { name } => object(client.account_create(&name).await?),
             Self::AccountInfo {} => object(client.account_info().await?),
+            Self::SettingsGet {} => object(client.settings().await?),
+            Self::SettingsSet { read_receipts } => {
+                done(client.settings_read_receipts(read_receipts).await?)
+            }
             Self::RelaySet { url } => done(client.relay_set(&url).await?),
             Self::RelayGet {} => Ok(json!({ "url": client.relay_get().await? })),
             Self::ConnectionStatus {} => object(client.connection().await?),
@@ -190,6 +213,8 @@ impl Call {
             Self::ContactList {} => Ok(json!({ "contacts": client.contact_list().await? })),
             Self::ContactInfo { id } => object(client.contact_info(&id).await?),
             Self::ContactVerify { id } => done(client.contact_verify(&id).await?),
+            Self::MemberBlock { id, blocked } => done(client.member_block(&id, blocked).await?),
+            Self::MemberBlocked {} => Ok(json!({ "blocked": client.blocked_list().await? })),
             Self::GroupCreate { name } => Ok(json!({ "group": client.group_create(&name).await? })),
             Self::GroupList {} => Ok(json!({ "groups": client.group_list().await? })),
             Self::GroupInfo { group } => object(client.group_info(&group).await?),
@@ -203,6 +228,14 @@ impl Call {
                 member,
                 role,
             } => done(client.group_role(&group, &member, &role).await?),
+            Self::GroupPolicy { group, policy } => {
+                done(client.group_policy(&group, &policy).await?)
+            }
+            Self::GroupMute { group, muted } => done(client.group_mute(&group, muted).await?),
+            Self::GroupReadReceipts {
+                group,
+                read_receipts,
+            } => done(client.group_read_receipts(&group, read_receipts).await?),
             Self::GroupLeave { group } => done(client.group_leave(&group).await?),
             Self::GroupRead { group } => done(client.mark_read(&group).await?),
             Self::GroupExport {
@@ -250,6 +283,7 @@ impl Call {
                 client.message_drop(&group, &id).await?;
                 Ok(json!({}))
             }
+            Self::MessageCopies { group, id } => object(client.message_copies(&group, &id).await?),
             Self::MessageList {
                 group,
                 before,
@@ -310,9 +344,11 @@ fn object(view: impl Serialize) -> Result<Value, Error> {
 const LIMIT_DEFAULT: u32 = 50;
 
 /// Every method there is, in the order of docs/rpc.md.
-pub(super) const METHODS: [&str; 37] = [
+pub(super) const METHODS: [&str; 45] = [
     "account.create",
     "account.info",
+    "settings.get",
+    "settings.set",
     "relay.set",
     "relay.get",
     "connection.status",
@@ -324,6 +360,8 @@ pub(super) const METHODS: [&str; 37] = [
     "contact.list",
     "contact.info",
     "contact.verify",
+    "member.block",
+    "member.blocked",
     "group.create",
     "group.list",
     "group.info",
@@ -331,6 +369,9 @@ pub(super) const METHODS: [&str; 37] = [
     "group.remove",
     "group.rename",
     "group.role",
+    "group.policy",
+    "group.mute",
+    "group.read_receipts",
     "group.leave",
     "group.read",
     "group.export",
@@ -340,6 +381,7 @@ pub(super) const METHODS: [&str; 37] = [
     "message.delete",
     "message.resend",
     "message.drop",
+    "message.copies",
     "message.list",
     "message.search",
     "message.search_more",

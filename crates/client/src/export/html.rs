@@ -80,6 +80,9 @@ impl Html {
     }
 
     fn text(&self, message: &MessageView) -> String {
+        if message.hidden {
+            return format!("<em>{}</em>", self.words.hidden);
+        }
         if message.deleted {
             return format!("<em>{}</em>", self.words.deleted);
         }
@@ -160,7 +163,7 @@ impl Format for Html {
         }
         let name = self.name(message);
         let quote = self.quote(message);
-        if !message.deleted {
+        if !message.deleted && !message.hidden {
             self.quotes.remember(message, &name, &message.text);
         }
         writeln!(

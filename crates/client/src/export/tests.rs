@@ -16,6 +16,7 @@ fn group() -> GroupView {
         members: 3,
         active: true,
         standing: "active".into(),
+        muted: false,
         last: None,
     }
 }
@@ -32,6 +33,8 @@ fn message(id: &str, text: &str) -> MessageView {
         state: "received".into(),
         copies: 2,
         members: 3,
+        read: 0,
+        hidden: false,
         edited: true,
         deleted: false,
         in_reply_to: None,

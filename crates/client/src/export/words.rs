@@ -11,13 +11,14 @@ pub(super) struct Words {
     pub(super) me: &'static str,
     pub(super) somebody: &'static str,
     pub(super) deleted: &'static str,
+    pub(super) hidden: &'static str,
     pub(super) edited: &'static str,
     pub(super) unsupported: &'static str,
     pub(super) answers: &'static str,
     pub(super) only_here: &'static str,
     notices: &'static [(&'static str, &'static str)],
     changed: &'static str,
-    roles: [(&'static str, &'static str); 3],
+    roles: [(&'static str, &'static str); 5],
 }
 
 impl Words {
@@ -47,6 +48,7 @@ const ENGLISH: Words = Words {
     me: "Me",
     somebody: "Somebody",
     deleted: "Deleted",
+    hidden: "Hidden, because its sender was blocked",
     edited: "edited",
     unsupported: "Something that this version cannot show",
     answers: "In answer to",
@@ -79,16 +81,35 @@ const ENGLISH: Words = Words {
             "rejoined",
             "{0}'s device had lost its keys and is back; the safety number is unchanged",
         ),
+        (
+            "not_admitted",
+            "{0} tried to add this account to a group, and it did not work",
+        ),
+        ("policy", "{0} chose who may let others in: {2}"),
         ("removed", "{0} removed {1}"),
         ("renamed", "{0} named the group {1}"),
         ("role", "{0} made {1} {2}"),
+        (
+            "undelivered",
+            "{2} own messages were no longer kept for members who had not fetched them",
+        ),
+        (
+            "unreadable",
+            "{0} sent something that could not be read here ({2})",
+        ),
         (
             "withdrawn",
             "A change by {0} could not be made: another one came first",
         ),
     ],
     changed: "The group changed",
-    roles: [("owner", "owner"), ("admin", "admin"), ("member", "member")],
+    roles: [
+        ("owner", "owner"),
+        ("admin", "admin"),
+        ("member", "member"),
+        ("admins", "the owner and admins"),
+        ("members", "every member"),
+    ],
 };
 
 const KOREAN: Words = Words {
@@ -98,6 +119,7 @@ const KOREAN: Words = Words {
     me: "나",
     somebody: "누군가",
     deleted: "삭제된 메시지입니다",
+    hidden: "차단한 사람의 메시지라 숨겼습니다",
     edited: "수정됨",
     unsupported: "이 버전에서 표시할 수 없는 내용입니다",
     answers: "답장 대상",
@@ -127,9 +149,25 @@ const KOREAN: Words = Words {
             "rejoined",
             "{0}님의 기기가 열쇠를 잃었다가 다시 들어왔습니다. 안전 번호는 그대로입니다",
         ),
+        (
+            "not_admitted",
+            "{0}님이 이 계정을 그룹에 추가하려 했지만 되지 않았습니다",
+        ),
+        (
+            "policy",
+            "{0}님이 다른 사람을 들일 수 있는 사람을 바꿨습니다: {2}",
+        ),
         ("removed", "{0}님이 {1}님을 내보냈습니다"),
         ("renamed", "{0}님이 그룹 이름을 {1}(으)로 바꿨습니다"),
         ("role", "{0}님이 {1}님의 역할을 {2}(으)로 바꿨습니다"),
+        (
+            "undelivered",
+            "받지 못한 구성원이 있는 내 메시지 {2}개를 더 이상 보관하지 않게 되었습니다",
+        ),
+        (
+            "unreadable",
+            "{0}님이 보낸 것 가운데 여기서 읽을 수 없는 것이 있습니다({2}건)",
+        ),
         (
             "withdrawn",
             "{0}님의 변경은 다른 변경이 먼저여서 적용되지 않았습니다",
@@ -140,5 +178,7 @@ const KOREAN: Words = Words {
         ("owner", "소유자"),
         ("admin", "관리자"),
         ("member", "구성원"),
+        ("admins", "소유자와 관리자"),
+        ("members", "모든 구성원"),
     ],
 };

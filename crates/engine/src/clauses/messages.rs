@@ -163,6 +163,7 @@ fn a_copy_is_counted_only_on_the_signed_word_of_who_has_it() {
         let mut receipt = Receipt {
             account: claimed,
             ids: ids.to_vec(),
+            reads: Vec::new(),
             signature: Vec::new(),
         };
         let bytes = receipt.signed_bytes(&tag);
@@ -361,4 +362,102 @@ fn frames_that_make_no_sense_leave_no_trace() {
     assert!(ada.engine.channels[&channel].live.answer.is_none());
     let late = Time::from_unix_ms(NOW.unix_ms() + 1);
     assert_eq!(bo.attend(late), []);
+}
+
+/// What the timeline tells of what could not be read: by whom, and how often.
+fn unreadable(peer: &mut Peer) -> Vec<(String, String)> {
+    let group = peer.group().to_string();
+    let list = peer
+        .engine
+        .message_list(&group, None, 100, crate::Notices::Shown, NOW)
+        .unwrap();
+    let notices = list.into_iter().filter_map(|line| line.notice);
+    notices
+        .filter(|notice| notice.what == "unreadable")
+        .map(|notice| (notice.actor, notice.detail))
+        .collect()
+}
+
+/// protocol §8.6
+#[test]
+fn only_what_a_member_sealed_is_told_as_unreadable() {
+    let [mut ada, mut bo] = pair();
+    let (group, channel) = (ada.group(), ada.channel());
+    let state = ada.engine.groups[&group].head_state().unwrap();
+    let day = NOW.day();
+    // Whoever knows the channel's secret can say what is of no key of the group.
+    let garbage = ChannelMessage::Application {
+        state,
+        message: vec![7; 300],
+    };
+    // A member can say it with a key of the group that is long gone.
+    say(&mut bo, "once");
+    bo.attend(NOW);
+    let mut envelopes = vec![garbage];
+    let held = bo.engine.channels[&bo.channel()].log.items();
+    for (day, id) in held {
+        let entry = bo.engine.entry(bo.channel(), &id).unwrap().unwrap();
+        let number = bo.channel();
+        let keys = bo.engine.channels.get_mut(&number).unwrap().day(day);
+        let plain = keys.seal.open(CHANNEL_AAD, &entry.sealed).unwrap();
+        let whole = chunk::Chunk::parse(&plain).unwrap();
+        envelopes.extend(ChannelMessage::decode(&whole.bytes));
+    }
+    for _ in 0..2 {
+        for envelope in &envelopes {
+            let object = ada.engine.random();
+            for chunk in chunk::split(&envelope.encode().unwrap(), object).unwrap() {
+                let sealed = ada.engine.seal_for(channel, day, &chunk).unwrap();
+                ada.engine.accept_frame(channel, day, &sealed, NOW).unwrap();
+            }
+        }
+    }
+    assert_eq!(ada.texts(group), ["once"]);
+    assert_eq!(unreadable(&mut ada), []);
+
+    // What a member does seal and nobody understands is told, in one line a day.
+    for body in [AppBody::Content(vec![0xff; 40]), AppBody::Content(vec![1])] {
+        let app = AppMessage {
+            clock: 1,
+            sent_at: 1,
+            body,
+        };
+        let sent = bo.engine.with_group(group, |engine, group| {
+            engine.send_app(group, &app, None, NOW)
+        });
+        sent.unwrap();
+    }
+    for (topic, frame) in bo.attend(NOW) {
+        ada.hear(topic, &frame, NOW);
+    }
+    assert_eq!(unreadable(&mut ada), [("Bo".to_owned(), "2".to_owned())]);
+    ada.restart(NOW);
+    assert_eq!(unreadable(&mut ada), [("Bo".to_owned(), "2".to_owned())]);
+}
+
+/// protocol §8.6
+#[test]
+fn who_is_not_reached_in_thirty_days_is_named() {
+    let [mut ada, _] = pair();
+    let group = ada.group().to_string();
+    for text in ["one", "two"] {
+        ada.engine.message_send(&group, text, None, NOW).unwrap();
+    }
+    ada.attend(NOW);
+    let undelivered = |ada: &mut Peer| {
+        let list = ada
+            .engine
+            .message_list(&group, None, 100, crate::Notices::Shown, NOW)
+            .unwrap();
+        let notices = list.into_iter().filter_map(|line| line.notice);
+        let told = notices.filter(|notice| notice.what == "undelivered");
+        told.map(|notice| (notice.object, notice.detail))
+            .collect::<Vec<_>>()
+    };
+    ada.restart(NOW.plus_ms(30 * crate::time::DAY_MS));
+    assert_eq!(undelivered(&mut ada), []);
+    ada.restart(NOW.plus_ms(31 * crate::time::DAY_MS));
+    assert_eq!(undelivered(&mut ada), [("Bo".to_owned(), "2".to_owned())]);
+    ada.restart(NOW.plus_ms(32 * crate::time::DAY_MS));
+    assert_eq!(undelivered(&mut ada).len(), 1, "told once");
 }

@@ -77,6 +77,8 @@ impl Bench {
             expires: None,
             holders: Vec::new(),
             snapshot: 0,
+            audience: Vec::new(),
+            readers: Vec::new(),
         };
         self.work(group, |engine, group| {
             engine.add_message(group, record).unwrap()
@@ -294,6 +296,8 @@ fn step_that_is_undone_leaves_the_index_as_it_was() {
                 expires: None,
                 holders: Vec::new(),
                 snapshot: 0,
+                audience: Vec::new(),
+                readers: Vec::new(),
             };
             engine.add_message(group, record)
         })?;

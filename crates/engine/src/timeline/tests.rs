@@ -123,6 +123,8 @@ impl Bench {
             expires: None,
             holders: Vec::new(),
             snapshot: 0,
+            audience: Vec::new(),
+            readers: Vec::new(),
         };
         let place = record.place();
         let id = record.id;
@@ -183,6 +185,8 @@ impl Bench {
                                 expires: None,
                                 holders: Vec::new(),
                                 snapshot: 0,
+                                audience: Vec::new(),
+                                readers: Vec::new(),
                             };
                             let sequence = group.cursor.next_message;
                             group.cursor.next_message += 1;

@@ -34,6 +34,7 @@ export type DialogName =
   | { name: 'origin'; origin: Exclude<Origin, 'here'> }
   | { name: 'unlock-change' }
   | { name: 'export'; group: string; title: string }
+  | { name: 'copies'; group: string; message: string }
   | { name: 'verify'; id: string; person: string };
 
 export interface Toast {
@@ -194,7 +195,7 @@ export class App {
   async refreshList(): Promise<void> {
     const groups = await this.backend.groupList();
     this.groups = groups;
-    const unread = groups.reduce((sum, group) => sum + group.unread, 0);
+    const unread = groups.reduce((sum, group) => sum + (group.muted ? 0 : group.unread), 0);
     document.title = unread === 0 ? 'Sori' : `(${unread}) Sori`;
   }
 

@@ -8,6 +8,7 @@
 export type Language = 'ko' | 'en';
 export type Theme = 'system' | 'light' | 'dark';
 export type Role = 'owner' | 'admin' | 'member';
+export type Policy = 'admins' | 'members';
 export type Protection = 'passphrase' | 'keychain' | 'both';
 
 export interface Settings {
@@ -87,11 +88,29 @@ export interface MessageView {
   state: 'waiting' | 'sent' | 'delivered' | 'received' | 'held' | 'superseded';
   copies: number;
   members: number;
+  /** Own messages: how many others have said that they read it. */
+  read: number;
+  /** Hidden because its sender is blocked here; then there is no text. */
+  hidden: boolean;
   edited: boolean;
   deleted: boolean;
   in_reply_to: string | null;
   reactions: ReactionView[];
   notice: NoticeView | null;
+}
+
+export interface PersonView {
+  id: string;
+  name: string;
+  read: boolean;
+}
+
+/** Who of those for whom a message was written is known to have it, and who is not. */
+export interface CopiesView {
+  copies: number;
+  members: number;
+  holders: PersonView[];
+  missing: PersonView[];
 }
 
 /** How this device stands in a group; `rejoining`: it has lost the group's keys and is getting new ones. */
@@ -106,6 +125,7 @@ export interface GroupView {
   /** Whether this account is still in. */
   active: boolean;
   standing: Standing;
+  muted: boolean;
   last: MessageView | null;
 }
 
@@ -115,6 +135,7 @@ export interface MemberView {
   role: Role;
   me: boolean;
   verified: boolean;
+  blocked: boolean;
 }
 
 export interface GroupInfo {
@@ -126,6 +147,11 @@ export interface GroupInfo {
   active: boolean;
   standing: Standing;
   role: Role;
+  /** Who may let others in. */
+  policy: Policy;
+  muted: boolean;
+  /** Whether its members are told what was read here; null as everywhere. */
+  read_receipts: boolean | null;
   members: MemberView[];
 }
 
@@ -284,6 +310,14 @@ export interface Backend {
   groupRename(group: string, name: string): Promise<void>;
   groupRole(group: string, member: string, role: Role): Promise<void>;
   groupLeave(group: string): Promise<void>;
+  groupPolicy(group: string, policy: Policy): Promise<void>;
+  groupMute(group: string, muted: boolean): Promise<void>;
+  /** Null: as everywhere. */
+  groupReadReceipts(group: string, told: boolean | null): Promise<void>;
+  memberBlock(id: string, blocked: boolean): Promise<void>;
+  blockedList(): Promise<PersonView[]>;
+  readReceipts(): Promise<boolean>;
+  readReceiptsSet(told: boolean): Promise<void>;
   groupExport(what: Export, onProgress: (at: ProgressView) => void): Promise<{ file: string; lines: number }>;
 
   messageList(group: string, before: string | null, limit: number): Promise<MessageView[]>;
@@ -294,6 +328,7 @@ export interface Backend {
   messageDelete(group: string, id: string): Promise<void>;
   messageResend(group: string, id: string): Promise<void>;
   messageDrop(group: string, id: string): Promise<void>;
+  messageCopies(group: string, id: string): Promise<CopiesView>;
   messageSearch(text: string, limit: number): Promise<SearchView>;
   messageSearchMore(search: string, limit: number): Promise<SearchView>;
   markRead(group: string): Promise<void>;

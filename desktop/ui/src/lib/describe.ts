@@ -50,6 +50,14 @@ export function noticeWords(message: MessageView, me: string | null, words: Word
       return words.notice_held;
     case 'elsewhere':
       return words.notice_elsewhere;
+    case 'policy':
+      return did(detail === 'members' ? words.notice_policy_members : words.notice_policy_admins);
+    case 'unreadable':
+      return words.notice_unreadable(actor || words.someone, Number(detail));
+    case 'undelivered':
+      return object === '' ? words.notice_undelivered_several(Number(detail)) : words.notice_undelivered(object, Number(detail));
+    case 'not_admitted':
+      return words.notice_not_admitted(actor || words.someone);
     default:
       return words.notice_other;
   }
@@ -59,6 +67,11 @@ export function noticeWords(message: MessageView, me: string | null, words: Word
 export function copiesWords(message: MessageView, words: Words): string {
   if (message.members <= 1) return words.copies_only_me;
   if (message.state === 'held') return words.copies_held;
+  if (message.read > 0) return words.copies_read(copiesHeld(message, words), message.read);
+  return copiesHeld(message, words);
+}
+
+function copiesHeld(message: MessageView, words: Words): string {
   if (message.state === 'waiting') return words.copies_here;
   if (message.state === 'delivered') return words.copies_all;
   return words.copies_some(message.copies, message.members);
@@ -67,6 +80,7 @@ export function copiesWords(message: MessageView, words: Words): string {
 /** What a message says, on one line and without markup. */
 export function plainWords(message: MessageView, me: string | null, words: Words): string {
   if (message.kind === 'notice') return noticeWords(message, me, words);
+  if (message.hidden) return words.message_hidden;
   if (message.deleted) return words.message_deleted;
   if (message.kind === 'unknown') return message.text === '' ? words.message_unknown : oneLine(message.text);
   return oneLine(message.text);

@@ -15,3 +15,9 @@ export const maySetRole = (info: GroupInfo, member: MemberView): boolean =>
   info.active && !info.direct && !member.me && info.role === 'owner';
 
 export const mayRename = (info: GroupInfo): boolean => info.active && !info.direct && info.role !== 'member';
+
+/** The group's rule says who lets others in. */
+export const mayAdmit = (info: GroupInfo): boolean =>
+  info.active && !info.direct && (info.policy === 'members' || info.role !== 'member');
+
+export const maySetPolicy = mayRename;

@@ -203,6 +203,16 @@ export const en: Words = {
   resend: 'Send to everybody who is here now',
   drop: 'Do not send',
   copies_only_me: 'On this device',
+  copies_read: (held, n) => `${held}. Read by ${n}`,
+  copies_title: 'Who has it?',
+  copies_show: 'Show who has it',
+  copies_have: 'Have it',
+  copies_lack: 'Do not have it yet',
+  copies_one_read: 'read',
+  copies_lack_text: 'They get it when they are online together with somebody who has it. Until then it is kept on this device.',
+  copies_truth: 'Only what a person’s own device has said is shown here.',
+  message_hidden: 'Hidden: from somebody you blocked',
+  unhide: 'Unblock and show',
 
   notice_by: (actor) => actor,
   notice_by_me: 'You',
@@ -229,7 +239,36 @@ export const en: Words = {
     'Somebody joined in the meantime, so what you wrote until now is not sent yet. Your next message sends it too; delete it first if you do not want that',
   notice_elsewhere:
     'A copy of this profile was opened elsewhere and took this device’s place here. This device can no longer take part. If that was not you, tell the others',
+  notice_policy_admins: 'chose that the owner and admins let others in',
+  notice_policy_members: 'chose that everybody may let others in',
+  notice_unreadable: (actor, n) =>
+    `${actor} sent ${plural(n, 'thing', 'things')} that cannot be read here. Ask for it again, or install a newer version of Sori`,
+  notice_undelivered: (object, n) =>
+    `${plural(n, 'message', 'messages')} of yours ${n === 1 ? 'is' : 'are'} no longer kept for ${object}, who never came for ${n === 1 ? 'it' : 'them'}. Send again what still matters`,
+  notice_undelivered_several: (n) =>
+    `${plural(n, 'message', 'messages')} of yours ${n === 1 ? 'is' : 'are'} no longer kept for members who never came for ${n === 1 ? 'it' : 'them'}. Send again what still matters`,
+  notice_not_admitted: (actor) =>
+    `${actor} tried to add you to a group, and it did not work. Ask ${actor} to try again, or for an invite`,
   notice_other: 'The group changed',
+
+  policy_label: 'Who may let others in?',
+  policy_admins: 'Owner and admins',
+  policy_members: 'Everybody',
+  policy_text: 'People who come by an invite link, too, get in only when one of these has approved them.',
+  mute: 'Mute',
+  unmute: 'Unmute',
+  muted: 'Muted',
+  reads_on: 'Tell what I read here',
+  reads_off: 'Do not tell what I read here',
+  block: 'Block',
+  unblock: 'Unblock',
+  block_title: (name) => `Block ${name}?`,
+  block_text: 'Messages and reactions of this person are hidden on this device. Nobody is told, and nothing is deleted. You can unblock at any time.',
+  member_blocked: 'Blocked',
+  settings_privacy: 'Privacy',
+  read_receipts: 'Tell people that I have read their messages',
+  read_receipts_text: 'When this is on, the sender of a message is told that you have read it. Each conversation can have its own choice.',
+  blocked_title: 'Blocked people',
 
   group_name: 'Group name',
   group_name_placeholder: 'For example: Weekend hike',

@@ -201,6 +201,16 @@ export const ko = {
   resend: '지금 있는 모두에게 보내기',
   drop: '보내지 않기',
   copies_only_me: '이 기기에 있어요',
+  copies_read: (held: string, n: number) => `${held}. ${n}명이 읽었어요`,
+  copies_title: '누가 받았나요?',
+  copies_show: '누가 받았는지 보기',
+  copies_have: '받은 사람',
+  copies_lack: '아직 받지 못한 사람',
+  copies_one_read: '읽음',
+  copies_lack_text: '메시지를 가진 사람과 함께 접속해 있을 때 받아요. 그때까지 이 기기에 보관해요.',
+  copies_truth: '받은 사람의 기기가 직접 알려 준 것만 보여요.',
+  message_hidden: '차단한 사람의 메시지를 숨겼어요',
+  unhide: '차단 풀고 보기',
 
   /** 누가 했는지: 내가 한 일에는 주어를 붙이지 않아요. */
   notice_by: (actor: string) => `${actor} 님이`,
@@ -228,7 +238,36 @@ export const ko = {
     '그사이 새로 들어온 사람이 있어서, 그동안 쓴 메시지는 아직 보내지 않았어요. 다음 메시지를 보낼 때 함께 보내고, 원하지 않으면 먼저 지워 주세요',
   notice_elsewhere:
     '이 프로필의 사본이 다른 곳에서 열려 이 대화에 대신 들어갔어요. 이 기기에서는 더 이상 대화할 수 없어요. 직접 하신 일이 아니라면 대화 상대에게 알려 주세요',
+  notice_policy_admins: '소유자와 관리자만 다른 사람을 들일 수 있게 했어요',
+  notice_policy_members: '모두가 다른 사람을 들일 수 있게 했어요',
+  notice_unreadable: (actor: string, n: number) =>
+    `${actor} 님이 보낸 것 중 여기서 읽을 수 없는 것이 ${n}개 있어요. 다시 보내 달라고 하거나 소리를 새 버전으로 바꿔 주세요`,
+  notice_undelivered: (object: string, n: number) =>
+    `${object} 님이 가져가지 않은 내 메시지 ${n}개를 더 이상 보관하지 않아요. 아직 필요하면 다시 보내 주세요`,
+  notice_undelivered_several: (n: number) =>
+    `받지 못한 사람이 있는 내 메시지 ${n}개를 더 이상 보관하지 않아요. 아직 필요하면 다시 보내 주세요`,
+  notice_not_admitted: (actor: string) =>
+    `${actor} 님이 그룹에 추가하려 했지만 되지 않았어요. 다시 해 달라고 하거나 초대를 받아 주세요`,
   notice_other: '그룹에 변경이 있었어요',
+
+  policy_label: '누가 다른 사람을 들일 수 있나요?',
+  policy_admins: '소유자와 관리자',
+  policy_members: '모두',
+  policy_text: '초대 링크로 온 사람도 여기서 정한 사람이 확인해야 들어와요.',
+  mute: '알림 끄기',
+  unmute: '알림 켜기',
+  muted: '알림을 껐어요',
+  reads_on: '여기서 읽은 것 알리기',
+  reads_off: '여기서 읽은 것 알리지 않기',
+  block: '차단하기',
+  unblock: '차단 풀기',
+  block_title: (name: string) => `${name} 님을 차단할까요?`,
+  block_text: '이 기기에서 이 사람의 메시지와 반응을 숨겨요. 상대에게는 알리지 않고, 지우지도 않아요. 언제든지 풀 수 있어요.',
+  member_blocked: '차단함',
+  settings_privacy: '사생활',
+  read_receipts: '읽은 메시지를 보낸 사람에게 알리기',
+  read_receipts_text: '켜면 내가 읽은 메시지를 그 메시지를 보낸 사람에게 알려요. 대화마다 따로 정할 수도 있어요.',
+  blocked_title: '차단한 사람',
 
   group_name: '그룹 이름',
   group_name_placeholder: '예: 주말 등산',

@@ -1,0 +1,220 @@
+//! What a person has chosen for this device alone: whether others are told what was read, which
+//! conversations are muted, whose messages are hidden, and how much of the logs is kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use sori_mls::{AccountId, GroupId};
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::group::Group;
+use crate::messages::parse_group;
+use crate::table;
+use crate::time::Time;
+use crate::view::{PersonView, SettingsView};
+
+/// Most accounts that can be blocked.
+const BLOCKED_MAX: usize = 4096;
+
+/// The choices, one record.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct PrefsRecord {
+    /// Whether members are told which of their messages were read here.
+    pub(crate) read_receipts: bool,
+    /// Accounts whose messages are hidden on this device.
+    pub(crate) blocked: BTreeSet<AccountId>,
+    pub(crate) groups: BTreeMap<GroupId, GroupPrefs>,
+}
+
+/// What was chosen for one conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GroupPrefs {
+    pub(crate) muted: bool,
+    /// In place of the general choice.
+    pub(crate) read_receipts: Option<bool>,
+}
+
+impl PrefsRecord {
+    /// What was chosen for a conversation.
+    pub(crate) fn of(&self, group: &GroupId) -> GroupPrefs {
+        self.groups.get(group).copied().unwrap_or_default()
+    }
+
+    /// Whether the members of a conversation are told what was read.
+    pub(crate) fn tells_reading(&self, group: &GroupId) -> bool {
+        self.of(group).read_receipts.unwrap_or(self.read_receipts)
+    }
+}
+
+impl Engine {
+    pub(crate) fn load_prefs(&mut self) -> Result<(), Error> {
+        let prefs = self.get(table::ACCOUNT, &table::PREFS)?;
+        self.prefs = prefs.unwrap_or_default();
+        Ok(())
+    }
+
+    fn change_prefs(
+        &mut self,
+        change: impl FnOnce(&mut PrefsRecord) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut prefs = self.prefs.clone();
+        change(&mut prefs)?;
+        prefs
+            .groups
+            .retain(|_, chosen| *chosen != GroupPrefs::default());
+        self.atomically(|engine| {
+            engine.put(table::ACCOUNT, &table::PREFS, &prefs)?;
+            engine.prefs = prefs;
+            Ok(())
+        })
+    }
+
+    /// What was chosen for this device.
+    ///
+    /// # Errors
+    /// Trouble with the store.
+    pub fn settings(&self) -> Result<SettingsView, Error> {
+        Ok(SettingsView {
+            read_receipts: self.prefs.read_receipts,
+        })
+    }
+
+    /// Chooses whether members are told which of their messages were read here.
+    ///
+    /// # Errors
+    /// Trouble with the store.
+    pub fn settings_read_receipts(&mut self, told: bool, _now: Time) -> Result<(), Error> {
+        self.change_prefs(|prefs| {
+            prefs.read_receipts = told;
+            Ok(())
+        })?;
+        self.drop_reads()
+    }
+
+    /// Chooses the same for one conversation; `None`: as everywhere.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn group_read_receipts(
+        &mut self,
+        group: &str,
+        told: Option<bool>,
+        _now: Time,
+    ) -> Result<(), Error> {
+        let id = self.known_group(group)?;
+        self.change_prefs(|prefs| {
+            prefs.groups.entry(id).or_default().read_receipts = told;
+            Ok(())
+        })?;
+        self.drop_reads()?;
+        self.tell_group_changed(&id);
+        Ok(())
+    }
+
+    /// Mutes a conversation, or lets it be heard again. What arrives is kept and counted all the
+    /// same; it is for front ends not to draw attention to it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn group_mute(&mut self, group: &str, muted: bool, _now: Time) -> Result<(), Error> {
+        let id = self.known_group(group)?;
+        self.change_prefs(|prefs| {
+            prefs.groups.entry(id).or_default().muted = muted;
+            Ok(())
+        })?;
+        self.tell_group_changed(&id);
+        Ok(())
+    }
+
+    /// Hides the messages of an account on this device, in all groups, or shows them again.
+    /// Nobody is told, and nothing is deleted.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for what is no account, or the own one; [`Error::OutOfBounds`].
+    pub fn member_block(&mut self, id: &str, blocked: bool, _now: Time) -> Result<(), Error> {
+        let account: AccountId = id.parse().map_err(|_| Error::NotFound("member"))?;
+        if account == self.me()?.id {
+            return Err(Error::NotFound("member"));
+        }
+        self.change_prefs(|prefs| {
+            if !blocked {
+                prefs.blocked.remove(&account);
+                return Ok(());
+            }
+            if prefs.blocked.len() >= BLOCKED_MAX {
+                return Err(Error::OutOfBounds {
+                    what: "blocked people",
+                    bounds: "at most 4096",
+                });
+            }
+            prefs.blocked.insert(account);
+            Ok(())
+        })?;
+        let ids: Vec<GroupId> = self.groups.keys().copied().collect();
+        for id in ids {
+            self.tell_group_changed(&id);
+        }
+        Ok(())
+    }
+
+    /// Everybody whose messages are hidden here.
+    ///
+    /// # Errors
+    /// Trouble with the store.
+    pub fn blocked_list(&self) -> Result<Vec<PersonView>, Error> {
+        let view = |account: &AccountId| PersonView {
+            id: account.to_string(),
+            name: self.name_anywhere(account),
+            read: false,
+        };
+        Ok(self.prefs.blocked.iter().map(view).collect())
+    }
+
+    /// Whether messages of an account are hidden on this device.
+    pub(crate) fn is_blocked(&self, account: &AccountId) -> bool {
+        self.prefs.blocked.contains(account)
+    }
+
+    fn name_anywhere(&self, account: &AccountId) -> String {
+        let contact = self.contacts.get(account);
+        let contact = contact.map(|contact| contact.name.clone());
+        let mut told = self.groups.values();
+        contact
+            .or_else(|| told.find_map(|group| group.record.names.get(account).cloned()))
+            .unwrap_or_else(|| account.to_string().chars().take(8).collect())
+    }
+
+    /// Forgets what was to be told about reading where it is not to be told any more.
+    fn drop_reads(&mut self) -> Result<(), Error> {
+        let silent = |group: &Group| {
+            !group.cursor.reads.is_empty() && !self.prefs.tells_reading(&group.record.id)
+        };
+        let ids: Vec<GroupId> = (self.groups.values().filter(|group| silent(group)))
+            .map(|group| group.record.id)
+            .collect();
+        self.atomically(|engine| {
+            for id in ids {
+                engine.with_group(id, |engine, group| {
+                    group.cursor.reads.clear();
+                    engine.save_cursor(group)
+                })?;
+            }
+            Ok(())
+        })
+    }
+
+    fn known_group(&self, group: &str) -> Result<GroupId, Error> {
+        let id = parse_group(group)?;
+        match self.groups.contains_key(&id) {
+            true => Ok(id),
+            false => Err(Error::NotFound("group")),
+        }
+    }
+
+    fn tell_group_changed(&mut self, id: &GroupId) {
+        self.event(crate::view::Event::GroupChanged {
+            group: id.to_string(),
+        });
+    }
+}

@@ -1,0 +1,239 @@
+//! What is said about who has a message, who read it, whose messages are hidden, and who may let
+//! others in.
+
+#![expect(clippy::unwrap_used, reason = "a test fails loudly")]
+
+mod world;
+
+use sori_engine::InviteOptions;
+use sori_engine::view::{CopiesView, MessageView, PersonView};
+use world::World;
+
+fn copies(world: &mut World, who: usize, group: &str, id: &str) -> CopiesView {
+    world
+        .act(who, |engine, now| engine.message_copies(group, id, now))
+        .unwrap()
+}
+
+fn names(people: &[PersonView]) -> Vec<&str> {
+    people.iter().map(|person| person.name.as_str()).collect()
+}
+
+fn line(world: &mut World, who: usize, group: &str, id: &str) -> MessageView {
+    let list = world
+        .act(who, |engine, now| {
+            engine.message_list(group, None, 100, sori_engine::Notices::Left, now)
+        })
+        .unwrap();
+    list.into_iter().find(|line| line.id == id).unwrap()
+}
+
+/// protocol §6.3.2
+#[test]
+fn who_has_a_message_and_who_lacks_it_is_told_by_name() {
+    let mut world = World::new(&["Ada", "Bo", "Cy", "Di"], 101);
+    let group = world.group("truth", 0, &[1, 2]);
+    world.run(5_000);
+    for who in [1, 2] {
+        world.kill(who);
+    }
+    let id = world.say(0, &group, "hello");
+    world.run(3_000);
+    let view = copies(&mut world, 0, &group, &id);
+    assert_eq!((view.copies, view.members), (1, 3));
+    assert_eq!(names(&view.missing), ["Bo", "Cy"]);
+    world.start(1);
+    world.until(20_000, "one has it", |world| {
+        copies(world, 0, &group, &id).copies == 2
+    });
+    let view = copies(&mut world, 0, &group, &id);
+    assert_eq!(
+        (names(&view.holders), names(&view.missing)),
+        (vec!["Bo"], vec!["Cy"])
+    );
+    world.start(2);
+    world.until(20_000, "all have it", |world| {
+        line(world, 0, &group, &id).state == "delivered"
+    });
+    // Who comes later was never to have it, and takes nothing of that back.
+    let options = InviteOptions {
+        group: Some(group.clone()),
+        ..InviteOptions::default()
+    };
+    let link = world
+        .act(0, |engine, now| engine.invite_create(options, now))
+        .unwrap();
+    world.join(&link, 0, 3);
+    world.until(20_000, "in", |world| {
+        world.act(3, |e, now| e.group_info(&group, now)).is_ok()
+    });
+    let view = copies(&mut world, 0, &group, &id);
+    assert_eq!((view.copies, view.members), (3, 3));
+    assert!(view.missing.is_empty());
+    assert_eq!(line(&mut world, 0, &group, &id).state, "delivered");
+    assert!(
+        world
+            .act(1, |engine, now| engine.message_copies(&group, &id, now))
+            .is_err(),
+        "somebody else's"
+    );
+}
+
+/// protocol §6.3.3
+#[test]
+fn reading_is_told_only_by_who_wants_that_and_also_to_who_was_away() {
+    let mut world = World::new(&["Ada", "Bo", "Cy"], 102);
+    let group = world.group("read", 0, &[1, 2]);
+    world.run(5_000);
+    let read = |world: &mut World, id: &str| line(world, 0, &group, id).read;
+    let mark = |world: &mut World, who: usize| {
+        world
+            .act(who, |engine, now| engine.mark_read(&group, now))
+            .unwrap();
+    };
+    let first = world.say(0, &group, "first");
+    world.run(2_000);
+    mark(&mut world, 1);
+    world.run(10_000);
+    assert_eq!(read(&mut world, &first), 0, "off unless chosen");
+
+    world
+        .act(1, |engine, now| engine.settings_read_receipts(true, now))
+        .unwrap();
+    let second = world.say(0, &group, "second");
+    world.run(2_000);
+    world.kill(0);
+    mark(&mut world, 1);
+    mark(&mut world, 2);
+    world.run(10_000);
+    world.start(0);
+    world.until(30_000, "told later", |world| read(world, &second) == 1);
+    let view = copies(&mut world, 0, &group, &second);
+    let readers: Vec<PersonView> = view.holders.into_iter().filter(|one| one.read).collect();
+    assert_eq!(names(&readers), ["Bo"]);
+    assert_eq!(read(&mut world, &first), 0, "nothing from before");
+
+    world
+        .act(1, |engine, now| {
+            engine.group_read_receipts(&group, Some(false), now)
+        })
+        .unwrap();
+    let third = world.say(0, &group, "third");
+    world.run(2_000);
+    mark(&mut world, 1);
+    world.run(10_000);
+    assert_eq!(read(&mut world, &third), 0, "not in this conversation");
+    // What was told is kept.
+    world.kill(0);
+    world.start(0);
+    assert_eq!(read(&mut world, &second), 1);
+}
+
+#[test]
+fn messages_of_a_blocked_member_are_hidden_and_come_back() {
+    let mut world = World::new(&["Ada", "Bo"], 103);
+    let group = world.group("block", 0, &[1]);
+    world.run(5_000);
+    let bo = world.account(1);
+    let before = world.say(1, &group, "before");
+    world.run(2_000);
+    let block = |world: &mut World, blocked: bool| {
+        world
+            .act(0, |engine, now| engine.member_block(&bo, blocked, now))
+            .unwrap();
+    };
+    world
+        .act(0, |engine, now| engine.mark_read(&group, now))
+        .unwrap();
+    block(&mut world, true);
+    let during = world.say(1, &group, "during");
+    world.run(2_000);
+    world.kill(0);
+    world.start(0);
+    for id in [&before, &during] {
+        let line = line(&mut world, 0, &group, id);
+        assert!(line.hidden && line.text.is_empty());
+    }
+    let found = world
+        .act(0, |engine, now| {
+            engine.message_search("during", None, 10, now)
+        })
+        .unwrap();
+    assert!(found.hits.is_empty());
+    let list = world
+        .act(0, |engine, now| engine.group_list(now))
+        .unwrap()
+        .remove(0);
+    assert_eq!(list.unread, 0, "nobody is called for it");
+    let blocked = world.act(0, |engine, _| engine.blocked_list()).unwrap();
+    assert_eq!(names(&blocked), ["Bo"]);
+    block(&mut world, false);
+    assert_eq!(line(&mut world, 0, &group, &before).text, "before");
+    assert_eq!(line(&mut world, 0, &group, &during).text, "during");
+    let ada = world.account(0);
+    assert!(
+        world
+            .act(0, |engine, now| engine.member_block(&ada, true, now))
+            .is_err(),
+        "oneself"
+    );
+}
+
+#[test]
+fn who_may_let_others_in_is_the_admins_choice() {
+    let mut world = World::new(&["Ada", "Bo", "Cy"], 104);
+    let group = world.group("policy", 0, &[1]);
+    world.run(5_000);
+    let invite = |world: &mut World, who: usize| {
+        let options = InviteOptions {
+            group: Some(group.clone()),
+            ..InviteOptions::default()
+        };
+        world.act(who, |engine, now| engine.invite_create(options, now))
+    };
+    let policy = |world: &mut World, who: usize, policy: &str| {
+        world.act(who, |engine, now| engine.group_policy(&group, policy, now))
+    };
+    assert!(invite(&mut world, 1).is_err());
+    assert!(policy(&mut world, 1, "members").is_err());
+    assert!(policy(&mut world, 0, "nobody").is_err());
+    policy(&mut world, 0, "members").unwrap();
+    world.until(20_000, "told", |world| {
+        world.notices(1, &group).contains(&"policy".to_owned())
+    });
+    let link = invite(&mut world, 1).unwrap();
+    world.join(&link, 1, 2);
+    world.until(20_000, "let in by a member", |world| {
+        world.act(2, |e, now| e.group_info(&group, now)).is_ok()
+    });
+    policy(&mut world, 0, "admins").unwrap();
+    world.until(20_000, "told", |world| {
+        let info = world.act(1, |e, now| e.group_info(&group, now)).unwrap();
+        info.policy == "admins"
+    });
+    assert!(invite(&mut world, 1).is_err());
+}
+
+#[test]
+fn a_muted_conversation_says_so_and_goes_on() {
+    let mut world = World::new(&["Ada", "Bo"], 105);
+    let group = world.group("mute", 0, &[1]);
+    world.run(5_000);
+    world
+        .act(0, |engine, now| engine.group_mute(&group, true, now))
+        .unwrap();
+    world.say(1, &group, "hello");
+    world.run(2_000);
+    world.kill(0);
+    world.start(0);
+    let view = world
+        .act(0, |engine, now| engine.group_list(now))
+        .unwrap()
+        .remove(0);
+    assert_eq!((view.muted, view.unread), (true, 1));
+    world
+        .act(0, |engine, now| engine.group_mute(&group, false, now))
+        .unwrap();
+    let info = world.act(0, |e, now| e.group_info(&group, now)).unwrap();
+    assert!(!info.muted);
+}
