@@ -162,6 +162,7 @@ impl Engine {
         }
         self.plan_hello(channel, now);
         self.resync_attached(channel, now);
+        self.welcomes_attached(channel, now);
         Ok(())
     }
 
@@ -272,7 +273,7 @@ impl Engine {
                 self.take_offer(channel, hello, seed, now);
                 Ok(())
             }
-            ChannelMessage::Receipt(receipt) => self.take_receipt(channel, &receipt),
+            ChannelMessage::Receipt(receipt) => self.take_receipt(channel, &receipt, now),
             ChannelMessage::Ask(ask) => self.take_ask(channel, ask, now),
             ChannelMessage::Check(check) => self.take_check(channel, &check, now),
             ChannelMessage::Stand(stand) => self.take_stand(channel, &stand, now),
@@ -301,6 +302,7 @@ impl Engine {
             if signed && hello.log == mine {
                 engine.all_handed_over(channel)?;
                 engine.holds_everything(channel, group, &hello.account)?;
+                engine.note_commits_held(group, channel, &hello.account, now)?;
             }
             Ok(signed)
         })?;

@@ -60,6 +60,8 @@ pub(crate) struct Live {
     pub(crate) receipt_at: Option<Time>,
     /// Up to which entry each account is known to hold the log.
     pub(crate) holds: BTreeMap<sori_mls::AccountId, u64>,
+    /// Whether a relay handed something to somebody since the channel was attached.
+    pub(crate) met: bool,
     /// Accounts heard since the channel was attached.
     pub(crate) heard: BTreeSet<sori_mls::AccountId>,
 }

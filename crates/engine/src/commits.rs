@@ -34,7 +34,7 @@ impl Engine {
         group: &mut Group,
         parent: StateId,
         clock: u64,
-        message: &[u8],
+        (message, spare): (&[u8], &[u8]),
         now: Time,
     ) -> Result<bool, Error> {
         if self.is_over(group, now)? {
@@ -59,9 +59,10 @@ impl Engine {
         if header.parent != parent || group.tree.node(&header.id).is_some() {
             return Ok(true);
         }
-        self.keep_commit(group, &header, clock, message)?;
+        self.keep_commit(group, &header, clock, (message, spare))?;
         self.take_orders_of(group, &header, now)?;
         self.confirm(group, now)?;
+        self.plan_readd(group, now)?;
         Ok(true)
     }
 
@@ -70,7 +71,7 @@ impl Engine {
         group: &mut Group,
         header: &CommitHeader,
         clock: u64,
-        message: &[u8],
+        (message, spare): (&[u8], &[u8]),
     ) -> Result<(), Error> {
         let number = group.record.next_commit;
         group.record.next_commit = number.saturating_add(1);
@@ -82,6 +83,7 @@ impl Engine {
             author: header.author,
             notices: notices(header),
             message: message.to_vec(),
+            spare: spare.to_vec(),
         };
         self.put(
             table::COMMIT,
@@ -240,6 +242,7 @@ impl Engine {
             secret: *secret,
             superseded: None,
             lost: true,
+            joiners: false,
         })
     }
 
@@ -288,6 +291,7 @@ impl Engine {
         if group.has_own_strays() {
             self.plan_commits(group, now);
         }
+        self.plan_readd(group, now)?;
         self.save_group(group)?;
         self.save_cursor(group)?;
         self.group_changed(group);
@@ -369,6 +373,12 @@ impl Engine {
             self.save_channel(number)?;
             if carry {
                 self.carry_over(number, current)?;
+                if self.has_joiners(group, number)?
+                    && let Some(held) = self.channels.get_mut(&number)
+                {
+                    held.record.joiners = true;
+                    self.save_channel(number)?;
+                }
             }
         }
         Ok(())
@@ -504,6 +514,7 @@ impl Engine {
             .cloned();
         let Some(intent) = lost else { return Ok(false) };
         let (number, told) = (intent.number, withdrawn(&intent.wish));
+        let intent_wish = intent.wish.clone();
         let done = self.attempt(group, |engine, group| {
             engine.commit_intent(group, intent, now)
         });
@@ -516,8 +527,10 @@ impl Engine {
                     .record
                     .intents
                     .retain(|intent| intent.number != number);
+                self.forget_welcome(group, number)?;
                 if let Some(notice) = told.filter(|_| !has_come_true(&error)) {
                     self.add_own_notice(group, notice, now)?;
+                    self.withdraw_join(&intent_wish)?;
                 }
                 self.save_group(group)?;
             }
@@ -543,7 +556,16 @@ impl Engine {
         let channel = group.channel()?;
         self.save_child(group, &header, child.snapshot_mut(), now)?;
         let clock = group.tick(now);
-        self.keep_commit(group, &header, clock, &message)?;
+        let spare = match &intent.wish {
+            Wish::Add { key_packages, .. } => key_packages.last().cloned().unwrap_or_default(),
+            Wish::Realise
+            | Wish::Order { .. }
+            | Wish::Rename { .. }
+            | Wish::SetPolicy { .. }
+            | Wish::SetRole { .. }
+            | Wish::Update => Vec::new(),
+        };
+        self.keep_commit(group, &header, clock, (&message, &spare))?;
         if let Some(known) = group
             .record
             .intents
@@ -559,10 +581,12 @@ impl Engine {
             parent: header.parent,
             clock,
             message,
+            spare,
         };
-        self.send_envelope(channel, &commit, None, now)?;
+        let (first, last) = self.send_envelope(channel, &commit, None, now)?;
+        let entries = (channel, first, last);
         match welcome {
-            Some(welcome) => self.deliver_welcome(group, &header.id, &intent.wish, welcome, now),
+            Some(welcome) => self.keep_welcome(group, &intent, (header.id, entries), welcome, now),
             None => Ok(()),
         }
     }

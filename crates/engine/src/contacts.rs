@@ -201,6 +201,7 @@ impl Engine {
                 self.send_private(account, &Private::Admission(encoded.to_vec()), now)
             }
             Delivery::Join { join } => self.admit(*join, admission, now),
+            Delivery::Way => Ok(()),
         }
     }
 
@@ -405,8 +406,15 @@ impl Engine {
             secret: *admission.channel_secret,
             superseded: None,
             lost: false,
+            joiners: false,
         })?;
         self.enter(&mut group, head, channel, now)?;
+        // The way it was let in on may lose: until somebody is seen on it, this device asks.
+        let state = group.head_state()?;
+        group.resync.anchor = Some(state);
+        group.resync.entered = Some(state);
+        group.resync.let_in = true;
+        self.save_resync(&group)?;
         let me = self.me()?.id;
         let notice = Notice {
             what: NoticeKind::Joined,

@@ -111,7 +111,7 @@ impl Engine {
             let Some(relays) = relays.get(&group) else {
                 continue;
             };
-            if channel.record.lost {
+            if channel.record.lost && !channel.record.joiners {
                 continue;
             }
             let expired = channel
@@ -172,20 +172,21 @@ impl Engine {
     }
 
     /// Writes a message to the log of a channel and hands it to whoever is listening.
-    /// `message`: the line of the timeline that it carries.
+    /// `message`: the line of the timeline that it carries. Gives its first and last place in the log.
     pub(crate) fn send_envelope(
         &mut self,
         channel: u32,
         envelope: &ChannelMessage,
         message: Option<u64>,
         now: Time,
-    ) -> Result<(), Error> {
+    ) -> Result<(u64, u64), Error> {
         let encoded = envelope.encode()?;
         let chunks = chunk::split(&encoded, self.random()).map_err(|_| Error::OutOfBounds {
             what: "a message",
             bounds: "smaller",
         })?;
         let last = chunks.len().saturating_sub(1);
+        let mut places = None;
         for (index, chunk) in chunks.iter().enumerate() {
             let day = now.day();
             let sealed = self.seal_for(channel, day, chunk)?;
@@ -197,8 +198,9 @@ impl Engine {
             };
             let sequence = self.append(channel, &entry, &sealed)?;
             self.publish_entry(channel, day, sequence, &sealed);
+            places = Some((places.map_or(sequence, |(first, _)| first), sequence));
         }
-        Ok(())
+        places.ok_or(Error::Internal("chunks"))
     }
 
     /// Puts all that passed on a channel that was lost into the log of another one. Members who
@@ -209,36 +211,55 @@ impl Engine {
             return Ok(());
         };
         for (sequence, day) in lost.log.in_order() {
-            let key = table::of(from, sequence);
-            let (entry, sealed) = (
-                self.get::<LogRecord>(table::LOG, &key)?,
-                self.store.get(table::SEALED, &key)?,
-            );
-            let (Some(entry), Some(sealed)) = (entry, sealed) else {
-                continue;
-            };
-            let plain = self
-                .channels
-                .get_mut(&from)
-                .and_then(|lost| lost.day(day).seal.open(CHANNEL_AAD, &sealed));
-            let (Some(plain), Some(held)) = (plain, self.channels.get_mut(&to)) else {
-                continue;
-            };
-            let sealed = held.day(day).seal.seal_again(CHANNEL_AAD, &plain);
-            let sealed = sealed.map_err(|_| Error::Internal("seal"))?;
-            let id = EnvelopeId::of(&sealed);
-            if held.log.contains(&id) {
-                continue;
-            }
-            let carried = LogRecord {
-                id,
-                unsent: true,
-                ..entry
-            };
-            let sequence = self.append(to, &carried, &sealed)?;
-            self.publish_entry(to, day, sequence, &sealed);
+            self.carry(from, sequence, day, to)?;
         }
         Ok(())
+    }
+
+    /// Puts one entry of the log of a channel that was lost into the log of another one.
+    fn carry(&mut self, from: u32, sequence: u64, day: Day, to: u32) -> Result<(), Error> {
+        let key = table::of(from, sequence);
+        let (entry, sealed) = (
+            self.get::<LogRecord>(table::LOG, &key)?,
+            self.store.get(table::SEALED, &key)?,
+        );
+        let (Some(entry), Some(sealed)) = (entry, sealed) else {
+            return Ok(());
+        };
+        let plain = self
+            .channels
+            .get_mut(&from)
+            .and_then(|lost| lost.day(day).seal.open(CHANNEL_AAD, &sealed));
+        let (Some(plain), Some(held)) = (plain, self.channels.get_mut(&to)) else {
+            return Ok(());
+        };
+        let sealed = held.day(day).seal.seal_again(CHANNEL_AAD, &plain);
+        let sealed = sealed.map_err(|_| Error::Internal("seal"))?;
+        let id = EnvelopeId::of(&sealed);
+        if held.log.contains(&id) {
+            return Ok(());
+        }
+        let carried = LogRecord {
+            id,
+            unsent: true,
+            ..entry
+        };
+        let sequence = self.append(to, &carried, &sealed)?;
+        self.publish_entry(to, day, sequence, &sealed);
+        Ok(())
+    }
+
+    /// What comes on a channel that was lost goes on to the others by that of the head.
+    fn carry_on(&mut self, channel: u32, sequence: u64, day: Day) -> Result<(), Error> {
+        let held = self.channels.get(&channel).map(|held| &held.record);
+        let Some(id) = held.filter(|record| record.lost).map(|record| record.group) else {
+            return Ok(());
+        };
+        let head = self.groups.get(&id).filter(|group| !group.is_stateless());
+        match head.map(Group::channel).transpose()? {
+            Some(to) if to != channel => self.carry(channel, sequence, day, to),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Sends a message that nobody keeps to whoever is listening on a channel.
@@ -398,6 +419,7 @@ impl Engine {
                 message: None,
             };
             let sequence = self.append(channel, &entry, sealed)?;
+            self.carry_on(channel, sequence, day)?;
             self.note_receipt(channel, id, &message, now);
             return self.dispatch(channel, sequence, message, (day, now));
         }
@@ -408,6 +430,7 @@ impl Engine {
             message: None,
         };
         let sequence = self.append(channel, &entry, sealed)?;
+        self.carry_on(channel, sequence, day)?;
         let Some(whole) = self.assemble(channel, &chunk, day)? else {
             return Ok(());
         };
@@ -501,8 +524,10 @@ impl Engine {
                 parent,
                 clock,
                 message,
+                spare,
             } => {
-                let taken = self.take_commit(group, *parent, within(*clock, day), message, now)?;
+                let clock = within(*clock, day);
+                let taken = self.take_commit(group, *parent, clock, (message, spare), now)?;
                 Ok((!taken).then_some(*parent))
             }
             ChannelMessage::Order { order } => self.take_order(group, order, now),
@@ -628,6 +653,7 @@ impl Engine {
             live.answer = None;
             live.asked.clear();
             live.heard.clear();
+            live.met = false;
         }
     }
 }

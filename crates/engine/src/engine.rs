@@ -250,13 +250,19 @@ impl Engine {
         &mut self,
         token: PublishToken,
         receivers: u32,
-        _now: Time,
+        now: Time,
     ) -> Result<(), Error> {
         match self.network.published(token) {
             Some(Carried::Envelope { channel, sequence }) if receivers > 0 => {
+                if let Some(held) = self.channels.get_mut(&channel) {
+                    held.live.met = true;
+                }
                 self.envelope_handed_over(channel, sequence)
             }
-            Some(Carried::Envelope { .. } | Carried::Transient) | None => Ok(()),
+            Some(Carried::Envelope { channel, sequence }) => {
+                self.tolerate(|engine| engine.nobody_there(channel, sequence, now))
+            }
+            Some(Carried::Transient) | None => Ok(()),
         }
     }
 
@@ -278,6 +284,7 @@ impl Engine {
         self.tolerate(|engine| engine.channels_timeout(now))?;
         self.tolerate(|engine| engine.sessions_timeout(now))?;
         self.tolerate(|engine| engine.commits_timeout(now))?;
+        self.welcomes_timeout(now)?;
         self.resyncs_timeout(now)?;
         self.tolerate(|engine| engine.invites_timeout(now))?;
         self.tolerate(|engine| engine.joins_timeout(now))
@@ -294,6 +301,7 @@ impl Engine {
             self.channels_next_timeout(),
             self.sessions.next_timeout(),
             self.commits_next_timeout(),
+            self.welcomes_next_timeout(),
             self.resyncs.next_timeout(),
             self.invites_next_timeout(),
             self.joins_next_timeout(),

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use sori_mls::limits::KEY_PACKAGE_LEN_MAX;
 use sori_mls::{AccountId, DeviceId, StateId};
 use zeroize::Zeroizing;
 
@@ -35,6 +36,8 @@ pub(crate) enum ChannelMessage {
         parent: StateId,
         clock: u64,
         message: Vec<u8>,
+        /// One more KeyPackage of whom it adds, in case it loses; or nothing.
+        spare: Vec<u8>,
     },
     /// A signed order.
     Order { order: Vec<u8> },
@@ -74,8 +77,8 @@ impl ChannelMessage {
             Self::Receipt(receipt) => {
                 receipt.ids.len() <= RECEIPT_IDS_MAX && receipt.reads.len() <= RECEIPT_READS_MAX
             }
+            Self::Commit { spare, .. } => spare.len() <= KEY_PACKAGE_LEN_MAX,
             Self::Application { .. }
-            | Self::Commit { .. }
             | Self::Order { .. }
             | Self::Hello(_)
             | Self::Offer { .. }

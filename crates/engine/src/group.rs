@@ -16,6 +16,7 @@ use crate::time::{DAY_MS, Day, Time};
 use crate::timeline::Timeline;
 use crate::tree::{Node, Tree};
 use crate::view::Event;
+use crate::welcomes::Waiting;
 
 /// Most snapshots kept of one group's path, and as many of branches that lost. Older states can
 /// no longer be gone back to; what a member gains by filling them is that a very long race is
@@ -37,6 +38,14 @@ pub(crate) struct Group {
     pub(crate) waiting: BTreeMap<StateId, Vec<(u32, u64)>>,
     /// Messages of states that are not on the path, by their numbers.
     pub(crate) strays: BTreeMap<u64, StrayRecord>,
+    /// Welcomes that wait, by the intents of their commits.
+    pub(crate) welcomes: BTreeMap<u64, Waiting>,
+    /// The latest place of an own message that was sent again long after it was written.
+    pub(crate) sent_again: u64,
+    /// When to renew this device's keys.
+    pub(crate) renew_at: Option<Time>,
+    /// When to let in again whoever came in on a way that lost.
+    pub(crate) readd_at: Option<Time>,
     /// When to commit again what was lost, and to realise leave orders of others.
     pub(crate) commits_at: Option<Time>,
     /// When to do so at the latest, even if a catch-up is going on.
@@ -56,6 +65,10 @@ impl Group {
             shared: None,
             waiting: BTreeMap::new(),
             strays: BTreeMap::new(),
+            welcomes: BTreeMap::new(),
+            readd_at: None,
+            sent_again: 0,
+            renew_at: None,
             commits_at: None,
             commits_by: None,
             resync: ResyncRecord::default(),
@@ -197,6 +210,7 @@ impl Engine {
         }
         self.load_waiting(&mut group)?;
         self.load_strays(&mut group)?;
+        self.load_welcomes(&mut group)?;
         self.load_resync(&mut group)?;
         group.commits_at = commits_at;
         Ok(group)

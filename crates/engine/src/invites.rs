@@ -299,15 +299,15 @@ impl Engine {
                     nonce,
                 }
             }
-            (StateOfJoin::Waiting, _) => InviteMessage::Received { knock },
+            (StateOfJoin::Waiting, _) | (StateOfJoin::Approved, None) => {
+                InviteMessage::Received { knock }
+            }
             (StateOfJoin::Approved | StateOfJoin::Done, Some(sealed)) => InviteMessage::Admitted {
                 knock,
                 sealed: sealed.clone(),
             },
             (StateOfJoin::Denied, _) => InviteMessage::Denied { knock },
-            (StateOfJoin::Approved | StateOfJoin::Done | StateOfJoin::Expired, _) => {
-                InviteMessage::Gone { knock }
-            }
+            (StateOfJoin::Done | StateOfJoin::Expired, _) => InviteMessage::Gone { knock },
         };
         self.invite_send(number, &answer)
     }
@@ -453,8 +453,37 @@ impl Engine {
                     deliver,
                 };
                 engine.wish(group, wish, now).map_err(refused)
-            })
+            })?;
+            // The Welcome may have to wait; the question is answered.
+            let mut record = held_record(&engine.joins, number)?;
+            if record.state == StateOfJoin::Waiting {
+                record.state = StateOfJoin::Approved;
+                record.group = Some(group);
+                engine.save_join(number, record)?;
+            }
+            Ok(())
         })
+    }
+
+    /// Somebody whose way in was lost cannot be let in after all: it is told (protocol §5.8.6).
+    pub(crate) fn withdraw_join(&mut self, wish: &Wish) -> Result<(), Error> {
+        let Wish::Add {
+            deliver: Delivery::Join { join },
+            ..
+        } = wish
+        else {
+            return Ok(());
+        };
+        let Ok(mut record) = held_record(&self.joins, *join) else {
+            return Ok(());
+        };
+        let Side::Inviter { invite, .. } = record.side else {
+            return Ok(());
+        };
+        record.state = StateOfJoin::Expired;
+        let knock = record.knock;
+        self.save_join(*join, record)?;
+        self.invite_send(invite, &InviteMessage::Gone { knock })
     }
 
     /// Counts a use of an invite. The group it leads to.

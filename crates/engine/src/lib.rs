@@ -67,6 +67,7 @@ mod notices;
 mod orders;
 mod pieces;
 mod prefs;
+mod pressure;
 mod reads;
 mod receipts;
 mod repaired;
@@ -91,6 +92,7 @@ mod upkeep;
 #[cfg(test)]
 mod vectors;
 pub mod view;
+mod welcomes;
 
 pub use backup::{Backup, Restore, RestoreProgress};
 pub use effect::{Effect, PublishToken};

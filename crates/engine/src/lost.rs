@@ -15,7 +15,7 @@ use crate::engine::Engine;
 use crate::envelope::{ChannelMessage, Private};
 use crate::error::Error;
 use crate::group::Group;
-use crate::receipts::count_holders;
+use crate::receipts::{add_holder, count_holders};
 use crate::record::{Body, KnownRecord, Notice, NoticeKind, ResyncRecord, Standing, StateOfJoin};
 use crate::table;
 use crate::time::{DAY_MS, Time};
@@ -92,6 +92,11 @@ impl Engine {
             Standing::Active if group.known_members() == [me] => self.found_anew(group, now),
             Standing::Active | Standing::Leaving | Standing::Lost => {
                 let unheard = self.unheard(group, now)?;
+                // Whether its way in lost is not the question any more; what nobody has is among the unheard.
+                if std::mem::take(&mut group.resync.let_in) {
+                    group.resync.entered = None;
+                    group.resync.said.clear();
+                }
                 self.lose(group, now)?;
                 group.resync.unsent.extend(unheard);
                 self.save_resync(group)
@@ -206,6 +211,36 @@ impl Engine {
         Ok(())
     }
 
+    /// The state is off the way of the others: what was said in it is said again, for whoever has it may be unable to
+    /// open it.
+    pub(crate) fn lose_way(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
+        let me = self.me()?.id;
+        let states = group.record.states.values();
+        let first = states.map(|state| state.messages).min();
+        let next = group.cursor.next_message;
+        let latest = next.saturating_sub(LOOKED_BACK_MAX);
+        let marks: Vec<(u32, StateId)> = (group.record.states.keys())
+            .map(|state| (group.mark_of(state), *state))
+            .collect();
+        for sequence in first.unwrap_or(next).max(latest)..next {
+            let Some(mut record) = self.message_record(group, sequence)? else {
+                continue;
+            };
+            let state = marks.iter().find(|(mark, _)| *mark == record.snapshot);
+            let is_content = matches!(record.body, Body::Content(_));
+            let is_said = group.resync.said.contains(&sequence);
+            let Some((_, state)) = state.filter(|_| record.sender == me && is_content && !is_said)
+            else {
+                continue;
+            };
+            record.holders.clear();
+            add_holder(&mut record.holders, group.roster_index(&me));
+            self.save_message(group, sequence, &record)?;
+            self.add_stray(group, sequence, true, state)?;
+        }
+        self.lose(group, now)
+    }
+
     fn destroy_states(&mut self, group: &mut Group) -> Result<(), Error> {
         let commits: Vec<StateId> = group.tree.ids().map(|(id, _)| *id).collect();
         for commit in commits {
@@ -303,6 +338,7 @@ impl Engine {
         group.head = Some(child);
         group.resync.anchor = Some(header.id);
         group.resync.entered = Some(header.id);
+        (group.resync.let_in, group.resync.orphan) = (false, false);
         self.follow_head(group)?;
         self.follow_channels(group, &BTreeSet::new(), now)?;
         let clock = group.tick(now);
@@ -310,6 +346,7 @@ impl Engine {
             parent: header.parent,
             clock,
             message,
+            spare: Vec::new(),
         };
         self.send_envelope(channel, &commit, None, now)?;
         self.tell_back(group, &before, now)?;
@@ -319,6 +356,9 @@ impl Engine {
         self.take_kept_orders(group, now)?;
         self.settle(group, now)?;
         self.send_or_hold(group, now)?;
+        if group.has_own_strays() {
+            self.plan_commits(group, now);
+        }
         self.group_changed(group);
         Ok(())
     }

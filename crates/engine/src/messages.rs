@@ -7,16 +7,13 @@ use crate::engine::Engine;
 use crate::envelope::{AppBody, AppMessage, ChannelMessage};
 use crate::error::Error;
 use crate::group::Group;
-use crate::record::{Body, MessageIdBytes, MessageRecord, Standing, Wish};
+use crate::record::{Body, MessageIdBytes, MessageRecord, Standing};
 use crate::show::meaning;
 use crate::time::Time;
 use crate::view::MessageView;
 
 /// Longest text of a message, in bytes of UTF-8. What a member gains at this size: one frame.
 pub const TEXT_LEN_MAX: usize = 32 * 1024;
-/// Messages that a device sends in one state before it renews its keys. Far fewer than the keys
-/// that OpenMLS skips and keeps, so that a member who was away reads all of them in any order.
-const SENT_PER_STATE_MAX: u32 = 400;
 /// Longest reaction, in bytes.
 const EMOJI_LEN_MAX: usize = 64;
 /// Most messages in one answer of [`Engine::message_list`].
@@ -246,17 +243,6 @@ impl Engine {
                 Ok(message_id.to_string())
             })
         })
-    }
-
-    /// Realises what was ordered about others, and renews this device's keys if enough was sent with the
-    /// present ones. To be called before a message gets its place: what follows from a commit may
-    /// bring other lines.
-    pub(crate) fn renew_keys(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
-        self.realise_decisions(group, now)?;
-        if group.cursor.sent >= SENT_PER_STATE_MAX {
-            self.wish(group, Wish::Update, now)?;
-        }
-        Ok(())
     }
 
     /// Encrypts an application message at the head and sends it.

@@ -30,7 +30,11 @@ impl Engine {
         message: &ChannelMessage,
         now: Time,
     ) {
-        if !matches!(message, ChannelMessage::Application { .. }) {
+        let is_due = matches!(
+            message,
+            ChannelMessage::Application { .. } | ChannelMessage::Commit { .. }
+        );
+        if !is_due {
             return;
         }
         let group = self.channels.get(&channel).map(|c| c.record.group);
@@ -89,7 +93,12 @@ impl Engine {
     }
 
     /// Takes in an acknowledgement.
-    pub(crate) fn take_receipt(&mut self, channel: u32, receipt: &Receipt) -> Result<(), Error> {
+    pub(crate) fn take_receipt(
+        &mut self,
+        channel: u32,
+        receipt: &Receipt,
+        now: Time,
+    ) -> Result<(), Error> {
         let Some(held) = self.channels.get(&channel) else {
             return Ok(());
         };
@@ -117,6 +126,7 @@ impl Engine {
             for sequence in sequences {
                 engine.envelope_handed_over(channel, sequence)?;
                 engine.mark_held(group, (channel, sequence), &receipt.account)?;
+                engine.note_commit_held(group, (channel, sequence), &receipt.account, now)?;
             }
             engine.mark_read_by(group, &receipt.account, &receipt.reads)?;
             Ok(())

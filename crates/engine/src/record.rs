@@ -118,6 +118,10 @@ pub(crate) struct ResyncRecord {
     pub(crate) said: Vec<u64>,
     /// States that valid commits lead to which cannot be processed here.
     pub(crate) stuck: Vec<StateId>,
+    /// Whether the oldest state here is the one that this device was let in by.
+    pub(crate) let_in: bool,
+    /// Whether that state was lost: nobody may be following it, and the device may be let in again.
+    pub(crate) orphan: bool,
 }
 
 impl ResyncRecord {
@@ -223,6 +227,8 @@ pub(crate) enum Delivery {
     Contact,
     /// On the topic of an invite, as the answer to this join.
     Join { join: u32 },
+    /// Not at all: the account was let in before on a way that lost, and asks for the way back.
+    Way,
 }
 
 /// Who may let others in, in storage.
@@ -280,6 +286,21 @@ pub(crate) struct CommitRecord {
     /// What the timeline says about it once it is on the path.
     pub(crate) notices: Vec<Notice>,
     pub(crate) message: Vec<u8>,
+    /// One more KeyPackage of whom it adds, or nothing.
+    pub(crate) spare: Vec<u8>,
+}
+
+/// The Welcome to a commit of ours, until it is time to send it.
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+pub(crate) struct WelcomeRecord {
+    #[zeroize(skip)]
+    pub(crate) state: StateId,
+    /// Channel, first and last entry of its log that carry the commit.
+    #[zeroize(skip)]
+    pub(crate) entries: (u32, u64, u64),
+    #[zeroize(skip)]
+    pub(crate) voters: u32,
+    pub(crate) welcome: Vec<u8>,
 }
 
 /// A channel: the meeting place of a group between two removals.
@@ -294,6 +315,8 @@ pub(crate) struct ChannelRecord {
     /// Whether it began with a commit that is not on the path: nobody listens there, and what
     /// passed there is carried over to the channel of the head.
     pub(crate) lost: bool,
+    /// Whether somebody was let in on it before it was lost, who knows no other one.
+    pub(crate) joiners: bool,
 }
 
 /// An entry of a channel log, without its bytes.

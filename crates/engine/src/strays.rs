@@ -227,8 +227,14 @@ impl Engine {
         let Body::Content(content) = &record.body else {
             return self.forget_stray(group, sequence);
         };
+        // Of those that were written too long ago the order stays.
+        let mut clock = within(record.clock, now.day());
+        if clock > record.clock {
+            clock = clock.max(group.sent_again.saturating_add(1));
+            group.sent_again = clock;
+        }
         let app = AppMessage {
-            clock: within(record.clock, now.day()),
+            clock,
             sent_at: record.sent_at,
             body: AppBody::Content(content.clone()),
         };

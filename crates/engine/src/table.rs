@@ -92,6 +92,9 @@ pub(crate) const STRAY: Table = Table::paged(23, SEQUENCE_PAGE);
 /// In [`ACCOUNT`]: what the person has chosen for this device.
 pub(crate) const PREFS: [u8; 4] = one(2);
 
+/// Group, intent → the Welcome to its commit. Own: destroyed when it is sent.
+pub(crate) const WELCOME: Table = Table::own(24);
+
 /// What divides records of the log: those of one day end together.
 pub(crate) const fn day(day: Day) -> Class {
     Class(day.0)

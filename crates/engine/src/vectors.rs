@@ -68,6 +68,7 @@ fn keys_and_frames_of_a_channel_are_those_of_the_document() {
         secret: std::array::from_fn(|index| u8::try_from(index).unwrap()),
         superseded: None,
         lost: false,
+        joiners: false,
     });
     let tag = hex(&*channel.tag());
     let keys = channel.day(Day(20_000));

@@ -23,6 +23,10 @@ fn a_restored_device_takes_the_place_of_the_one_that_is_gone_and_goes_on() {
             world.standing(2, &group) == "active"
         });
         assert_ne!(world.state(2, &group), before);
+        world.until(10_000, "followed", |world| {
+            world.state(0, &group) == world.state(2, &group)
+                && world.state(1, &group) == world.state(2, &group)
+        });
         for who in 0..3 {
             world.say(who, &group, &format!("again {who}"));
         }

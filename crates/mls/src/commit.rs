@@ -129,12 +129,7 @@ impl BranchKey {
         author: &AccountId,
         id: StateId,
     ) -> Self {
-        let tie = Sha256::new()
-            .chain_update(b"tb")
-            .chain_update(parent.as_bytes())
-            .chain_update(author.as_bytes())
-            .finalize()
-            .into();
+        let tie = tie_break(parent, author);
         Self {
             class,
             rank,
@@ -142,6 +137,18 @@ impl BranchKey {
             id,
         }
     }
+}
+
+/// The place of an account among the authors of commits of one class and rank on a parent: the smallest wins. It
+/// is fixed before a commit exists.
+#[must_use]
+pub fn tie_break(parent: &StateId, author: &AccountId) -> [u8; 32] {
+    Sha256::new()
+        .chain_update(b"tb")
+        .chain_update(parent.as_bytes())
+        .chain_update(author.as_bytes())
+        .finalize()
+        .into()
 }
 
 impl CommitAad {

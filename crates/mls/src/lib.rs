@@ -129,7 +129,7 @@ mod vectors;
 mod vote;
 
 pub use branch::StateFacts;
-pub use commit::{BranchKey, Change, Class, CommitHeader};
+pub use commit::{BranchKey, Change, Class, CommitHeader, tie_break};
 pub use core::Core;
 pub use error::{Error, Invalid, Misuse, NeedsState, Refusal, StorageFault};
 pub use group_data::{Conversation, GROUP_DATA_EXTENSION, GroupData, JoinPolicy};

@@ -55,6 +55,7 @@ fn former_channels_are_listened_to_for_thirty_days_and_eight_in_all() {
                 secret: [number; 32],
                 superseded: Some(NOW),
                 lost: false,
+                joiners: false,
             };
             ada.engine.open_channel(record).unwrap()
         })

@@ -174,11 +174,11 @@ fn a_copy_is_counted_only_on_the_signed_word_of_who_has_it() {
     let forged = receipt(&eve, &ids);
     let other = receipt(&bo, &[EnvelopeId([1; 32])]);
     for receipt in [forged, other] {
-        ada.engine.take_receipt(channel, &receipt).unwrap();
+        ada.engine.take_receipt(channel, &receipt, NOW).unwrap();
         assert_eq!(state(&mut ada), "waiting");
     }
     let good = receipt(&bo, &ids);
-    ada.engine.take_receipt(channel, &good).unwrap();
+    ada.engine.take_receipt(channel, &good, NOW).unwrap();
     assert_eq!(state(&mut ada), "delivered");
 }
 
@@ -235,6 +235,7 @@ fn a_hello_counts_if_it_is_signed_equal_and_of_the_channel_of_the_message() {
         secret: head.unwrap(),
         superseded: Some(NOW),
         lost: false,
+        joiners: false,
     };
     let other = ada.engine.open_channel(record).unwrap();
     let other_tag = ada.engine.channels[&other].tag();

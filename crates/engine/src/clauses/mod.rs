@@ -83,9 +83,14 @@ impl Peer {
                         self.topics.remove(&topic);
                         Ok(())
                     }
-                    Effect::Publish { topic, frame, .. } => {
+                    Effect::Publish {
+                        topic,
+                        frame,
+                        token,
+                        ..
+                    } => {
                         published.push((topic, frame.as_bytes().to_vec()));
-                        Ok(())
+                        self.engine.handle_published(token, 0, now)
                     }
                     Effect::Disconnect { .. } | Effect::Event(_) => Ok(()),
                 }

@@ -65,6 +65,7 @@ impl Engine {
                 secret,
                 superseded,
                 lost: false,
+                joiners: false,
             };
             for secret in body.former.iter().take(FORMER_MAX).rev() {
                 let number = engine.open_channel(known(*secret, Some(now)))?;
@@ -184,7 +185,11 @@ impl Engine {
         let others = group.known_members().len().saturating_sub(1);
         let enough = others.div_ceil(2).clamp(1, WITNESSES_MAX);
         let is_lost = match &question.what {
-            What::Way(_) if removed >= enough || (removed > 0 && rounds >= CALLS_ENOUGH) => {
+            What::Way(_) if removed > 0 && rounds >= CALLS_ENOUGH => {
+                return self.out_meanwhile(group, now);
+            }
+            // Who was let in on a way that lost may be let in again.
+            What::Way(_) if removed >= enough && !group.resync.orphan => {
                 return self.out_meanwhile(group, now);
             }
             What::Way(_) => return Ok(()),
@@ -196,7 +201,8 @@ impl Engine {
         };
         if is_lost {
             self.resyncs.forget(&id);
-            return self.lose(group, now);
+            group.resync.orphan |= group.resync.let_in && group.came_back();
+            return self.lose_way(group, now);
         }
         let is_head = matches!(&question.what, What::State(state) if group.head_state()? == *state);
         if is_head && follow > 0 {
