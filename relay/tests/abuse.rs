@@ -10,11 +10,11 @@
 mod support;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sori_relay::{Current, Limits, Monitor, Rate};
 use sori_wire::{ClientMessage, Frame, RequestId};
-use support::{Client, Config, Local, TcpClient, seed, tls_config, within};
+use support::{Client, Config, Dice, Local, TcpClient, seed, tls_config, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -236,11 +236,7 @@ async fn garbage_ends_only_the_connection_that_it_came_from() {
     .encode();
     for _ in 0..20 * times() {
         let mut bytes = whole.repeat(3);
-        for _ in 0..=dice.below(4) {
-            let at = dice.below(bytes.len());
-            bytes[at] = u8::try_from(dice.below(256)).unwrap();
-        }
-        bytes.truncate(dice.below(bytes.len() + 1));
+        dice.spoil(&mut bytes);
         let mut client = TcpClient::connect(&relay.url).await;
         client.stream.write_all(&bytes).await.unwrap();
         client.stream.shutdown().await.unwrap();
@@ -314,25 +310,4 @@ async fn one_who_publishes_without_end_gets_a_turn_like_anybody() {
     assert!(total > 1000, "there was nobody greedy");
     // 16 KiB of TLS are 63 frames, and a turn is two of them.
     assert!(meanwhile[0] <= 20 * 126, "{} frames", meanwhile[0]);
-}
-
-/// Choices that can be repeated from their seed (SplitMix64).
-struct Dice(u64);
-
-impl Dice {
-    fn new() -> Self {
-        let given = std::env::var("SORI_RELAY_SEED").ok();
-        let now = || Instant::now().elapsed().as_nanos() as u64 ^ u64::from(std::process::id());
-        let seed = given.and_then(|text| text.parse().ok()).unwrap_or_else(now);
-        println!("SORI_RELAY_SEED={seed}");
-        Self(seed)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) as usize % bound.max(1)
-    }
 }

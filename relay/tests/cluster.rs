@@ -12,15 +12,14 @@ mod support;
 use std::collections::VecDeque;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
 use sori_relay::{ClusterSecret, ClusterSettings};
 use sori_wire::{ClientMessage, Frame, Handle, RelayMessage, RelayUrl, RequestId};
-use support::{Client, Local, NatsServer, RelayProcess, copies_in_memory, seed, within};
-use tempfile::TempDir;
+use support::{
+    Client, Cluster, Local, NatsServer, RelayProcess, copies_in_memory, is_ready, seed, within,
+};
 use tokio::time::{sleep, timeout};
 
 /// One of the things that a reader hears.
@@ -129,61 +128,6 @@ impl Member {
             other => panic!("not to be heard here: {other:?}"),
         }
     }
-}
-
-/// What belongs to one cluster in a test.
-struct Cluster {
-    directory: TempDir,
-    secret: PathBuf,
-}
-
-impl Cluster {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let secret = directory.path().join("cluster.secret");
-        let made = Command::new(env!("CARGO_BIN_EXE_sori-relay"))
-            .arg("cluster-secret")
-            .arg(&secret)
-            .output()
-            .unwrap();
-        assert!(made.status.success());
-        Self { directory, secret }
-    }
-
-    fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    fn relay(&self, servers: &[String]) -> RelayProcess {
-        self.relay_with(servers, &[])
-    }
-
-    fn relay_with(&self, servers: &[String], more: &[&str]) -> RelayProcess {
-        let arguments = [
-            "--listen",
-            "127.0.0.1:0",
-            "--threads",
-            "2",
-            "--cluster-servers",
-            &servers.join(","),
-            "--cluster-secret",
-            self.secret.to_str().unwrap(),
-        ];
-        RelayProcess::start_with(&[&arguments, more].concat(), Path::new("/"))
-    }
-}
-
-/// Without the program there is nothing to test with. Where all tests have to run it must be there.
-fn is_ready() -> bool {
-    let is_there = NatsServer::is_there();
-    if !is_there {
-        assert!(
-            std::env::var_os("SORI_TEST_ALL").is_none(),
-            "nats-server is not installed (Debian package nats-server)"
-        );
-        println!("not run: nats-server is not installed (Debian package nats-server)");
-    }
-    is_there
 }
 
 /// Every number that is missing between two that were heard has a gap beside it.
@@ -463,8 +407,7 @@ async fn what_a_server_keeps_in_memory_shows_neither_frame_nor_topic() {
     alice.wait_for(1).await;
     let frame: Vec<u8> = canary.iter().copied().cycle().take(2_000).collect();
     for _ in 0..1_000 {
-        alice.publish(&frame).await;
-        bob.hear(&frame).await;
+        bob.hear_from(&mut alice, &frame).await;
     }
     assert_eq!(copies_in_memory(server.pid(), &canary).unwrap(), 0);
     let topic = seed(1).topic();
@@ -483,13 +426,12 @@ async fn what_a_server_keeps_in_memory_shows_neither_frame_nor_topic() {
 
     // The same server does keep what is published in the clear, so the scan would have found it.
     let mut plain = std::net::TcpStream::connect(("127.0.0.1", server.port())).unwrap();
-    for _ in 0..100 {
-        let text = [b"PUB plain 24\r\n".as_slice(), &control, b"\r\n"].concat();
-        assert_eq!(control.len(), 24);
-        std::io::Write::write_all(&mut plain, &text).unwrap();
-    }
+    assert_eq!(control.len(), 24);
+    let text = [b"PUB plain 24\r\n".as_slice(), &control, b"\r\n"].concat();
     within(async {
+        // Again and again: what it reads next overwrites some of it.
         while copies_in_memory(server.pid(), &control).unwrap() == 0 {
+            std::io::Write::write_all(&mut plain, &text.repeat(100)).unwrap();
             sleep(Duration::from_millis(50)).await;
         }
     })

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sori_wire::{ClientMessage, DeliverHeader, Frame, Handle, RelayMessage, RelayUrl, RequestId};
-use support::{Client, RelayProcess, TcpClient, seed, within};
+use support::{Client, RelayProcess, TcpClient, resident_kib, seed, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn is_long() -> bool {
@@ -51,16 +51,6 @@ fn cpu_us(pid: u32) -> u64 {
         .collect();
     let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
     ticks * 10_000
-}
-
-/// Memory of a process that is there now, in KiB.
-fn resident_kib(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

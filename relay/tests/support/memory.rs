@@ -6,6 +6,11 @@ use std::os::unix::fs::FileExt;
 
 /// How often `needle` stands in the writable memory of a process.
 pub fn copies_in_memory(pid: u32, needle: &[u8]) -> io::Result<usize> {
+    copies_of_any_in_memory(pid, &[needle])
+}
+
+/// How often any of `needles` stands there, in one look.
+pub fn copies_of_any_in_memory(pid: u32, needles: &[&[u8]]) -> io::Result<usize> {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
     let memory = File::open(format!("/proc/{pid}/mem"))?;
     let mut copies = 0;
@@ -21,8 +26,20 @@ pub fn copies_in_memory(pid: u32, needle: &[u8]) -> io::Result<usize> {
         let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
         // Memory may be unmapped between the two looks.
         if memory.read_exact_at(&mut bytes, start).is_ok() {
-            copies += memchr::memmem::find_iter(&bytes, needle).count();
+            for needle in needles {
+                copies += memchr::memmem::find_iter(&bytes, needle).count();
+            }
         }
     }
     Ok(copies)
+}
+
+/// Memory of a process that is there now, in KiB.
+pub fn resident_kib(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }

@@ -13,6 +13,9 @@
 )]
 
 mod client;
+mod cluster;
+mod dice;
+pub mod initial;
 mod memory;
 mod nats;
 mod process;
@@ -20,7 +23,9 @@ mod server;
 mod tcp;
 
 pub use client::{Client, Config, builder, quic_config, seed, tls_config};
-pub use memory::copies_in_memory;
+pub use cluster::{Cluster, is_ready};
+pub use dice::Dice;
+pub use memory::{copies_in_memory, copies_of_any_in_memory, resident_kib};
 pub use nats::NatsServer;
 pub use process::{RelayProcess, within};
 pub use server::{Local, at};

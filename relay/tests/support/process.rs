@@ -62,6 +62,11 @@ impl RelayProcess {
         self.signal(Signal::TERM);
     }
 
+    /// What makes other programs leave a core image.
+    pub fn abort(&self) {
+        self.signal(Signal::ABORT);
+    }
+
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
