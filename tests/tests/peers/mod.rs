@@ -187,6 +187,10 @@ pub(crate) fn number(variable: &str, default: usize) -> usize {
 }
 
 pub(crate) fn peers(folder: &TempDir, relay: &Relay, number: usize) -> Vec<Peer> {
+    peers_at(folder, &relay.url, number)
+}
+
+pub(crate) fn peers_at(folder: &TempDir, relay_url: &str, number: usize) -> Vec<Peer> {
     (0..number)
         .map(|n| {
             let mut peer = Peer::start(
@@ -194,7 +198,7 @@ pub(crate) fn peers(folder: &TempDir, relay: &Relay, number: usize) -> Vec<Peer>
                 format!("peer {n}"),
             );
             peer.call("account.create", &json!({ "name": peer.name }));
-            peer.call("relay.set", &json!({ "url": relay.url }));
+            peer.call("relay.set", &json!({ "url": relay_url }));
             peer
         })
         .collect()
@@ -372,9 +376,15 @@ impl Relay {
     }
 
     pub(crate) fn spawn(listen: &str, key: &Path) -> (Process, String) {
+        Self::spawn_with(listen, key, &[])
+    }
+
+    /// With more arguments than where and who it is.
+    pub(crate) fn spawn_with(listen: &str, key: &Path, more: &[String]) -> (Process, String) {
         let mut child = Command::new(program("sori-relay"))
             .args(["run", "--listen", listen, "--key"])
             .arg(key)
+            .args(more)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
