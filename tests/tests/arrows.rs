@@ -24,6 +24,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("sori-mls", &[]),
     ("sori-relay", &["sori-wire"]),
+    (
+        "sori-sim",
+        &[
+            "sori-engine",
+            "sori-mls",
+            "sori-relay",
+            "sori-store",
+            "sori-wire",
+        ],
+    ),
     ("sori-store", &[]),
     ("sori-wire", &[]),
     ("xtask", &[]),

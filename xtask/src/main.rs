@@ -1,12 +1,12 @@
 //! The one door to this repository: `cargo xtask run`, `cargo xtask test`, `cargo xtask check`, `cargo xtask crash`,
-//! `cargo xtask bench`.
+//! `cargo xtask sim`, `cargo xtask mutants`, `cargo xtask bench`.
 //!
 //! It looks for what the machine lacks, names it, installs it where it may, builds, and starts the real programs. It
 //! knows no Sori crate: it meets the relay and the messenger as any other user does, through their command lines.
 //!
 //! - [`machine`] asks what is there and installs what is not; [`shell`] runs commands, [`step`] says what is going on;
 //! - [`program`] holds a started process and ends it with all its children; [`relay`] is one of those;
-//! - [`run`], [`demo`], [`check`], [`mod@bench`], [`crash`], [`deb`] and [`mod@test`] are the commands.
+//! - [`run`], [`demo`], [`check`], [`mod@bench`], [`crash`], [`sim`], [`mutants`], [`deb`] and [`mod@test`] are the commands.
 
 #![expect(
     clippy::print_stdout,
@@ -23,11 +23,13 @@ mod error;
 mod front_end;
 mod machine;
 mod meeting;
+mod mutants;
 mod program;
 mod relay;
 mod rpc;
 mod run;
 mod shell;
+mod sim;
 mod step;
 mod test;
 mod workspace;
@@ -61,6 +63,10 @@ enum Task {
     Bench(bench::Bench),
     /// Crash the store in every way we know, and print a table of what came of it.
     Crash(crash::Crash),
+    /// Simulate groups with everything that can go wrong, and judge what came of it.
+    Sim(sim::Sim),
+    /// See that the tests notice builds that are broken on purpose.
+    Mutants,
     /// Build the Debian package of the relay (needs cargo-deb).
     Deb,
 }
@@ -80,6 +86,9 @@ struct Run {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = mutants::compile_instead() {
+        return code;
+    }
     let door = Door::parse();
     match open(door.task) {
         Ok(()) => ExitCode::SUCCESS,
@@ -117,9 +126,11 @@ async fn work(task: Task) -> Result<(), Error> {
         Task::Check => check::check(&workspace).await,
         Task::Crash(crash) => crash::crash(&workspace, &crash).await,
         Task::Deb => deb::deb(&workspace).await,
+        Task::Mutants => mutants::mutants(&workspace).await,
         Task::Run(run) if run.demo => demo::demo(&workspace).await,
         Task::Run(run) if run.terminal => run::on_terminal(&workspace, run.people).await,
         Task::Run(run) => run::run(&workspace, run.people).await,
+        Task::Sim(sim) => sim::sim(&workspace, &sim).await,
         Task::Test => test::test(&workspace).await,
     }
 }

@@ -127,6 +127,11 @@ impl Engine {
         if path != group.record.path {
             self.adopt(group, path, now)?;
         }
+        if sori_mls::broken!("forget an intent") {
+            let path = group.record.path.clone();
+            let kept = |intent: &Intent| intent.committed.is_some_and(|s| path.contains(&s));
+            group.record.intents.retain(kept);
+        }
         if group.record.intents.iter().any(|i| group.is_lost(i)) {
             self.plan_commits(group, now);
         }

@@ -124,6 +124,9 @@ impl Engine {
             self.network
                 .want(wanted, self.relay.as_ref(), &mut self.effects);
         }
+        if sori_mls::broken!("apply before durable") && !self.effects.is_empty() {
+            return Ok(std::mem::take(&mut self.effects));
+        }
         self.store.commit()?;
         if self.store.forget_due() && self.forget_at.is_none() {
             self.forget_at = Some(now.plus_ms(FORGET_WAIT_MS));
@@ -236,6 +239,9 @@ impl Engine {
     /// # Errors
     /// Only for trouble with the store; then the engine must be opened again.
     pub fn handle_gap(&mut self, relay: &RelayUrl, topic: Topic, now: Time) -> Result<(), Error> {
+        if sori_mls::broken!("drop the gap notice") {
+            return Ok(());
+        }
         if let Some(Purpose::Channel { channel, .. }) = self.network.purpose(relay, topic) {
             self.plan_hello_now(channel, now);
         }

@@ -137,6 +137,9 @@ impl Engine {
     pub(crate) fn open_orders(&self, group: &mut Group) -> Result<Vec<Order>, Error> {
         let me = self.me()?.id;
         let mut open = Vec::new();
+        if sori_mls::broken!("an order not realised") {
+            return Ok(open);
+        }
         for bytes in group.record.orders.clone() {
             let Ok(order) = Order::decode(&bytes) else {
                 continue;

@@ -80,6 +80,9 @@ impl Engine {
         state: &StateId,
         changes: &Changes,
     ) -> Result<(), Error> {
+        if sori_mls::broken!("reuse a generation") {
+            return Ok(());
+        }
         let snapshot = number(group, state)?;
         let mut others = false;
         for (row, value) in changes {

@@ -58,6 +58,11 @@ impl Tree {
 
     /// The child that wins at this parent: the smallest key.
     pub(crate) fn best_child(&self, parent: &StateId) -> Option<StateId> {
+        if sori_mls::broken!("tie broken by arrival") {
+            let children = self.nodes.iter().filter(|(_, node)| node.parent == *parent);
+            let first = children.min_by_key(|(_, node)| node.number);
+            return first.map(|(id, _)| *id);
+        }
         self.children
             .get(parent)
             .and_then(BTreeSet::first)

@@ -111,6 +111,7 @@ mod id;
 mod identity;
 mod key_package;
 pub mod limits;
+pub mod mutant;
 mod operation;
 mod order;
 mod peek;

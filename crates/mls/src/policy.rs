@@ -47,7 +47,10 @@ pub(crate) fn judge(
         Sender::NewMemberCommit => resync::read(parent, commit, &aad.orders)?,
         Sender::External(_) | Sender::NewMemberProposal => return Err(Refusal::External.into()),
     };
-    let class = content.classify(public, author)?;
+    let class = match content.classify(public, author) {
+        Err(_) if crate::broken!("skip policy") => Class::Update,
+        class => class?,
+    };
     let epoch = Epoch(commit.group_context().epoch().as_u64());
     let id = StateId::of(&public.group, epoch, confirmed_transcript_hash);
     let rank = content.rank(public, author, class);

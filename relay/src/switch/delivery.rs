@@ -22,7 +22,7 @@ pub struct Publication {
 
 /// A publication that grows while messages are read. It holds the one copy that a frame gets.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub struct Draft {
     handle: Handle,
     messages: Vec<u8>,
     frame_bytes: usize,
@@ -111,7 +111,8 @@ impl Publication {
 
 impl Draft {
     /// The first frame. Its memory is exactly what it needs: most publications have one frame.
-    pub(crate) fn new(handle: Handle, request: RequestId, frame: FrameRef<'_>) -> Self {
+    #[must_use]
+    pub fn new(handle: Handle, request: RequestId, frame: FrameRef<'_>) -> Self {
         let frame = frame.as_bytes();
         let header = DeliverHeader::new(handle, frame.len());
         Self {
@@ -123,7 +124,7 @@ impl Draft {
     }
 
     /// Adds a frame if it belongs here and there is room.
-    pub(crate) fn takes(
+    pub fn takes(
         &mut self,
         handle: Handle,
         request: RequestId,
@@ -143,7 +144,9 @@ impl Draft {
         true
     }
 
-    pub(crate) fn finish(mut self) -> Publication {
+    /// What is to be published.
+    #[must_use]
+    pub fn finish(mut self) -> Publication {
         self.messages.shrink_to_fit();
         Publication {
             delivery: Delivery {

@@ -23,8 +23,7 @@ use sori_wire::limits::{
 use sori_wire::{CloseCode, Handle, Refusal, RelayMessage, RequestId};
 
 pub use crate::time::Time;
-pub(crate) use delivery::Draft;
-pub use delivery::{Delivery, Publication};
+pub use delivery::{Delivery, Draft, Publication};
 pub use directory::Directory;
 pub(crate) use directory::Entry;
 pub(crate) use interest::{Change, Interest};

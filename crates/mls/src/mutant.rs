@@ -1,0 +1,39 @@
+//! Builds that are broken on purpose, so that the tests can show that they notice it. Compiled with
+//! `--cfg sori_mutants` alone, which no release is: see `cargo xtask mutants`.
+
+#[cfg(sori_mutants)]
+use std::cell::Cell;
+
+#[cfg(sori_mutants)]
+thread_local! {
+    static BROKEN: Cell<Option<&'static str>> = const { Cell::new(None) };
+}
+
+/// Breaks what runs on this thread in one way, or in none.
+#[cfg(sori_mutants)]
+pub fn set(name: Option<&'static str>) {
+    BROKEN.with(|broken| broken.set(name));
+}
+
+/// Whether it is broken in this way.
+#[cfg(sori_mutants)]
+#[must_use]
+pub fn is(name: &str) -> bool {
+    BROKEN.with(|broken| broken.get() == Some(name))
+}
+
+/// Whether this build is broken on purpose in the way of this name. `false` at compile time in every other build,
+/// which does not even hold the name.
+#[macro_export]
+macro_rules! broken {
+    ($name:literal) => {{
+        #[cfg(sori_mutants)]
+        {
+            $crate::mutant::is($name)
+        }
+        #[cfg(not(sori_mutants))]
+        {
+            false
+        }
+    }};
+}

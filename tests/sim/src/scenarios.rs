@@ -1,0 +1,275 @@
+//! Small worlds with one question each. They hold in every build but the ones that are broken on purpose: each of
+//! those ([`MUTANTS`]) must fail the scenario that is named for it, or the suite would prove nothing.
+
+use sori_engine::Error;
+
+use crate::world::World;
+
+/// A question to a build; panics if the answer is wrong.
+pub type Scenario = fn();
+
+/// All of them by their names.
+pub const SCENARIOS: [(&str, Scenario); 10] = [
+    (
+        "what was confirmed survives a crash",
+        confirmed_survives_a_crash,
+    ),
+    (
+        "a change that lost a race is made again",
+        lost_change_is_made_again,
+    ),
+    ("rivals are judged alike everywhere", rivals_judged_alike),
+    ("who asks to leave is let go", leaver_is_let_go),
+    (
+        "who has come in reads what is said",
+        newcomer_reads_what_is_said,
+    ),
+    ("only who may puts somebody out", only_who_may_removes),
+    (
+        "no key serves twice over a restart",
+        no_key_twice_over_a_restart,
+    ),
+    (
+        "what one lacks the others keep",
+        what_one_lacks_the_others_keep,
+    ),
+    ("one answer is enough", one_answer_is_enough),
+    ("a gap is healed at once", gap_is_healed_at_once),
+];
+
+/// The builds that are broken on purpose, and the scenario that each must fail.
+pub const MUTANTS: [(&str, &str); 10] = [
+    (
+        "apply before durable",
+        "what was confirmed survives a crash",
+    ),
+    (
+        "forget an intent",
+        "a change that lost a race is made again",
+    ),
+    (
+        "tie broken by arrival",
+        "rivals are judged alike everywhere",
+    ),
+    ("an order not realised", "who asks to leave is let go"),
+    (
+        "encrypt from an old snapshot",
+        "who has come in reads what is said",
+    ),
+    ("skip policy", "only who may puts somebody out"),
+    ("reuse a generation", "no key serves twice over a restart"),
+    ("prune before all have it", "what one lacks the others keep"),
+    ("answer every hello", "one answer is enough"),
+    ("drop the gap notice", "a gap is healed at once"),
+];
+
+/// Breaks this build in each of the ways and runs the scenario that is to notice; the ways that went unnoticed.
+#[cfg(sori_mutants)]
+#[must_use]
+pub fn survivors() -> Vec<&'static str> {
+    let mut survivors = Vec::new();
+    std::panic::set_hook(Box::new(|_| {}));
+    for (mutant, name) in MUTANTS {
+        let scenario = scenario(name).unwrap();
+        let holds = std::panic::catch_unwind(scenario).is_ok();
+        sori_mls::mutant::set(Some(mutant));
+        let began = std::time::Instant::now();
+        let noticed = std::panic::catch_unwind(scenario).is_err();
+        sori_mls::mutant::set(None);
+        let verdict = match (holds, noticed) {
+            (false, _) => "the scenario fails in a whole build",
+            (true, true) => "noticed",
+            (true, false) => "SURVIVED",
+        };
+        println!(
+            "{mutant:<30} {name:<42} {verdict} ({} ms)",
+            began.elapsed().as_millis()
+        );
+        if !(holds && noticed) {
+            survivors.push(mutant);
+        }
+    }
+    survivors
+}
+
+/// The scenario of a name.
+#[must_use]
+pub fn scenario(name: &str) -> Option<Scenario> {
+    let found = SCENARIOS.iter().find(|(known, _)| *known == name);
+    found.map(|(_, scenario)| *scenario)
+}
+
+fn confirmed_survives_a_crash() {
+    let mut world = World::new(&["a", "b"], 1);
+    let group = world.group("g", 0, &[1]);
+    world.run(5_000);
+    world.say(0, &group, "said");
+    world.kill(0);
+    world.start(0);
+    assert!(world.texts(0, &group).contains(&"said".to_owned()));
+}
+
+/// Two change different things on two sides; one of them has to do it again.
+fn lost_change_is_made_again() {
+    let mut world = World::new(&["a", "b", "c"], 2);
+    let group = world.group("g", 0, &[1, 2]);
+    let (b, c) = (world.account(1), world.account(2));
+    world
+        .act(0, |e, now| e.group_role(&group, &b, "admin", now))
+        .unwrap();
+    world.run(10_000);
+    world.part(1, 1);
+    world.run(5_000);
+    world
+        .act(0, |e, now| e.group_rename(&group, "new", now))
+        .unwrap();
+    world
+        .act(1, |e, now| e.group_remove(&group, &c, now))
+        .unwrap();
+    world.run(30_000);
+    world.part(1, 0);
+    world.until(120_000, "both changes", |world| {
+        (0..2).all(|who| {
+            let info = world.act(who, |e, now| e.group_info(&group, now)).unwrap();
+            info.name == "new" && info.members.len() == 2
+        })
+    });
+}
+
+/// Commits of two on one parent, seen in either order: all end in one state.
+fn rivals_judged_alike() {
+    for seed in 0..4 {
+        let mut world = World::new(&["a", "b", "c", "d"], seed);
+        let group = world.group("g", 0, &[1, 2, 3]);
+        for who in 1..4 {
+            let account = world.account(who);
+            world
+                .act(0, |e, now| e.group_role(&group, &account, "admin", now))
+                .unwrap();
+            world.run(5_000);
+        }
+        // Each commits before it hears of the others.
+        for who in 0..4 {
+            let name = format!("{who}");
+            world
+                .act(who, |e, now| e.group_rename(&group, &name, now))
+                .unwrap();
+        }
+        world.until(60_000, "one state", |world| {
+            world.agree(&group, &[0, 1, 2, 3])
+        });
+    }
+}
+
+/// protocol §5.5
+fn leaver_is_let_go() {
+    let mut world = World::new(&["a", "b", "c"], 4);
+    let group = world.group("g", 0, &[1, 2]);
+    world.run(5_000);
+    world.act(1, |e, now| e.group_leave(&group, now)).unwrap();
+    world.until(60_000, "b is out", |world| {
+        let info = world.act(0, |e, now| e.group_info(&group, now)).unwrap();
+        info.members.len() == 2
+    });
+}
+
+fn newcomer_reads_what_is_said() {
+    let mut world = World::new(&["a", "b", "c"], 5);
+    let group = world.group("g", 0, &[1, 2]);
+    world.say(0, &group, "welcome");
+    world.until(60_000, "c reads it", |world| {
+        world.texts(2, &group).contains(&"welcome".to_owned())
+    });
+}
+
+/// protocol §5.3
+fn only_who_may_removes() {
+    let mut world = World::new(&["a", "b", "c"], 6);
+    let group = world.group("g", 0, &[1, 2]);
+    world.run(5_000);
+    let c = world.account(2);
+    let answer = world.act(1, |e, now| e.group_remove(&group, &c, now));
+    world.run(60_000);
+    let info = world.act(0, |e, now| e.group_info(&group, now)).unwrap();
+    assert_eq!(
+        info.members.len(),
+        3,
+        "somebody without the right put c out"
+    );
+    assert_eq!(answer.as_ref().err().map(Error::name), Some("not_allowed"));
+}
+
+fn no_key_twice_over_a_restart() {
+    let mut world = World::new(&["a", "b"], 7);
+    let group = world.group("g", 0, &[1]);
+    world.run(5_000);
+    for number in 0..4 {
+        world.say(0, &group, &format!("{number}"));
+        world.run(2_000);
+        world.kill(0);
+        world.start(0);
+    }
+    world.until(60_000, "b has all", |world| {
+        world.texts(1, &group).len() == 4
+    });
+}
+
+/// protocol §4.3.2
+fn what_one_lacks_the_others_keep() {
+    let mut world = World::new(&["a", "b", "c"], 8);
+    let group = world.group("g", 0, &[1, 2]);
+    world.run(5_000);
+    world.kill(2);
+    for number in 0..5 {
+        world.say(0, &group, &format!("{number}"));
+    }
+    world.run(10_000);
+    // A day later only b is there.
+    world.kill(0);
+    world.run(30 * 3_600_000);
+    world.kill(1);
+    world.start(1);
+    world.start(2);
+    world.until(120_000, "c has all", |world| {
+        world.texts(2, &group).len() == 5
+    });
+}
+
+/// protocol §6
+fn one_answer_is_enough() {
+    let names: Vec<String> = (0..14).map(|n| format!("p{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut world = World::new(&names, 9);
+    let others: Vec<usize> = (1..14).collect();
+    let group = world.group("g", 0, &others);
+    world.run(200_000);
+    world.kill(13);
+    for number in 0..5 {
+        world.say(0, &group, &format!("{number}"));
+    }
+    world.run(120_000);
+    let before = world.counts.frames;
+    world.start(13);
+    world.run(2_000);
+    assert_eq!(world.texts(13, &group).len(), 5);
+    let frames = world.counts.frames - before;
+    // A hello, an answer or two, what was missing, receipts: 13 answers are thrice as much.
+    assert!(frames < 30, "{frames} frames for one who comes back");
+}
+
+/// protocol §2.4
+fn gap_is_healed_at_once() {
+    let mut world = World::new(&["a", "b", "c"], 10);
+    let group = world.group("g", 0, &[1, 2]);
+    // The hellos of the beginning are over.
+    world.run(600_000);
+    world.stall(2, 30_000);
+    for number in 0..5 {
+        world.say(0, &group, &format!("{number}"));
+        world.run(1_000);
+    }
+    world.run(26_000);
+    world.until(10_000, "c has all", |world| {
+        world.texts(2, &group).len() == 5
+    });
+}
