@@ -213,7 +213,8 @@ impl Engine {
         for (sequence, day) in lost.log.in_order() {
             self.carry(from, sequence, day, to)?;
         }
-        Ok(())
+        // From here on the other channel has to bring it to somebody.
+        self.all_handed_over(from)
     }
 
     /// Puts one entry of the log of a channel that was lost into the log of another one.

@@ -124,12 +124,7 @@ impl Draft {
     }
 
     /// Adds a frame if it belongs here and there is room.
-    pub fn takes(
-        &mut self,
-        handle: Handle,
-        request: RequestId,
-        frame: FrameRef<'_>,
-    ) -> bool {
+    pub fn takes(&mut self, handle: Handle, request: RequestId, frame: FrameRef<'_>) -> bool {
         let frame = frame.as_bytes();
         let len = self.messages.len().saturating_add(frame.len());
         if handle != self.handle || len > DRAFT_LEN_MAX {
