@@ -239,8 +239,9 @@ pub struct MessageView {
     pub kind: MessageKind,
     /// The text as it stands after edits; empty if deleted.
     pub text: String,
-    /// Own messages: `waiting` (only on this device), `sent` (somebody has it), `delivered`
-    /// (everybody has it). Of others: `received`.
+    /// Own messages: `waiting` (only on this device), `sent` (somebody has it), `delivered` (everybody has it), `held`
+    /// (the person has to decide whether those who are in the group now may have it). Of others: `received`, or
+    /// `superseded` (written on a branch that lost, and not sent again yet).
     pub state: String,
     /// How many members, this one included, are known to hold it.
     pub copies: u32,
