@@ -12,7 +12,7 @@
 //!
 //! `world` is the stage; [`mod@campaign`] makes everything happen that can; [`history`] is what is left of it;
 //! [`check`] judges that; [`many`] and [`report`] are for thousands of seeds. `cargo xtask sim` is the door.
-//! [`scenarios`] are small worlds with one question each; `cargo xtask mutants` shows that each can fail.
+//! [`scenarios`] are small worlds with one question each; `cargo xtask mutants` runs each in a build that is broken for it.
 //!
 //! Which check or scenario shows which invariant of protocol 5.9, as far as a history can show it:
 //!
