@@ -52,6 +52,8 @@ mod hub;
 mod key;
 #[cfg(test)]
 mod limits_table;
+#[cfg(sori_mutants)]
+mod mutant;
 mod server;
 pub mod session;
 mod settings;

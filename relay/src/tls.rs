@@ -18,6 +18,10 @@ use crate::key::RelaySecret;
 
 /// What the relay's TLS computes with.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
+    #[cfg(sori_mutants)]
+    if crate::mutant::is("takes-classic-keys") {
+        return Arc::new(aws_lc_rs::default_provider());
+    }
     Arc::new(CryptoProvider {
         kx_groups: vec![kx_group::X25519MLKEM768],
         ..aws_lc_rs::default_provider()
@@ -48,6 +52,15 @@ pub(crate) fn server_config(
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.max_early_data_size = 0;
+    #[cfg(sori_mutants)]
+    if crate::mutant::is("gives-tickets") {
+        config.send_tls13_tickets = 2;
+        config.session_storage = rustls::server::ServerSessionMemoryCache::new(64);
+    }
+    #[cfg(sori_mutants)]
+    if crate::mutant::is("takes-other-protocols") {
+        config.alpn_protocols.push(b"h3".to_vec());
+    }
     Ok(config)
 }
 

@@ -26,6 +26,10 @@ pub(crate) fn server_config(tls: rustls::ServerConfig) -> Result<ServerConfig, N
     let mut server = ServerConfig::with_crypto(Arc::new(tls));
     let mut no_tokens = ValidationTokenConfig::default();
     no_tokens.sent(0);
+    #[cfg(sori_mutants)]
+    if crate::mutant::is("gives-tokens") {
+        no_tokens.sent(2);
+    }
     server
         .transport_config(Arc::new(transport_config()))
         .validation_token_config(no_tokens)
@@ -91,6 +95,10 @@ impl ConnectionIdGenerator for RandomConnectionIds {
     fn generate_cid(&mut self) -> ConnectionId {
         let mut id = [0; CONNECTION_ID_LEN];
         let _no_randomness_no_handshake = getrandom::fill(&mut id);
+        #[cfg(sori_mutants)]
+        if crate::mutant::is("marks-connection-ids") {
+            id[0] = 7;
+        }
         ConnectionId::new(&id)
     }
 

@@ -118,7 +118,10 @@ async fn connect(incoming: Incoming, crew: &Crew, place: Place) {
     let levels = crew.hub.monitor().levels();
     let counted = levels.connections_quic.hold();
     let code = converse(&connection, crew).await;
+    #[cfg(not(sori_mutants))]
     connection.close(number(code), b"");
+    #[cfg(sori_mutants)]
+    connection.close(number(code), reason(code));
     drop((counted, place));
 }
 
@@ -144,6 +147,15 @@ async fn converse(connection: &Connection, crew: &Crew) -> CloseCode {
         Ok(Err(_)) => CloseCode::Done,
         Err(_) => CloseCode::Unattached,
     }
+}
+
+#[cfg(sori_mutants)]
+fn reason(code: CloseCode) -> &'static [u8] {
+    let is_wrong = code == CloseCode::Malformed;
+    if is_wrong && crate::mutant::is("closes-with-words") {
+        return b"malformed";
+    }
+    b""
 }
 
 const fn number(code: CloseCode) -> VarInt {

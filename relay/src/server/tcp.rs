@@ -39,6 +39,16 @@ pub(super) async fn serve(listener: &TcpListener, acceptor: &TlsAcceptor, crew: 
 }
 
 fn admit(stream: TcpStream, from: SocketAddr, acceptor: &TlsAcceptor, crew: &Crew) {
+    #[cfg(sori_mutants)]
+    if let std::net::IpAddr::V4(address) = from.ip().to_canonical()
+        && crate::mutant::is("keeps-addresses")
+    {
+        crate::mutant::keep(&address.octets());
+    }
+    #[cfg(sori_mutants)]
+    if crate::mutant::is("logs-addresses") {
+        crate::mutant::say(format_args!("connection from {from}"));
+    }
     match crew.places.take(from.ip(), Address::Proven) {
         Ok(place) => {
             let (acceptor, crew) = (acceptor.clone(), crew.clone());

@@ -143,6 +143,13 @@ impl Draft {
     #[must_use]
     pub fn finish(mut self) -> Publication {
         self.messages.shrink_to_fit();
+        #[cfg(sori_mutants)]
+        if let Some(last) = self.messages.last_mut()
+            && crate::mutant::is("changes-a-bit")
+            && self.frame_bytes > 1000
+        {
+            *last ^= 1;
+        }
         Publication {
             delivery: Delivery {
                 handle: self.handle,

@@ -119,6 +119,10 @@ impl Topics {
     fn free_handle(&mut self) -> Handle {
         loop {
             self.handles_given = self.handles_given.wrapping_add(1);
+            #[cfg(sori_mutants)]
+            if crate::mutant::is("counts-handles") {
+                return Handle(u32::try_from(self.handles_given).unwrap_or_default());
+            }
             let [a, b, c, d, ..] = self.salt.hash_one(self.handles_given).to_le_bytes();
             let handle = Handle(u32::from_le_bytes([a, b, c, d]));
             if !self.handles.contains(&handle) {
@@ -129,6 +133,10 @@ impl Topics {
 
     fn remove_if_empty(&mut self, entry: &Entry) {
         if entry.attachments() == 0 {
+            #[cfg(sori_mutants)]
+            if crate::mutant::is("keeps-frames-for-a-second") {
+                crate::mutant::let_go();
+            }
             self.handles.remove(&entry.handle);
             let removed = self.by_key.remove(&entry.topic);
             if let (Some(interest), Some(entry)) = (&self.interest, removed) {

@@ -22,6 +22,8 @@ use sori_wire::limits::{
 };
 use sori_wire::{CloseCode, Handle, Refusal, RelayMessage, RequestId};
 
+#[cfg(sori_mutants)]
+use crate::mutant;
 pub use crate::time::Time;
 pub use delivery::{Delivery, Draft, Publication};
 pub use directory::Directory;
@@ -180,6 +182,10 @@ impl Switch {
         let Ok(at) = connection.handles.binary_search(&handle) else {
             return;
         };
+        #[cfg(sori_mutants)]
+        if mutant::is("ignores-detach") {
+            return;
+        }
         connection.handles.remove(at);
         if connection.handles.is_empty() {
             connection.unattached_since = Some(now);
@@ -209,12 +215,16 @@ impl Switch {
             }
             return None;
         }
+        #[cfg(sori_mutants)]
+        faults_of_publish(delivery, now);
         let here = self.fan_out(delivery, Some(id), now);
         let elsewhere: usize = self.other_shards(handle).map(|(_, count)| count).sum();
         let relays = self.topics.get(&handle).map(|local| &local.entry);
         let receivers = here
             .saturating_add(elsewhere)
             .saturating_add(relays.map_or(0, |entry| entry.elsewhere()));
+        #[cfg(sori_mutants)]
+        let receivers = receivers.saturating_add(usize::from(mutant::is("counts-the-publisher")));
         for request in publication.requests() {
             let message = RelayMessage::Published {
                 request: *request,
@@ -348,11 +358,17 @@ impl Switch {
             return Err(Refusal::Busy);
         }
         let connection = self.connections.get_mut(id.0).ok_or(Refusal::Busy)?;
-        if connection.handles.len() >= TOPICS_PER_CONNECTION_MAX {
+        if connection.handles.len() >= topics_max() {
             return Err(Refusal::TooManyTopics);
         }
         let entry = self.directory.enter(proven.topic(), self.shard)?;
         let handle = entry.handle();
+        #[cfg(sori_mutants)]
+        if let Some((delivery, then)) = mutant::remembered(handle) {
+            let _queued = connection
+                .outbox
+                .push_frames(handle, &delivery, then, Room::Normal);
+        }
         let Err(at) = connection.handles.binary_search(&handle) else {
             self.directory.leave(&entry, self.shard);
             return Err(Refusal::AlreadyAttached);
@@ -374,7 +390,14 @@ impl Switch {
             return 0;
         };
         let mut receivers = 0_usize;
+        #[cfg(sori_mutants)]
+        let local = &Local {
+            entry: Arc::clone(&local.entry),
+            members: everybody_or(&self.connections, &local.members),
+        };
         for id in &local.members {
+            #[cfg(sori_mutants)]
+            let from = from.filter(|_| !mutant::is("echoes"));
             if Some(*id) == from {
                 continue;
             }
@@ -459,6 +482,45 @@ impl Switch {
 pub(crate) fn entry_for_tests(topic: sori_wire::Topic) -> Arc<Entry> {
     let directory = Directory::new(1, usize::MAX);
     directory.enter(&Arc::new(topic), 0).unwrap()
+}
+
+#[cfg(not(sori_mutants))]
+const fn topics_max() -> usize {
+    TOPICS_PER_CONNECTION_MAX
+}
+
+#[cfg(sori_mutants)]
+fn topics_max() -> usize {
+    if mutant::is("takes-any-number-of-topics") {
+        return usize::MAX;
+    }
+    TOPICS_PER_CONNECTION_MAX
+}
+
+/// What a relay must not do with what passes it.
+#[cfg(sori_mutants)]
+fn faults_of_publish(delivery: &Delivery, now: Time) {
+    if mutant::is("keeps-frames-for-a-second") {
+        mutant::hold(&delivery.messages);
+    }
+    if mutant::is("keeps-frames") {
+        mutant::keep(&delivery.messages);
+    }
+    if mutant::is("writes-a-file") {
+        mutant::write(&delivery.messages);
+    }
+    if mutant::is("delivers-late") {
+        mutant::remember(delivery, now);
+    }
+}
+
+/// Members of a topic, or everybody.
+#[cfg(sori_mutants)]
+fn everybody_or(connections: &Slab<Connection>, members: &[ConnectionId]) -> Vec<ConnectionId> {
+    if mutant::is("leaks-to-other-topics") {
+        return connections.iter().map(|(id, _)| ConnectionId(id)).collect();
+    }
+    members.to_vec()
 }
 
 #[cfg(test)]

@@ -106,6 +106,11 @@ impl Outbox {
             cost,
             since: now,
         });
+        #[cfg(sori_mutants)]
+        if crate::mutant::is("reorders") && self.items.len() > 1 {
+            let last = self.items.len().saturating_sub(1);
+            self.items.swap(last, last.saturating_sub(1));
+        }
         Push::Queued
     }
 
@@ -162,6 +167,10 @@ impl Outbox {
                 }
                 Item::Gap(handle) => {
                     self.clear_backlog(handle);
+                    #[cfg(sori_mutants)]
+                    if crate::mutant::is("says-nothing-of-gaps") {
+                        continue;
+                    }
                     batch.append(RelayMessage::Gap { handle }.encode().into(), join_len_max);
                 }
                 Item::Frames {

@@ -22,6 +22,26 @@ impl ProvenTopic {
         proof: &TopicProof,
         exporter: &Exporter,
     ) -> Result<Self, ProofError> {
+        #[cfg(sori_mutants)]
+        if crate::mutant::is("accepts-any-proof") {
+            return Ok(Self(Arc::new(*topic)));
+        }
+        #[cfg(sori_mutants)]
+        if crate::mutant::is("binds-no-connection") {
+            topic.verify(proof, &Exporter::from_bytes([0; 32]))?;
+            return Ok(Self(Arc::new(*topic)));
+        }
+        #[cfg(sori_mutants)]
+        if crate::mutant::is("keeps-topics") {
+            crate::mutant::keep(topic.as_bytes());
+        }
+        #[cfg(sori_mutants)]
+        if crate::mutant::is("logs-topics") {
+            crate::mutant::say(format_args!(
+                "attach {}",
+                crate::mutant::hex(topic.as_bytes())
+            ));
+        }
         topic.verify(proof, exporter)?;
         Ok(Self(Arc::new(*topic)))
     }
