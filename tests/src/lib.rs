@@ -1,1 +1,37 @@
-//! Sori tests.
+//! `sori-audit`: judges a relay from outside, for people who do not trust who wrote it.
+//!
+//! ```text
+//!   cli ── select ── catalogue ── checks/*       what is asked, clause by clause
+//!    │                               │
+//!    │                    ┌──────────┼───────────┐
+//!    │                  peer       target      inspect
+//!    │            (says anything)  (a URL,   (what the kernel shows
+//!    │                              a process)  of a process)
+//!    └── run ── report ── terminal, JSON, JUnit, HTML    all from one value
+//!          └── baseline
+//! ```
+//!
+//! - `checks` has one file for each area, each with a table of its checks: id, level, clauses, words, function.
+//! - `peer` is a second implementation of the relay protocol. It can say what no honest client says, and it shares no
+//!   code with ours; a test compares its constants.
+//! - `inspect` looks at a process: memory, files, sockets, counters of the kernel.
+//! - A check ends with what was seen, or with a finding. What cannot be seen is never called passed.
+//!
+//! Start with `docs/auditing.md`.
+
+mod baseline;
+mod catalogue;
+mod checks;
+mod cli;
+mod finding;
+mod inspect;
+mod peer;
+mod report;
+mod residue;
+mod run;
+mod select;
+mod stage;
+mod target;
+mod vectors;
+
+pub use cli::main;

@@ -1,0 +1,16 @@
+//! What is asked, one file for each area.
+
+pub(crate) mod access;
+pub(crate) mod carrying;
+pub(crate) mod counting;
+pub(crate) mod flood;
+pub(crate) mod limits;
+pub(crate) mod linkage;
+pub(crate) mod proof;
+pub(crate) mod quic;
+pub(crate) mod retention;
+pub(crate) mod stopping;
+pub(crate) mod streams;
+pub(crate) mod tls;
+pub(crate) mod traces;
+pub(crate) mod wire;

@@ -1,0 +1,224 @@
+//! The report for people who read no programs: one page without scripts that prints well.
+
+use std::fmt::Write;
+
+use crate::catalogue::{AREAS, Level};
+
+use super::evidence::hash;
+use super::junit::escape;
+use super::{Entry, Language, Report, Verdict};
+
+const STYLE: &str = include_str!("page.css");
+
+/// The page. It ends with the hash of the JSON that says the same.
+pub(crate) fn write(report: &Report, json: &str, language: Language) -> String {
+    let say = |english, korean| language.choose(english, korean);
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"{}\"><head><meta charset=\"utf-8\"><title>{}</title>\n<style>\n{STYLE}</style></head><body>\n",
+        language.code(),
+        say(
+            "What this relay does and keeps",
+            "이 중계 서버가 하는 일과 남기는 것"
+        ),
+    );
+    let _never_fails = writeln!(
+        page,
+        "<h1>{}</h1>\n<p class=\"{}\">{}</p>",
+        say(
+            "What this relay does and keeps",
+            "이 중계 서버가 하는 일과 남기는 것"
+        ),
+        if report.conformant { "good" } else { "bad" },
+        conclusion(report, language),
+    );
+    page.push_str(&explanation(report, language));
+    for area in AREAS {
+        let entries = report
+            .entries
+            .iter()
+            .filter(|entry| entry.area == area.prefix);
+        let entries: Vec<&Entry> = entries.collect();
+        if entries.is_empty() {
+            continue;
+        }
+        let _never_fails = writeln!(
+            page,
+            "<h2>{}</h2>\n<table><tr><th>{}</th><th>{}</th><th>{}</th></tr>",
+            say(area.english, area.korean),
+            say("Result", "결과"),
+            say("What was asked", "확인한 것"),
+            say("What was seen", "본 것"),
+        );
+        for entry in entries {
+            row(&mut page, entry, language);
+        }
+        page.push_str("</table>\n");
+    }
+    page.push_str(&colophon(report, json, language));
+    page.push_str("</body></html>\n");
+    page
+}
+
+fn conclusion(report: &Report, language: Language) -> String {
+    let (totals, entries) = (report.totals, report.entries.len());
+    if report.conformant && totals.failed > 0 {
+        return match language {
+            Language::En => format!(
+                "{} of {entries} checks hold, {} do not. Those that do not are not required, or known: the reason stands with them. {} could not be seen and {} were left out; about these this page says nothing.",
+                totals.passed, totals.failed, totals.not_seen, totals.skipped
+            ),
+            Language::Ko => format!(
+                "검사 {entries}개 가운데 {}개는 지켜지고 {}개는 지켜지지 않습니다. 지켜지지 않는 것은 필수가 아니거나 이미 알려진 것이며, 이유를 함께 적었습니다. {}개는 볼 수 없었고 {}개는 제외했으며, 이에 대해서는 이 문서가 아무것도 말하지 않습니다.",
+                totals.passed, totals.failed, totals.not_seen, totals.skipped
+            ),
+        };
+    }
+    match (language, report.conformant) {
+        (Language::En, true) => format!(
+            "Everything that was looked for holds: {} of {entries} checks. {} could not be seen and {} were left out; about these this page says nothing.",
+            totals.passed, totals.not_seen, totals.skipped
+        ),
+        (Language::En, false) => format!(
+            "This relay does not do all that it must: {} of {entries} checks hold, {} do not, {} could not be seen, {} were left out.",
+            totals.passed, totals.failed, totals.not_seen, totals.skipped
+        ),
+        (Language::Ko, true) => format!(
+            "확인한 것은 모두 지켜지고 있습니다: 검사 {entries}개 가운데 {}개. {}개는 볼 수 없었고 {}개는 제외했으며, 이에 대해서는 이 문서가 아무것도 말하지 않습니다.",
+            totals.passed, totals.not_seen, totals.skipped
+        ),
+        (Language::Ko, false) => format!(
+            "이 중계 서버는 지켜야 할 것을 모두 지키고 있지 않습니다: 검사 {entries}개 가운데 {}개는 지켜지고, {}개는 지켜지지 않으며, {}개는 볼 수 없었고, {}개는 제외했습니다.",
+            totals.passed, totals.failed, totals.not_seen, totals.skipped
+        ),
+    }
+}
+
+fn explanation(report: &Report, language: Language) -> String {
+    let seen = match (language, report.sees_process) {
+        (Language::En, true) => {
+            "The program looked from the network and at the relay's process: its memory, its files and what the kernel holds for it."
+        }
+        (Language::En, false) => {
+            "The program looked from the network alone. What the relay holds in its memory or on a disk was not seen."
+        }
+        (Language::Ko, true) => {
+            "이 검사는 네트워크에서, 그리고 중계 서버의 프로세스(메모리, 파일, 커널이 가진 것)를 직접 살펴보았습니다."
+        }
+        (Language::Ko, false) => {
+            "이 검사는 네트워크에서만 살펴보았습니다. 중계 서버가 메모리나 디스크에 가진 것은 보지 못했습니다."
+        }
+    };
+    let what = language.choose(
+        "A relay hands sealed data from one device to others that are connected at the same time. It is meant to keep nothing of it. A program that does not come from the relay connected to it, said what honest devices say and what dishonest ones would, planted data that exists nowhere else, and searched for it afterwards. Each line is one question. A question that could not be answered is marked “not seen” and never counts as answered well.",
+        "중계 서버는 봉인된 데이터를 한 단말에서 같은 시각에 접속해 있는 다른 단말로 전달하며, 아무것도 남기지 않도록 만들어졌습니다. 중계 서버와 별개로 만든 프로그램이 접속하여 정상적인 단말과 악의적인 단말이 보낼 만한 것을 보내고, 다른 어디에도 없는 데이터를 흘려보낸 뒤 그것이 남아 있는지 찾았습니다. 한 줄이 질문 하나입니다. 답을 얻지 못한 질문은 “보지 못함”으로 표시하며 결코 통과로 세지 않습니다.",
+    );
+    format!("<p>{what}</p>\n<p>{seen}</p>\n")
+}
+
+fn row(page: &mut String, entry: &Entry, language: Language) {
+    let class = match entry.verdict {
+        Verdict::Passed => "good",
+        Verdict::Failed => "bad",
+        Verdict::NotSeen => "unseen",
+        Verdict::Skipped => "out",
+    };
+    let level = match entry.level {
+        Level::Must => language.choose("must", "필수"),
+        Level::Should => language.choose("should", "권장"),
+    };
+    let because = entry
+        .expected_because
+        .as_ref()
+        .map_or_else(String::new, |reason| {
+            let word = language.choose("Expected: ", "예상됨: ");
+            format!("<br>{word}{}", escape(reason))
+        });
+    let _never_fails = writeln!(
+        page,
+        "<tr class=\"{class}\"><td>{}</td><td>{}<br><small>{} · {level} · {}</small></td><td>{}{because}<details><summary>{}</summary><p>{} {}</p><p>{} {}</p></details></td></tr>",
+        language.verdict(entry.verdict),
+        escape(language.choose(entry.title, entry.title_ko)),
+        entry.id,
+        escape(&entry.clauses.join(", ")),
+        escape(&entry.observed),
+        language.choose("How", "방법"),
+        language.choose("Done:", "한 일:"),
+        escape(entry.sent),
+        language.choose("Has to be seen:", "보여야 하는 것:"),
+        escape(entry.expected),
+    );
+}
+
+fn colophon(report: &Report, json: &str, language: Language) -> String {
+    let mut rows = String::new();
+    let rate = report.command.join(" ");
+    for (name, value) in [
+        (
+            language.choose("Relay", "중계 서버"),
+            report.target.as_str(),
+        ),
+        (language.choose("Begun", "시작"), report.started.as_str()),
+        (language.choose("Machine", "기계"), report.machine.as_str()),
+        (
+            language.choose("Suite", "검사 프로그램"),
+            report.suite.as_str(),
+        ),
+        (language.choose("Command", "명령"), rate.as_str()),
+        (
+            language.choose("Seed", "난수 씨앗"),
+            &report.seed.to_string(),
+        ),
+        (
+            language.choose("Catalogue, SHA-256", "검사 목록 SHA-256"),
+            report.catalogue_sha256.as_str(),
+        ),
+        (
+            language.choose(
+                "JSON of the same report, SHA-256",
+                "같은 보고서의 JSON SHA-256",
+            ),
+            &hash(json.as_bytes()),
+        ),
+    ] {
+        let _never_fails = writeln!(rows, "<tr><th>{name}</th><td>{}</td></tr>", escape(value));
+    }
+    for finding in &report.baseline_findings {
+        let _never_fails = writeln!(
+            rows,
+            "<tr><th>baseline</th><td>{}</td></tr>",
+            escape(finding)
+        );
+    }
+    let title = language.choose("How this came about", "이 문서가 만들어진 과정");
+    format!("<h2>{title}</h2>\n<table class=\"facts\">\n{rows}</table>\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_stands_alone_and_says_what_the_json_says() {
+        let report = super::super::example();
+        let json = super::super::json::write(&report).unwrap();
+        for language in [Language::En, Language::Ko] {
+            let page = write(&report, &json, language);
+            assert!(page.contains(&hash(json.as_bytes())));
+            for forbidden in ["<script", "http:", "https:", "<link", "<img", "src="] {
+                assert!(!page.contains(forbidden), "{forbidden}");
+            }
+            for entry in &report.entries {
+                assert!(page.contains(entry.id), "{}", entry.id);
+                assert!(page.contains(&escape(language.choose(entry.title, entry.title_ko))));
+            }
+            assert_eq!(
+                page.matches("<tr class=\"bad\">").count(),
+                report.totals.failed
+            );
+            assert_eq!(
+                page.matches("<tr class=\"good\">").count(),
+                report.totals.passed
+            );
+        }
+    }
+}
