@@ -6,7 +6,8 @@
 //!
 //! - [`machine`] asks what is there and installs what is not; [`shell`] runs commands, [`step`] says what is going on;
 //! - [`program`] holds a started process and ends it with all its children; [`relay`] is one of those;
-//! - [`run`], [`demo`], [`check`], [`mod@bench`], [`crash`], [`sim`], [`mutants`], [`deb`] and [`mod@test`] are the commands.
+//! - [`run`], [`demo`], [`check`], [`mod@audit`], [`mod@bench`], [`crash`], [`sim`], [`mutants`], [`deb`], [`judge`] and
+//!   [`mod@test`] are the commands.
 
 #![expect(
     clippy::print_stdout,
@@ -14,6 +15,7 @@
     reason = "this program exists to speak with the person at the terminal"
 )]
 
+mod audit;
 mod bench;
 mod check;
 mod crash;
@@ -21,6 +23,7 @@ mod deb;
 mod demo;
 mod error;
 mod front_end;
+mod judge;
 mod machine;
 mod meeting;
 mod mutants;
@@ -59,6 +62,8 @@ enum Task {
     Test,
     /// Formatting, lints (warnings denied), documentation, front end.
     Check,
+    /// Look at what the programs are made of: advisories, licences, sources, lists of parts, two builds compared.
+    Audit(audit::Audit),
     /// Measure what the relay costs, beside other servers.
     Bench(bench::Bench),
     /// Crash the store in every way we know, and print a table of what came of it.
@@ -67,6 +72,8 @@ enum Task {
     Sim(sim::Sim),
     /// See that the tests notice builds that are broken on purpose.
     Mutants,
+    /// Judge the relay by the audit suite, and the suite by relays that were broken on purpose.
+    Judge(judge::Judge),
     /// Build the Debian package of the relay (needs cargo-deb).
     Deb,
 }
@@ -122,11 +129,13 @@ fn open(task: Task) -> Result<(), Error> {
 async fn work(task: Task) -> Result<(), Error> {
     let workspace = Workspace::find()?;
     match task {
+        Task::Audit(audit) => audit::audit(&workspace, &audit).await,
         Task::Bench(bench) => bench::bench(&workspace, &bench).await,
         Task::Check => check::check(&workspace).await,
         Task::Crash(crash) => crash::crash(&workspace, &crash).await,
         Task::Deb => deb::deb(&workspace).await,
         Task::Mutants => mutants::mutants(&workspace).await,
+        Task::Judge(judge) => judge::judge(&workspace, &judge).await,
         Task::Run(run) if run.demo => demo::demo(&workspace).await,
         Task::Run(run) if run.terminal => run::on_terminal(&workspace, run.people).await,
         Task::Run(run) => run::run(&workspace, run.people).await,

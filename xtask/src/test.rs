@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::machine::Purpose;
 use crate::step::Steps;
 use crate::workspace::Workspace;
-use crate::{check, front_end, machine, shell};
+use crate::{check, front_end, judge, machine, shell};
 
 /// The locale of the window tests; without it the toolkit falls back to English and to ASCII.
 const LOCALE: &str = "ko_KR.UTF-8";
@@ -29,6 +29,10 @@ pub(crate) async fn test(workspace: &Workspace) -> Result<(), Error> {
     crates(workspace, &[]).await?;
     steps.next("Examples in the documentation");
     shell::run(shell::cargo(workspace.root()).args(["test", "--doc"])).await?;
+
+    // Alone on the machine: it judges how soon something is forgotten.
+    judge::good(workspace, &mut steps, None).await?;
+    judge::broken(workspace, &mut steps).await?;
 
     steps.next("Front end tests");
     front_end::script(workspace, "test").await?;
