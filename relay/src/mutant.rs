@@ -1,6 +1,6 @@
 //! Deliberate faults, to show that the audit suite finds them.
 //!
-//! Compiled only with `--cfg sori_mutants`, which no release has and `tests/mutants/build` sets; then `SORI_MUTANT`
+//! Compiled only with `--cfg sori_mutants`, which no release has and `cargo xtask judge` sets; then `SORI_MUTANT`
 //! chooses the one fault that the process has. `tests/mutants/table.txt` says which check has to find which.
 
 use std::collections::BTreeMap;

@@ -15,13 +15,19 @@ const STANDS_IN: &str = "SORI_MUTANTS_COMPILER";
 
 /// Builds and runs them; fails if one goes unnoticed.
 pub(crate) async fn mutants(workspace: &Workspace) -> Result<(), Error> {
+    let mut command = cargo(workspace)?;
+    command.args(["run", "-q", "-p", "sori-sim", "--", "--mutants"]);
+    shell::run(&mut command).await
+}
+
+/// A cargo whose builds can be broken.
+pub(crate) fn cargo(workspace: &Workspace) -> Result<tokio::process::Command, Error> {
     let own = std::env::current_exe().map_err(|source| Error::io("find this program", source))?;
-    let mut command = shell::cargo(workspace.root());
-    command
-        .args(["run", "-q", "-p", "sori-sim", "--", "--mutants"])
+    let mut cargo = shell::cargo(workspace.root());
+    cargo
         .env("RUSTC_WORKSPACE_WRAPPER", own)
         .env(STANDS_IN, "1");
-    shell::run(&mut command).await
+    Ok(cargo)
 }
 
 /// The compiler's work, if that is what this program was called for.

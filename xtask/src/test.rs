@@ -32,7 +32,11 @@ pub(crate) async fn test(workspace: &Workspace) -> Result<(), Error> {
 
     // Alone on the machine: it judges how soon something is forgotten.
     judge::good(workspace, &mut steps, None).await?;
-    judge::broken(workspace, &mut steps).await?;
+    let which = match std::env::var_os("SORI_LONG") {
+        Some(_) => judge::Which::All,
+        None => judge::Which::Quick,
+    };
+    judge::broken(workspace, &mut steps, which).await?;
 
     steps.next("Front end tests");
     front_end::script(workspace, "test").await?;

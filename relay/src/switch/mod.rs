@@ -397,7 +397,7 @@ impl Switch {
         };
         for id in &local.members {
             #[cfg(sori_mutants)]
-            let from = from.filter(|_| !mutant::is("echoes"));
+            let from = from.filter(|_| !mutant::is("echoes-frames"));
             if Some(*id) == from {
                 continue;
             }

@@ -107,7 +107,7 @@ impl Outbox {
             since: now,
         });
         #[cfg(sori_mutants)]
-        if crate::mutant::is("reorders") && self.items.len() > 1 {
+        if crate::mutant::is("reorders-frames") && self.items.len() > 1 {
             let last = self.items.len().saturating_sub(1);
             self.items.swap(last, last.saturating_sub(1));
         }

@@ -246,9 +246,8 @@ async fn silent_tcp(stage: Stage) -> Outcome {
             .chain(std::iter::repeat(1));
         loop {
             let read = tokio::time::timeout(Duration::from_secs(1), stream.read(&mut byte)).await;
-            match read {
-                Ok(Ok(0) | Err(_)) => break,
-                Ok(Ok(_)) | Err(_) => {}
+            if let Ok(Ok(0) | Err(_)) = read {
+                break;
             }
             must(begun.elapsed() < Duration::from_secs(20), || {
                 "still open after 20 s".into()

@@ -270,7 +270,7 @@ async fn amplification(stage: Stage) -> Outcome {
     for passes in [1, 2] {
         let tap = begin(&stage, passes).await?;
         tokio::time::sleep(Duration::from_secs(4)).await;
-        let (there, back) = (tap.to_relay(), tap.from_relay());
+        let (there, back) = (tap.sent_to_relay(), tap.sent_by_relay());
         must(there > 0, || "no datagram left".into())?;
         must(back <= there.saturating_mul(3), || {
             format!("{back} bytes for {there} bytes, of {passes} datagrams")
@@ -346,9 +346,9 @@ async fn idle(stage: Stage) -> Outcome {
 async fn stalled_handshake(stage: Stage) -> Outcome {
     let tap = begin(&stage, 1).await?;
     tokio::time::sleep(Duration::from_secs(13)).await;
-    let before = tap.from_relay();
+    let before = tap.sent_by_relay();
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let after = tap.from_relay();
+    let after = tap.sent_by_relay();
     must(after == before, || {
         format!("{} bytes more after 13 s", after - before)
     })?;

@@ -112,7 +112,7 @@ pub(crate) const CHECKS: &[Check] = &[
         "KEEP-ADDRESS-QUIC",
         &["2.5.5", "2.7.1"],
         ["the address of who came over QUIC is gone once everybody has left", "QUIC으로 온 사람의 주소는 모두 떠나면 사라짐"],
-        ["Three connections over QUIC from an address of their own, with traffic; everybody leaves.", "Found while they are there; in memory neither as bytes nor as text within 6 s."],
+        ["Three connections over QUIC from an address of their own, with traffic; everybody leaves.", "Found while they are there; in memory neither as bytes nor as text within 12 s."],
         |stage| Box::pin(address(stage, Via::Quic)),
     )
     .inside(),
@@ -518,7 +518,7 @@ async fn address(stage: Stage, via: Via) -> Outcome {
     let time = match via {
         Via::Tcp => Duration::from_secs(2),
         // Who has closed is remembered for a moment, to answer what was still on its way (RFC 9000, 10.2).
-        Via::Quic => Duration::from_secs(6),
+        Via::Quic => Duration::from_secs(12),
     };
     let outcome = gone(pid, &[&needle, &text], since, time);
     drop(staying);

@@ -53,12 +53,12 @@ impl Tap {
     }
 
     /// Bytes of datagrams to the relay.
-    pub(crate) fn to_relay(&self) -> usize {
+    pub(crate) fn sent_to_relay(&self) -> usize {
         self.state.to_relay.load(Ordering::Relaxed)
     }
 
     /// Bytes of datagrams from the relay.
-    pub(crate) fn from_relay(&self) -> usize {
+    pub(crate) fn sent_by_relay(&self) -> usize {
         self.state.from_relay.load(Ordering::Relaxed)
     }
 
