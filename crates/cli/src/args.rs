@@ -80,12 +80,15 @@ pub(crate) enum Command {
         #[arg(long, requires = "person")]
         undo: bool,
     },
-    /// Show or choose what others are told about this device
+    /// Show or choose what others are told, and how much is kept for them
     #[command(after_help = SETTINGS_EXAMPLES)]
     Settings {
         /// Tell members which of their messages you have read
         #[arg(long, value_name = "YES|NO", value_parser = clap::builder::BoolishValueParser::new())]
         read_receipts: Option<bool>,
+        /// Most MiB of sealed messages to keep for members who are away; 0 for no bound but 30 days
+        #[arg(long, value_name = "MIB")]
+        log_mib: Option<u32>,
     },
     /// Make a group, or change one
     #[command(subcommand, after_help = GROUP_EXAMPLES)]
@@ -521,7 +524,8 @@ Nobody is told, and nothing is deleted.";
 const SETTINGS_EXAMPLES: &str = "\
 Examples:
   sori settings
-  sori settings --read-receipts yes";
+  sori settings --read-receipts yes
+  sori settings --log-mib 512";
 
 const SEND_EXAMPLES: &str = "\
 Examples:

@@ -59,7 +59,13 @@ impl Client {
             .await
     }
 
-    /// Chooses the same for one conversation; `None`: as everywhere.
+    /// Chooses how many MiB of logs are kept for members who are away; zero for no bound.
+    pub async fn settings_log(&self, mib: u32) -> Result<(), Error> {
+        self.call(move |engine, now| engine.settings_log(mib, now))
+            .await
+    }
+
+    /// Chooses for one conversation whether its members are told what was read; `None`: as everywhere.
     pub async fn group_read_receipts(&self, group: &str, told: Option<bool>) -> Result<(), Error> {
         let group = group.to_owned();
         self.call(move |engine, now| engine.group_read_receipts(&group, told, now))

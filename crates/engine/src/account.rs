@@ -152,6 +152,7 @@ impl Engine {
             let record = KeyPackageRecord {
                 reference: package.reference,
                 private: package.private.to_vec(),
+                since: self.about_today(),
             };
             self.put(table::KEY_PACKAGE, &table::one(number), &record)?;
             self.key_packages.insert(number, record);

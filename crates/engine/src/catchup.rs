@@ -4,7 +4,7 @@
 //! short. Whoever differs answers after a random wait with a one-time topic; one answer silences
 //! the others. There the two reconcile.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use sori_mls::AccountId;
 use sori_wire::{RelayUrl, Topic, TopicSeed};
@@ -12,12 +12,13 @@ use sori_wire::{RelayUrl, Topic, TopicSeed};
 use crate::channel::{Answer, LOG_DAYS};
 use crate::chunk::{self, Assembler, Chunk};
 use crate::engine::Engine;
-use crate::envelope::{ChannelMessage, Fingerprint, HELLO_LABEL, Hello};
+use crate::envelope::{ChannelMessage, HELLO_LABEL, Hello, OFFER_LABEL, Offer};
 use crate::error::Error;
 use crate::network::{Carried, Purpose, Wanted};
+use crate::prints::Prints;
 use crate::resync::WAY_LEN_MAX;
 use crate::seal::SealKey;
-use crate::session::{Entry, EnvelopeId, PART_LEN_MAX, Session, SessionMessage};
+use crate::session::{Entry, EnvelopeId, PART_LEN_MAX, Salt, Session, SessionMessage};
 use crate::table;
 use crate::time::{Day, Time};
 use crate::view::SyncView;
@@ -34,8 +35,26 @@ const ANSWERING: [&[u8]; 2] = [ANSWERER_AAD, ASKER_AAD];
 const HELLO_WAITS_MS: [u64; 5] = [100, 1_000, 3_000, 10_000, 30_000];
 /// Later waits lie between this and twice this, in milliseconds.
 const HELLO_EVERY_MS: u64 = 120_000;
-/// Longest wait before an answer, in milliseconds.
-const ANSWER_SPREAD_MS: u64 = 250;
+/// Shortest wait before an answer, in milliseconds.
+const ANSWER_WAIT_MS: u64 = 20;
+/// Length of one of the spans in which answers are given, in milliseconds: some more than an offer
+/// takes to reach the others.
+const ANSWER_SPAN_MS: u64 = 150;
+/// A group with so many members more takes its first hellos as much slower again.
+const CROWD: usize = 25;
+/// Least wait between regular hellos for each member, in milliseconds: a group says five a second
+/// at most, whatever its size.
+const HELLO_PER_MEMBER_MS: u64 = 200;
+/// How long an offer waits that no known member has signed, in milliseconds.
+const UNPROVED_MS: u64 = 1_000;
+/// How long a member whose catch-up broke off without bringing anything comes last, in milliseconds.
+const UNHELPFUL_MS: u64 = 600_000;
+/// Offers of others that are remembered on a channel.
+const OFFERS_MAX: usize = 64;
+/// Members that one device catches up with at a time on a channel.
+const HELPERS_MAX: usize = 3;
+/// From so many missing envelopes on another member is asked to help.
+const HELP_FROM: usize = 512;
 /// After this long without a word a catch-up is given up, in milliseconds; the next begins where
 /// it ended.
 const SILENCE_MS: u64 = 8_000;
@@ -57,6 +76,11 @@ pub(crate) struct Sessions {
 
 struct Running {
     channel: u32,
+    /// Who answers us or whom we answer, as it says.
+    peer: AccountId,
+    salt: Salt,
+    /// The first day of what is reconciled.
+    floor: Day,
     relays: Vec<RelayUrl>,
     seed: TopicSeed,
     topic: Topic,
@@ -94,6 +118,49 @@ fn part(answer: &[u8], offset: u32) -> Option<SessionMessage> {
     (!bytes.is_empty()).then_some(SessionMessage::Part { len, bytes })
 }
 
+/// Of the other catch-ups that ask on a channel, what each leaves to this one: the later half of what
+/// it asks for, as long as this one does not know what it will ask for itself.
+fn borrow(
+    sessions: &mut Sessions,
+    channel: u32,
+    session: &mut Session,
+) -> BTreeMap<u64, VecDeque<EnvelopeId>> {
+    let mut lent = BTreeMap::new();
+    let mut claimed = BTreeSet::new();
+    if session.left_to_ask().is_some() {
+        return lent;
+    }
+    for (number, other) in &mut sessions.running {
+        if other.channel != channel || other.aad != ASKING {
+            continue;
+        }
+        if let Stage::Talking(other) = &mut other.stage {
+            lent.insert(*number, other.lend_half());
+            claimed.extend(other.claims());
+        }
+    }
+    session.leave_to_others(claimed);
+    lent
+}
+
+/// Gives back what this one does not ask for.
+fn give_back(
+    sessions: &mut Sessions,
+    lent: BTreeMap<u64, VecDeque<EnvelopeId>>,
+    session: &Session,
+) {
+    if lent.is_empty() {
+        return;
+    }
+    let claimed = session.claims();
+    for (number, ids) in lent {
+        if let Some(Stage::Talking(other)) = sessions.running.get_mut(&number).map(|o| &mut o.stage)
+        {
+            other.take_back(ids.into_iter().filter(|id| !claimed.contains(id)));
+        }
+    }
+}
+
 impl Sessions {
     pub(crate) fn topics(&self) -> Vec<Wanted> {
         let one = |(number, running): (&u64, &Running)| {
@@ -129,6 +196,24 @@ impl Sessions {
             .any(|running| running.channel == channel && matches!(running.stage, Stage::Taking(_)))
     }
 
+    /// How many we are asking on this channel, and whether all of them have much to give still.
+    fn helpers(&self, channel: u32) -> (usize, bool) {
+        let asking = |running: &&Running| running.channel == channel && running.aad == ASKING;
+        let helpers: Vec<&Running> = self.running.values().filter(asking).collect();
+        let busy = helpers.iter().all(|running| match &running.stage {
+            Stage::Talking(session) => session.left_to_ask().is_some_and(|left| left >= HELP_FROM),
+            Stage::Offering { .. } | Stage::Opening | Stage::Giving { .. } | Stage::Taking(_) => {
+                false
+            }
+        });
+        (helpers.len(), busy)
+    }
+
+    fn has_peer(&self, channel: u32, account: &AccountId, aad: [&[u8]; 2]) -> bool {
+        (self.running.values())
+            .any(|one| one.channel == channel && one.peer == *account && one.aad == aad)
+    }
+
     /// Whether we are asking somebody on this channel. Answering somebody does not keep us from
     /// asking: two members who say hello in the same instant answer each other, and if each waited
     /// for the other one to take its offer, both would wait for ever.
@@ -159,6 +244,7 @@ impl Engine {
         self.publish_unsent(channel, day)?;
         if let Some(held) = self.channels.get_mut(&channel) {
             held.live.hellos = 0;
+            held.live.is_even = false;
         }
         self.plan_hello(channel, now);
         self.resync_attached(channel, now);
@@ -166,27 +252,54 @@ impl Engine {
         Ok(())
     }
 
-    /// Plans the next of the regular hellos.
+    /// How many members the group of a channel has or had.
+    fn crowd(&self, channel: u32) -> usize {
+        let group = self.channels.get(&channel).map(|held| held.record.group);
+        let group = group.and_then(|group| self.groups.get(&group));
+        group.map_or(2, |group| group.record.roster.len())
+    }
+
+    /// Plans the next hello: a few soon after attaching, until it is known how we stand, then
+    /// regular ones. The more members there are the longer each waits.
     fn plan_hello(&mut self, channel: u32, now: Time) {
-        let jitter = self.below(HELLO_EVERY_MS);
+        let members = self.crowd(channel);
+        let slower = u64::try_from(members / CROWD)
+            .unwrap_or(0)
+            .saturating_add(1);
+        let regular = u64::try_from(members).unwrap_or(u64::MAX);
+        let regular = HELLO_PER_MEMBER_MS
+            .saturating_mul(regular)
+            .max(HELLO_EVERY_MS);
+        let jitter = self.below(regular);
         let Some(held) = self.channels.get_mut(&channel) else {
             return;
         };
         let said = usize::try_from(held.live.hellos).unwrap_or(usize::MAX);
-        let wait = match HELLO_WAITS_MS.get(said) {
-            Some(wait) => wait.saturating_add(jitter.checked_rem(*wait).unwrap_or(0) / 2),
-            None => HELLO_EVERY_MS.saturating_add(jitter),
+        let wait = match HELLO_WAITS_MS.get(said).filter(|_| !held.live.is_even) {
+            Some(wait) => {
+                let wait = wait.saturating_mul(slower);
+                let half = (wait / 2).max(1);
+                // In a crowd all of the first wait is random, or all would speak in one instant.
+                match (said, slower) {
+                    (0, 2..) => jitter.checked_rem(wait).unwrap_or(0),
+                    _ => wait.saturating_add(jitter.checked_rem(half).unwrap_or(0)),
+                }
+            }
+            None => regular.saturating_add(jitter),
         };
         held.live.hello_at = Some(now.plus_ms(wait));
     }
 
     /// Plans a hello soon, because something may be missing here or news is to be passed on.
     pub(crate) fn plan_hello_now(&mut self, channel: u32, now: Time) {
-        let wait = 50_u64.saturating_add(self.below(200));
+        let slower = self.crowd(channel) / CROWD;
+        let slower = u64::try_from(slower).unwrap_or(0).saturating_add(1);
+        let wait = 50_u64.saturating_add(self.below(slower.saturating_mul(200)));
         let Some(held) = self.channels.get_mut(&channel) else {
             return;
         };
         held.live.hellos = held.live.hellos.min(1);
+        held.live.is_even = false;
         held.live.hello_at = Some(now.plus_ms(wait));
     }
 
@@ -199,6 +312,7 @@ impl Engine {
                     live.hello_at,
                     live.answer.as_ref().map(|answer| answer.at),
                     live.receipt_at,
+                    live.unproved.as_ref().map(|(at, _)| *at),
                 ]
             })
             .flatten()
@@ -214,6 +328,7 @@ impl Engine {
             };
             let (hello, receipt) = (due(held.live.hello_at), due(held.live.receipt_at));
             let answer = held.live.answer.take_if(|answer| answer.at <= now);
+            let unproved = held.live.unproved.take_if(|(at, _)| *at <= now);
             if hello {
                 held.live.hello_at = None;
                 self.say_hello(number, now)?;
@@ -223,6 +338,9 @@ impl Engine {
             }
             if let Some(answer) = answer {
                 self.offer(number, &answer, now);
+            }
+            if let Some((_, offer)) = unproved {
+                self.follow_offer(number, &offer, now);
             }
         }
         Ok(())
@@ -236,6 +354,13 @@ impl Engine {
         }
         let nonce = u64::from_be_bytes(self.random());
         let account = self.me()?.id;
+        // Catch-ups that go on at the same time name ids alike, so that each brings what the others do not.
+        if !self.sessions.is_asking(channel) {
+            let salt = self.random();
+            if let Some(held) = self.channels.get_mut(&channel) {
+                held.live.salt = salt;
+            }
+        }
         let Some(held) = self.channels.get_mut(&channel) else {
             return Ok(());
         };
@@ -248,8 +373,9 @@ impl Engine {
         let vouches = (self.groups.get(&held.record.group)).is_some_and(|g| !g.is_stateless());
         let mut hello = Hello {
             nonce,
+            salt: held.live.salt,
             account,
-            log: held.log.fingerprint,
+            log: held.log.prints(),
             signature: Vec::new(),
         };
         let bytes = hello.signed_bytes(&held.tag());
@@ -269,10 +395,7 @@ impl Engine {
     ) -> Result<(), Error> {
         match message {
             ChannelMessage::Hello(hello) => self.take_hello(channel, &hello, now),
-            ChannelMessage::Offer { hello, seed } => {
-                self.take_offer(channel, hello, seed, now);
-                Ok(())
-            }
+            ChannelMessage::Offer(offer) => self.take_offer(channel, offer, now),
             ChannelMessage::Receipt(receipt) => self.take_receipt(channel, &receipt, now),
             ChannelMessage::Ask(ask) => self.take_ask(channel, ask, now),
             ChannelMessage::Check(check) => self.take_check(channel, &check, now),
@@ -287,9 +410,10 @@ impl Engine {
         let Some(held) = self.channels.get(&channel) else {
             return Ok(());
         };
-        let (group, mine) = (held.record.group, held.log.fingerprint);
+        let (group, mine) = (held.record.group, held.log.prints());
         let bytes = hello.signed_bytes(&held.tag());
         let me = self.me()?.id;
+        let even = hello.log.agrees(&mine);
         let signed = self.with_group(group, |engine, group| {
             let signed = hello.account != me
                 && engine.is_signed_by_member(
@@ -299,10 +423,17 @@ impl Engine {
                     &bytes,
                     &hello.signature,
                 )?;
-            if signed && hello.log == mine {
-                engine.all_handed_over(channel)?;
-                engine.holds_everything(channel, group, &hello.account)?;
-                engine.note_commits_held(group, channel, &hello.account, now)?;
+            if signed {
+                if even && hello.log.floor <= mine.floor {
+                    engine.all_handed_over(channel)?;
+                }
+                let equal = mine.equal_days(&hello.log);
+                engine.holds_days(channel, group, &hello.account, &equal)?;
+                engine.note_days_held(channel, group, &hello.account, &hello.log)?;
+                engine.prune_held(channel, group, now)?;
+                if even {
+                    engine.note_commits_held(group, channel, &hello.account, now)?;
+                }
             }
             Ok(signed)
         })?;
@@ -310,10 +441,23 @@ impl Engine {
             self.heard(channel, hello.account);
             self.tell_reads_to(channel, &hello.account, now)?;
         }
-        if hello.log != mine {
-            self.plan_answer(channel, hello.nonce, hello.log, now);
+        match even {
+            true if signed => self.is_even(channel, now),
+            true => {}
+            false => self.plan_answer(channel, hello, now),
         }
         Ok(())
+    }
+
+    /// It is known how we stand: the next hello has time.
+    fn is_even(&mut self, channel: u32, now: Time) {
+        let Some(held) = self.channels.get_mut(&channel) else {
+            return;
+        };
+        let spoke = held.live.hellos > 0;
+        if spoke && !std::mem::replace(&mut held.live.is_even, true) {
+            self.plan_hello(channel, now);
+        }
     }
 
     fn heard(&mut self, channel: u32, account: AccountId) {
@@ -322,15 +466,34 @@ impl Engine {
         }
     }
 
-    fn plan_answer(&mut self, channel: u32, hello: u64, log: Fingerprint, now: Time) {
-        if self.sessions.running.len() >= SESSIONS_MAX {
+    fn plan_answer(&mut self, channel: u32, hello: &Hello, now: Time) {
+        let helps = self.sessions.has_peer(channel, &hello.account, ANSWERING);
+        if helps || self.sessions.running.len() >= SESSIONS_MAX {
             return;
         }
-        let at = now.plus_ms(20_u64.saturating_add(self.below(ANSWER_SPREAD_MS)));
+        let at = now.plus_ms(self.answer_wait(channel));
         let Some(held) = self.channels.get_mut(&channel) else {
             return;
         };
-        held.live.answer.get_or_insert(Answer { hello, at, log });
+        held.live.answer.get_or_insert_with(|| Answer {
+            hello: hello.nonce,
+            at,
+            asker: hello.account,
+            salt: hello.salt,
+            log: hello.log.clone(),
+        });
+    }
+
+    /// How long to wait before an answer. Each span of time has twice as many who answer in it as
+    /// the one before, so that in a group of any size one or two are first, and silence the others.
+    fn answer_wait(&mut self, channel: u32) -> u64 {
+        let members = self.crowd(channel).max(2);
+        let spans = usize::BITS.saturating_sub(members.saturating_sub(1).leading_zeros());
+        let earlier = u64::from_be_bytes(self.random()).trailing_zeros();
+        let span = u64::from(spans.saturating_sub(earlier.saturating_add(1)));
+        ANSWER_WAIT_MS
+            .saturating_add(span.saturating_mul(ANSWER_SPAN_MS))
+            .saturating_add(self.below(ANSWER_SPAN_MS))
     }
 
     /// Answers a hello, unless the difference is gone: listens on a one-time topic first.
@@ -338,49 +501,114 @@ impl Engine {
         let Some(held) = self.channels.get(&channel) else {
             return;
         };
-        if held.log.fingerprint == answer.log || self.sessions.running.len() >= SESSIONS_MAX {
+        let mine = held.log.prints();
+        if mine.agrees(&answer.log) || self.sessions.running.len() >= SESSIONS_MAX {
             return;
         }
-        let Ok(session) = Session::respond(held.log.items()) else {
+        let floor = mine.common_floor(&answer.log);
+        let Ok(session) = Session::respond(answer.salt, held.log.items_from(floor)) else {
             return;
         };
         let seed = TopicSeed::from_bytes(self.random());
+        let hello = answer.hello;
+        let stage = Stage::Offering { hello, session };
         self.begin(
             channel,
             seed,
-            Stage::Offering {
-                hello: answer.hello,
-                session,
-            },
+            stage,
+            (answer.asker, answer.salt, floor),
             now,
         );
     }
 
-    fn take_offer(&mut self, channel: u32, hello: u64, seed: [u8; 32], now: Time) {
-        let Some(held) = self.channels.get_mut(&channel) else {
-            return;
+    fn take_offer(&mut self, channel: u32, offer: Offer, now: Time) -> Result<(), Error> {
+        let Some(held) = self.channels.get(&channel) else {
+            return Ok(());
         };
-        // Somebody else answers: we need not.
-        if !sori_mls::broken!("answer every hello") {
-            held.live.answer.take_if(|answer| answer.hello == hello);
+        let bytes = offer.signed_bytes(&held.tag());
+        let proved = self.with_group(held.record.group, |engine, group| {
+            let Offer {
+                account, signature, ..
+            } = &offer;
+            engine.is_signed_by_member(group, account, OFFER_LABEL, &bytes, signature)
+        })?;
+        if proved {
+            self.somebody_offers(channel, &offer);
         }
-        self.resyncs.somebody_answers(hello);
-        if self.asks_for_way(channel, hello) {
-            let seed = TopicSeed::from_bytes(seed);
-            self.begin(channel, seed, Stage::Taking(Vec::new()), now);
-            return;
+        if self.asks_for_way(channel, offer.hello) {
+            let seed = TopicSeed::from_bytes(offer.seed);
+            let peer = (offer.account, [0; 16], Day(0));
+            self.begin(channel, seed, Stage::Taking(Vec::new()), peer, now);
+            return Ok(());
         }
         let Some(held) = self.channels.get_mut(&channel) else {
-            return;
+            return Ok(());
         };
-        if !held.live.asked.contains(&hello) || self.sessions.is_asking(channel) {
-            return;
+        let failed = held.live.unhelpful.get(&offer.account);
+        let failed = failed.is_some_and(|at| now.since_ms(*at) < UNHELPFUL_MS);
+        if proved && !failed {
+            self.follow_offer(channel, &offer, now);
+        } else if held.live.asked.contains(&offer.hello) && held.live.unproved.is_none() {
+            held.live.unproved = Some((now.plus_ms(UNPROVED_MS), offer));
         }
-        held.live.asked.retain(|asked| *asked != hello);
-        self.begin(channel, TopicSeed::from_bytes(seed), Stage::Opening, now);
+        Ok(())
     }
 
-    fn begin(&mut self, channel: u32, seed: TopicSeed, stage: Stage, now: Time) {
+    /// A member answers somebody: we need not. But whoever asks once more with the same log got
+    /// nothing from who answered before: that one silences nobody then.
+    fn somebody_offers(&mut self, channel: u32, offer: &Offer) {
+        self.resyncs.somebody_answers(offer.hello);
+        if sori_mls::broken!("answer every hello") {
+            return;
+        }
+        let Some(held) = self.channels.get_mut(&channel) else {
+            return;
+        };
+        let live = &mut held.live;
+        let Some(answer) = live.answer.take_if(|answer| answer.hello == offer.hello) else {
+            return;
+        };
+        let same = |(by, to, log): &(AccountId, AccountId, Prints)| {
+            *by == offer.account && *to == answer.asker && *log == answer.log
+        };
+        if live.offers.iter().any(same) {
+            live.answer = Some(answer);
+            return;
+        }
+        if live.offers.len() >= OFFERS_MAX {
+            live.offers.pop_front();
+        }
+        live.offers
+            .push_back((offer.account, answer.asker, answer.log));
+    }
+
+    /// Goes to the topic of an offer, if it answers us and we need it.
+    pub(crate) fn follow_offer(&mut self, channel: u32, offer: &Offer, now: Time) {
+        let (helpers, busy) = self.sessions.helpers(channel);
+        let asks = self.sessions.has_peer(channel, &offer.account, ASKING);
+        let enough = helpers >= HELPERS_MAX || !busy;
+        let Some(held) = self.channels.get_mut(&channel) else {
+            return;
+        };
+        if asks || (helpers > 0 && enough) || !held.live.asked.contains(&offer.hello) {
+            return;
+        }
+        held.live.asked.retain(|asked| *asked != offer.hello);
+        held.live.unproved = None;
+        let floor = held.log.floor.max(offer.floor);
+        let peer = (offer.account, held.live.salt, floor);
+        let seed = TopicSeed::from_bytes(offer.seed);
+        self.begin(channel, seed, Stage::Opening, peer, now);
+    }
+
+    fn begin(
+        &mut self,
+        channel: u32,
+        seed: TopicSeed,
+        stage: Stage,
+        (peer, salt, floor): (AccountId, Salt, Day),
+        now: Time,
+    ) {
         let relays = self.network.relays_of(
             |purpose| matches!(purpose, Purpose::Channel { channel: c, .. } if c == channel),
         );
@@ -392,6 +620,9 @@ impl Engine {
         };
         let running = Running {
             channel,
+            peer,
+            salt,
+            floor,
             aad,
             relays,
             topic: seed.topic(),
@@ -417,13 +648,14 @@ impl Engine {
         let mut offer = None;
         running.stage = match running.stage {
             Stage::Offering { hello, session } => {
-                let seed = *running.seed.as_bytes();
-                offer = Some(ChannelMessage::Offer { hello, seed });
+                offer = Some(self.signed_offer(channel, hello, &running.seed)?);
                 Stage::Talking(session)
             }
             Stage::Opening => {
-                let items = self.channels.get(&channel).map(|held| held.log.items());
-                let Ok((session, message)) = Session::initiate(items.unwrap_or_default()) else {
+                let held = self.channels.get(&channel);
+                let items = held.map(|held| held.log.items_from(running.floor));
+                let items = items.unwrap_or_default();
+                let Ok((session, message)) = Session::initiate(running.salt, items) else {
                     self.topics_stale = true;
                     return Ok(());
                 };
@@ -431,8 +663,7 @@ impl Engine {
                 Stage::Talking(session)
             }
             Stage::Giving { ask, answer } => {
-                let seed = *running.seed.as_bytes();
-                offer = Some(ChannelMessage::Offer { hello: ask, seed });
+                offer = Some(self.signed_offer(channel, ask, &running.seed)?);
                 Stage::Giving { ask, answer }
             }
             Stage::Taking(answer) => {
@@ -449,6 +680,26 @@ impl Engine {
             Some(message) => self.session_send(number, &message),
             None => Ok(()),
         }
+    }
+
+    fn signed_offer(
+        &self,
+        channel: u32,
+        hello: u64,
+        seed: &TopicSeed,
+    ) -> Result<ChannelMessage, Error> {
+        let held = self.channels.get(&channel);
+        let held = held.ok_or(Error::Internal("channel"))?;
+        let mut offer = Offer {
+            hello,
+            seed: *seed.as_bytes(),
+            floor: held.log.floor,
+            account: self.me()?.id,
+            signature: Vec::new(),
+        };
+        let bytes = offer.signed_bytes(&held.tag());
+        offer.signature = self.core()?.device().sign(OFFER_LABEL, &bytes).to_vec();
+        Ok(ChannelMessage::Offer(offer))
     }
 
     fn session_send(&mut self, number: u64, message: &SessionMessage) -> Result<(), Error> {
@@ -512,12 +763,25 @@ impl Engine {
         if matches!(running.stage, Stage::Giving { .. } | Stage::Taking(_)) {
             return self.pass_on(number, running, message, now);
         }
+        self.talk(number, running, message, now)
+    }
+
+    /// The peer's next message of a catch-up.
+    fn talk(
+        &mut self,
+        number: u64,
+        mut running: Running,
+        message: SessionMessage,
+        now: Time,
+    ) -> Result<(), Error> {
         let channel = running.channel;
         let Stage::Talking(session) = &mut running.stage else {
             self.sessions.running.insert(number, running);
             return Ok(());
         };
         let mut trouble = None;
+        let lent = borrow(&mut self.sessions, channel, session);
+        let before = session.left_to_ask();
         let mut fetch = |id: &_| {
             let found = self.entry(channel, id);
             found.unwrap_or_else(|error| {
@@ -529,18 +793,23 @@ impl Engine {
         if let Some(error) = trouble {
             return Err(error);
         }
+        give_back(&mut self.sessions, lent, session);
         let Ok(step) = step else {
+            self.broke_off(&running, now);
             self.topics_stale = true;
             return Ok(());
         };
+        let left = session.left_to_ask().unwrap_or(0);
+        let needs_help = before.is_none() && left >= HELP_FROM;
         let mut accepted = running.accepted;
         self.sessions.running.insert(number, running);
         for message in &step.send {
             self.session_send(number, message)?;
         }
         let oldest = now.day().0.saturating_sub(LOG_DAYS);
+        let oldest = Day(oldest).max(self.floor_of(channel));
         for Entry { day, sealed } in step.received {
-            if day.0 >= oldest && day.0 <= now.day().0.saturating_add(1) {
+            if day >= oldest && day.0 <= now.day().0.saturating_add(1) {
                 let before = self.log_len(channel);
                 self.tolerate(|engine| engine.accept_frame(channel, day, &sealed, now))?;
                 accepted |= self.log_len(channel) > before;
@@ -551,6 +820,9 @@ impl Engine {
         }
         if step.finished {
             self.session_finished(number, channel, accepted, now);
+        } else if needs_help {
+            // Others may have what is missing, too.
+            self.plan_hello_now(channel, now);
         }
         Ok(())
     }
@@ -595,7 +867,11 @@ impl Engine {
     pub(crate) fn give(&mut self, channel: u32, ask: u64, answer: Vec<u8>, now: Time) {
         if self.sessions.running.len() < SESSIONS_MAX {
             let seed = TopicSeed::from_bytes(self.random());
-            self.begin(channel, seed, Stage::Giving { ask, answer }, now);
+            let Some(me) = self.me.as_ref().map(|me| me.id) else {
+                return;
+            };
+            let peer = (me, [0; 16], Day(0));
+            self.begin(channel, seed, Stage::Giving { ask, answer }, peer, now);
         }
     }
 
@@ -605,14 +881,28 @@ impl Engine {
         if accepted {
             // Others may miss what we have just got; and the peer learns that we hold it.
             self.plan_hello_now(channel, now);
+        } else {
+            self.is_even(channel, now);
         }
         self.sync_changed(channel);
     }
 
+    fn floor_of(&self, channel: u32) -> Day {
+        (self.channels.get(&channel)).map_or(Day(0), |held| held.log.floor)
+    }
+
+    /// A catch-up ended before its time. A peer that has brought nothing comes last from now on.
+    fn broke_off(&mut self, running: &Running, now: Time) {
+        let asked = running.aad == ASKING && !running.accepted;
+        if let Some(held) = self.channels.get_mut(&running.channel).filter(|_| asked) {
+            let unhelpful = &mut held.live.unhelpful;
+            unhelpful.retain(|_, at| now.since_ms(*at) < UNHELPFUL_MS);
+            unhelpful.insert(running.peer, now);
+        }
+    }
+
     fn log_len(&self, channel: u32) -> u64 {
-        self.channels
-            .get(&channel)
-            .map_or(0, |held| held.log.fingerprint.count)
+        self.channels.get(&channel).map_or(0, |held| held.log.len())
     }
 
     pub(crate) fn entry(&self, channel: u32, id: &EnvelopeId) -> Result<Option<Entry>, Error> {
@@ -630,17 +920,20 @@ impl Engine {
     }
 
     pub(crate) fn sessions_timeout(&mut self, now: Time) -> Result<(), Error> {
-        let over: Vec<(u64, u32)> = self
+        let over: Vec<u64> = self
             .sessions
             .running
             .iter()
             .filter(|(_, running)| running.until <= now)
-            .map(|(number, running)| (*number, running.channel))
+            .map(|(number, _)| *number)
             .collect();
-        for (number, channel) in over {
-            self.sessions.running.remove(&number);
+        for number in over {
+            let Some(running) = self.sessions.running.remove(&number) else {
+                continue;
+            };
+            self.broke_off(&running, now);
             self.topics_stale = true;
-            self.plan_hello_now(channel, now);
+            self.plan_hello_now(running.channel, now);
         }
         Ok(())
     }
@@ -679,7 +972,7 @@ impl Engine {
             let is_here =
                 |purpose| matches!(purpose, Purpose::Channel { channel: c, .. } if c == *number);
             view.attached |= self.network.is_attached(is_here);
-            view.envelopes = view.envelopes.saturating_add(channel.log.fingerprint.count);
+            view.envelopes = view.envelopes.saturating_add(channel.log.len());
             let unsent = u64::try_from(channel.log.unsent.len()).unwrap_or(u64::MAX);
             view.unsent = view.unsent.saturating_add(unsent);
             view.catching_up |= self.sessions.is_busy(*number);

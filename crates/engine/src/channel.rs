@@ -1,14 +1,16 @@
 //! Channels: the meeting places of a group, and the log of what passed there (protocol §4.1).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use sori_mls::AccountId;
 use sori_wire::{Topic, TopicSeed};
 use zeroize::Zeroizing;
 
-use crate::envelope::Fingerprint;
+use crate::envelope::Offer;
+use crate::prints::{Prints, SetHash};
 use crate::record::ChannelRecord;
 use crate::seal::{SealKey, derive32};
-use crate::session::EnvelopeId;
+use crate::session::{EnvelopeId, Salt};
 use crate::time::{Day, Time};
 
 /// How far the clocks of two members may differ and they still meet on one topic around
@@ -36,11 +38,14 @@ pub(crate) struct DayKeys {
 /// The index of a channel log: which envelopes are held, not their bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    by_id: BTreeMap<EnvelopeId, (u64, Day)>,
+    by_id: BTreeMap<EnvelopeId, (u64, Day, u32)>,
     pub(crate) unsent: BTreeSet<u64>,
     /// Entries that carry own messages which some member is not known to hold, and those.
     pub(crate) open: BTreeMap<u64, u64>,
-    pub(crate) fingerprint: Fingerprint,
+    /// What is of an earlier day is neither kept nor asked for.
+    pub(crate) floor: Day,
+    days: BTreeMap<Day, SetHash>,
+    bytes: u64,
     pub(crate) next: u64,
 }
 
@@ -53,17 +58,27 @@ pub(crate) struct Live {
     pub(crate) hellos: u32,
     /// Nonces of our latest hellos that nobody has answered yet.
     pub(crate) asked: Vec<u64>,
+    /// Under which ids are masked in the catch-ups that we ask for now.
+    pub(crate) salt: Salt,
+    /// Whether somebody has been heard whose log agrees with ours, or a catch-up has ended.
+    pub(crate) is_even: bool,
+    /// Members whose catch-up with us broke off without bringing anything, and when.
+    pub(crate) unhelpful: BTreeMap<AccountId, Time>,
+    /// An offer that no known member has signed, for the case that there is no other, and until when.
+    pub(crate) unproved: Option<(Time, Offer)>,
+    /// Offers that were heard, the latest last: by whom, to whom, and the log of the latter.
+    pub(crate) offers: VecDeque<(AccountId, AccountId, Prints)>,
     /// A hello that differs from our log and that we mean to answer.
     pub(crate) answer: Option<Answer>,
     /// Envelopes of others to be acknowledged.
     pub(crate) unacknowledged: Vec<EnvelopeId>,
     pub(crate) receipt_at: Option<Time>,
-    /// Up to which entry each account is known to hold the log.
-    pub(crate) holds: BTreeMap<sori_mls::AccountId, u64>,
+    /// Up to which entry each account is known to hold a day of the log.
+    pub(crate) holds: BTreeMap<(AccountId, Day), u64>,
     /// Whether a relay handed something to somebody since the channel was attached.
     pub(crate) met: bool,
     /// Accounts heard since the channel was attached.
-    pub(crate) heard: BTreeSet<sori_mls::AccountId>,
+    pub(crate) heard: BTreeSet<AccountId>,
 }
 
 /// An answer to a hello, after a random wait.
@@ -71,7 +86,10 @@ pub(crate) struct Live {
 pub(crate) struct Answer {
     pub(crate) hello: u64,
     pub(crate) at: Time,
-    pub(crate) log: Fingerprint,
+    /// Whose it is, as it says.
+    pub(crate) asker: AccountId,
+    pub(crate) salt: Salt,
+    pub(crate) log: Prints,
 }
 
 impl Channel {
@@ -147,20 +165,48 @@ pub(crate) fn next_change(now: Time) -> Time {
 
 impl Log {
     /// Puts an entry into the index.
-    pub(crate) fn insert(&mut self, id: EnvelopeId, day: Day, sequence: u64) {
-        if self.by_id.insert(id, (sequence, day)).is_none() {
-            self.fingerprint.add(&id);
+    pub(crate) fn insert(&mut self, id: EnvelopeId, (sequence, day, len): (u64, Day, u32)) {
+        if self.by_id.insert(id, (sequence, day, len)).is_none() {
+            self.bytes = self.bytes.saturating_add(u64::from(len));
+            self.days.entry(day).or_default().add(&id);
         }
         self.next = self.next.max(sequence.saturating_add(1));
     }
 
     /// Takes an entry out.
     pub(crate) fn remove(&mut self, id: &EnvelopeId) {
-        if let Some((sequence, _)) = self.by_id.remove(id) {
-            self.fingerprint.remove(id);
+        if let Some((sequence, day, len)) = self.by_id.remove(id) {
+            self.bytes = self.bytes.saturating_sub(u64::from(len));
+            let left = self.days.get_mut(&day).map(|set| {
+                set.remove(id);
+                set.count()
+            });
+            if left == Some(0) {
+                self.days.remove(&day);
+            }
             self.unsent.remove(&sequence);
             self.open.remove(&sequence);
         }
+    }
+
+    /// The log in short.
+    pub(crate) fn prints(&self) -> Prints {
+        Prints::of(self.floor, &self.days)
+    }
+
+    /// Bytes of all sealed frames.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The oldest day of which there is anything.
+    pub(crate) fn first_day(&self) -> Option<Day> {
+        self.days.keys().next().copied()
+    }
+
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> u64 {
+        u64::try_from(self.by_id.len()).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn contains(&self, id: &EnvelopeId) -> bool {
@@ -169,27 +215,35 @@ impl Log {
 
     /// Where an entry is, and of which day.
     pub(crate) fn find(&self, id: &EnvelopeId) -> Option<(u64, Day)> {
-        self.by_id.get(id).copied()
+        let (sequence, day, _) = self.by_id.get(id)?;
+        Some((*sequence, *day))
     }
 
     /// All entries with their days, in the order in which they came.
     pub(crate) fn in_order(&self) -> BTreeMap<u64, Day> {
-        self.by_id.values().copied().collect()
+        let entries = self.by_id.values();
+        entries
+            .map(|(sequence, day, _)| (*sequence, *day))
+            .collect()
     }
 
+    /// The entries of a day and later ones, with their days.
+    pub(crate) fn items_from(&self, floor: Day) -> Vec<(Day, EnvelopeId)> {
+        let items = self.by_id.iter().map(|(id, (_, day, _))| (*day, *id));
+        items.filter(|(day, _)| *day >= floor).collect()
+    }
+
+    #[cfg(test)]
     pub(crate) fn items(&self) -> Vec<(Day, EnvelopeId)> {
-        self.by_id
-            .iter()
-            .map(|(id, (_, day))| (*day, *id))
-            .collect()
+        self.items_from(Day(0))
     }
 
     /// Entries older than a day.
     pub(crate) fn older_than(&self, day: Day) -> Vec<(EnvelopeId, u64)> {
         self.by_id
             .iter()
-            .filter(|(_, (_, of))| *of < day)
-            .map(|(id, (sequence, _))| (*id, *sequence))
+            .filter(|(_, (_, of, _))| *of < day)
+            .map(|(id, (sequence, _, _))| (*id, *sequence))
             .collect()
     }
 }

@@ -248,6 +248,7 @@ impl Engine {
             superseded: None,
             lost: true,
             joiners: false,
+            pruned: crate::time::Day(0),
         })
     }
 

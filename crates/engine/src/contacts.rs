@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::group::Group;
 use crate::handshake::{Admission, clean_name};
 use crate::record::{
-    self, ChannelRecord, ContactRecord, Delivery, Notice, NoticeKind, Standing, Wish,
+    self, ChannelRecord, ContactRecord, Delivery, Notice, NoticeKind, SpareRecord, Standing, Wish,
 };
 use crate::table;
 use crate::time::Time;
@@ -97,6 +97,7 @@ impl Engine {
             verified: false,
             mailbox: Vec::new(),
             key_packages: Vec::new(),
+            given: self.about_today(),
         });
         name.clone_into(&mut contact.name);
         contact.mailbox = mailbox;
@@ -110,13 +111,16 @@ impl Engine {
         fresh: Vec<Vec<u8>>,
     ) -> Result<(), Error> {
         for package in fresh {
-            let known = contact.key_packages.contains(&package);
+            let known = (contact.key_packages.iter()).any(|spare| spare.bytes == package);
             let of_contact = self
                 .core()?
                 .inspect_key_package(&package)
                 .is_ok_and(|info| info.account == contact.account);
             if of_contact && !known && contact.key_packages.len() < KEY_PACKAGES_MAX {
-                contact.key_packages.push(package);
+                contact.key_packages.push(SpareRecord {
+                    bytes: package,
+                    since: self.about_today(),
+                });
             }
         }
         Ok(())
@@ -144,15 +148,6 @@ impl Engine {
                 deliver: Delivery::Contact,
             })
         })
-    }
-
-    /// One of the KeyPackages that a contact gave to be added to groups with.
-    pub(crate) fn spare_key_package(&mut self, account: &AccountId) -> Result<Vec<u8>, Error> {
-        let contact = self.contacts.get(account).cloned();
-        let mut contact = contact.ok_or(Error::NoKeyPackage)?;
-        let package = contact.key_packages.pop().ok_or(Error::NoKeyPackage)?;
-        self.save_contact(contact)?;
-        Ok(package)
     }
 
     /// A group that an account shares with this one; a conversation of two if there is one.
@@ -407,6 +402,7 @@ impl Engine {
             superseded: None,
             lost: false,
             joiners: false,
+            pruned: crate::time::Day(0),
         })?;
         self.enter(&mut group, head, channel, now)?;
         // The way it was let in on may lose: until somebody is seen on it, this device asks.

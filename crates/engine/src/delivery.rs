@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sori_mls::{GroupId, StateId};
 use sori_wire::RelayUrl;
 
-use crate::channel::{self, Channel, LOG_DAYS};
+use crate::channel::{self, Channel};
 use crate::chunk::{self, CHUNK_LEN_MAX, Chunk};
 use crate::engine::Engine;
 use crate::envelope::{CHANNEL_MESSAGE_LEN_MAX, ChannelMessage};
@@ -32,17 +32,32 @@ const SUPERSEDED_MS: u64 = 30 * DAY_MS;
 /// Most relays at which one group is met.
 const RELAYS_PER_GROUP_MAX: usize = 4;
 
+/// The length of a sealed frame.
+fn len_of(sealed: &[u8]) -> u32 {
+    u32::try_from(sealed.len()).unwrap_or(u32::MAX)
+}
+
 impl Engine {
     pub(crate) fn load_channels(&mut self) -> Result<(), Error> {
-        let mut live: BTreeMap<u32, _> = std::mem::take(&mut self.channels)
+        let before = std::mem::take(&mut self.channels);
+        let floors: BTreeMap<u32, _> = (before.iter())
+            .map(|(number, channel)| (*number, channel.log.floor))
+            .collect();
+        let mut live: BTreeMap<u32, _> = before
             .into_iter()
             .map(|(number, channel)| (number, channel.live))
             .collect();
         for (number, record) in self.scan::<ChannelRecord>(table::CHANNEL, &[])? {
             let number = u32::try_from(number).map_err(|_| Error::Internal("channel number"))?;
             let mut channel = Channel::new(record);
+            channel.log.floor = floors
+                .get(&number)
+                .copied()
+                .unwrap_or(channel.record.pruned);
             for (sequence, entry) in self.scan::<LogRecord>(table::LOG, &table::one(number))? {
-                channel.log.insert(entry.id, entry.day, sequence);
+                channel
+                    .log
+                    .insert(entry.id, (sequence, entry.day, entry.len));
                 if entry.unsent {
                     channel.log.unsent.insert(sequence);
                 }
@@ -193,6 +208,7 @@ impl Engine {
             let entry = LogRecord {
                 id: EnvelopeId::of(&sealed),
                 day,
+                len: len_of(&sealed),
                 unsent: true,
                 message: message.filter(|_| index == last),
             };
@@ -316,7 +332,7 @@ impl Engine {
             .get_mut(&channel)
             .ok_or(Error::Internal("channel"))?;
         let sequence = held.log.next;
-        held.log.insert(entry.id, entry.day, sequence);
+        held.log.insert(entry.id, (sequence, entry.day, entry.len));
         if entry.unsent {
             held.log.unsent.insert(sequence);
         }
@@ -397,7 +413,7 @@ impl Engine {
         let Some(held) = self.channels.get_mut(&channel) else {
             return Ok(());
         };
-        if held.log.contains(&id) {
+        if held.log.contains(&id) || day < held.log.floor {
             return Ok(());
         }
         let Some(plain) = held.day(day).seal.open(CHANNEL_AAD, sealed) else {
@@ -416,6 +432,7 @@ impl Engine {
             let entry = LogRecord {
                 id,
                 day,
+                len: len_of(sealed),
                 unsent: false,
                 message: None,
             };
@@ -427,6 +444,7 @@ impl Engine {
         let entry = LogRecord {
             id,
             day,
+            len: len_of(sealed),
             unsent: false,
             message: None,
         };
@@ -491,6 +509,7 @@ impl Engine {
                 Some(state) => {
                     let pending = PendingRecord {
                         state,
+                        day,
                         envelope: message.encode()?.to_vec(),
                     };
                     let key = table::of(channel, sequence);
@@ -578,9 +597,7 @@ impl Engine {
         if let Some(message) = ChannelMessage::decode(&pending.envelope) {
             // A state that is known and still cannot be used is one whose parent is gone: then
             // nothing will ever open the envelope, and waiting on would be for ever.
-            let entry = self.get::<LogRecord>(table::LOG, &key)?;
-            let day = entry.map_or_else(|| now.day(), |entry| entry.day);
-            self.act(group, &message, (day, now))?;
+            self.act(group, &message, (pending.day, now))?;
         }
         Ok(())
     }
@@ -602,45 +619,6 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    /// Forgets what everybody had [`LOG_DAYS`] to fetch (protocol §4.3.2).
-    pub(crate) fn prune_logs(&mut self, now: Time) -> Result<(), Error> {
-        let kept = match sori_mls::broken!("prune before all have it") {
-            true => 0,
-            false => LOG_DAYS,
-        };
-        let oldest = Day(now.day().0.saturating_sub(kept));
-        let mut doomed = Vec::new();
-        for (number, channel) in &self.channels {
-            doomed.extend(
-                channel
-                    .log
-                    .older_than(oldest)
-                    .into_iter()
-                    .map(|e| (*number, e)),
-            );
-        }
-        for (key, bytes) in self.store.range(table::CHUNK, &[])? {
-            let (day, _): (Day, Vec<u8>) = crate::record::decode(&bytes)?;
-            if day < oldest {
-                self.delete(table::CHUNK, &key)?;
-            }
-        }
-        let mut given_up: BTreeMap<GroupId, Vec<u64>> = BTreeMap::new();
-        for (number, (id, sequence)) in doomed {
-            let key = table::of(number, sequence);
-            if let Some((group, message)) = self.still_open(number, sequence)? {
-                given_up.entry(group).or_default().push(message);
-            }
-            self.delete(table::LOG, &key)?;
-            self.delete(table::SEALED, &key)?;
-            self.delete(table::PENDING, &key)?;
-            if let Some(channel) = self.channels.get_mut(&number) {
-                channel.log.remove(&id);
-            }
-        }
-        self.tell_undelivered(given_up, now)
     }
 
     /// A connection is gone: where no other leads to a channel, whom we heard and what we asked

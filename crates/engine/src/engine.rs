@@ -57,7 +57,7 @@ pub struct Engine {
     idle: [u8; 32],
     /// Whether the topics that should be attached may have changed.
     pub(crate) topics_stale: bool,
-    day_change: Time,
+    pub(crate) day_change: Time,
     /// When keys of what is no longer there are overwritten.
     forget_at: Option<Time>,
     writes: u64,
@@ -110,6 +110,7 @@ impl Engine {
         engine.prune_logs(now)?;
         engine.plan_open_commits(now);
         engine.plan_open_resyncs(now)?;
+        engine.refresh_key_packages(now)?;
         Ok(engine)
     }
 
@@ -284,6 +285,7 @@ impl Engine {
             self.day_change = channel::next_change(now);
             self.topics_stale = true;
             self.prune_logs(now)?;
+            self.refresh_key_packages(now)?;
         }
         self.network.timeout(now, &mut self.effects);
         self.tolerate(|engine| engine.expiries_timeout(now))?;

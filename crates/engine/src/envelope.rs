@@ -8,8 +8,10 @@ use sori_mls::{AccountId, DeviceId, StateId};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
+use crate::prints::Prints;
 use crate::record;
-use crate::session::EnvelopeId;
+use crate::session::{EnvelopeId, Salt};
+use crate::time::Day;
 
 /// Longest encoding of a channel message that is accepted, in bytes. A stranger with the channel
 /// secret gains at most this much memory for one message, and only after authenticating as a
@@ -43,8 +45,8 @@ pub(crate) enum ChannelMessage {
     Order { order: Vec<u8> },
     /// The sender's log in short, to find out who differs.
     Hello(Hello),
-    /// Come to this one-time topic to reconcile, `hello` says whose hello it answers.
-    Offer { hello: u64, seed: [u8; 32] },
+    /// Come to this one-time topic to reconcile.
+    Offer(Offer),
     /// These envelopes are stored on the sender's device.
     Receipt(Receipt),
     /// The sender's device has lost its state: who gives it a GroupInfo?
@@ -78,13 +80,15 @@ impl ChannelMessage {
                 receipt.ids.len() <= RECEIPT_IDS_MAX && receipt.reads.len() <= RECEIPT_READS_MAX
             }
             Self::Commit { spare, .. } => spare.len() <= KEY_PACKAGE_LEN_MAX,
+            Self::Hello(hello) => hello.log.is_sound(),
             Self::Application { .. }
             | Self::Order { .. }
-            | Self::Hello(_)
-            | Self::Offer { .. }
+            | Self::Offer(_)
             | Self::Ask(_)
             | Self::Stand(_) => true,
-            Self::Check(check) => check.logs.len() <= LOGS_MAX,
+            Self::Check(check) => {
+                check.logs.len() <= LOGS_MAX && check.logs.iter().all(|(_, log)| log.is_sound())
+            }
         };
         (rest.is_empty() && bounded).then_some(message)
     }
@@ -94,37 +98,12 @@ impl ChannelMessage {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Hello {
     pub(crate) nonce: u64,
+    /// Under which ids are masked in the catch-ups that answer it.
+    pub(crate) salt: Salt,
     pub(crate) account: AccountId,
-    pub(crate) log: Fingerprint,
+    pub(crate) log: Prints,
     /// By the device's MLS signature key.
     pub(crate) signature: Vec<u8>,
-}
-
-/// A set of envelopes in 40 bytes: how many, and the exclusive or of their ids. Two members whose
-/// fingerprints are equal hold the same envelopes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Fingerprint {
-    pub(crate) count: u64,
-    pub(crate) sum: [u8; 32],
-}
-
-impl Fingerprint {
-    /// Adds an envelope, or takes it out again if it was in with `count` changed by the caller.
-    fn toggle(&mut self, id: &EnvelopeId) {
-        for (sum, byte) in self.sum.iter_mut().zip(id.0) {
-            *sum ^= byte;
-        }
-    }
-
-    pub(crate) fn add(&mut self, id: &EnvelopeId) {
-        self.toggle(id);
-        self.count = self.count.saturating_add(1);
-    }
-
-    pub(crate) fn remove(&mut self, id: &EnvelopeId) {
-        self.toggle(id);
-        self.count = self.count.saturating_sub(1);
-    }
 }
 
 /// An acknowledgement of delivery, and of reading where a person wants it told.
@@ -144,9 +123,35 @@ impl Hello {
     pub(crate) fn signed_bytes(&self, channel: &[u8; 32]) -> Vec<u8> {
         let mut bytes = channel.to_vec();
         bytes.extend(self.nonce.to_be_bytes());
+        bytes.extend(self.salt);
         bytes.extend(self.account.as_bytes());
-        bytes.extend(self.log.count.to_be_bytes());
-        bytes.extend(self.log.sum);
+        bytes.extend(self.log.signed_bytes());
+        bytes
+    }
+}
+
+/// Where to reconcile with whoever said a hello, or to get what a call asks for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Offer {
+    /// The nonce of what it answers.
+    pub(crate) hello: u64,
+    /// Of the one-time topic.
+    pub(crate) seed: [u8; 32],
+    /// The first day of the answerer's log.
+    pub(crate) floor: Day,
+    pub(crate) account: AccountId,
+    /// By the device's MLS signature key.
+    pub(crate) signature: Vec<u8>,
+}
+
+impl Offer {
+    /// The bytes that are signed.
+    pub(crate) fn signed_bytes(&self, channel: &[u8; 32]) -> Vec<u8> {
+        let mut bytes = channel.to_vec();
+        bytes.extend(self.hello.to_be_bytes());
+        bytes.extend(self.seed);
+        bytes.extend(self.floor.0.to_be_bytes());
+        bytes.extend(self.account.as_bytes());
         bytes
     }
 }
@@ -186,7 +191,7 @@ pub(crate) struct Check {
     pub(crate) nonce: u64,
     pub(crate) state: StateId,
     /// The sender's logs of the group's channels, by their tags; at most [`LOGS_MAX`].
-    pub(crate) logs: Vec<([u8; 32], Fingerprint)>,
+    pub(crate) logs: Vec<([u8; 32], Prints)>,
 }
 
 /// What a member says to a question.
@@ -239,9 +244,10 @@ impl Check {
             .chain_update(self.nonce.to_be_bytes())
             .chain_update(self.state.as_bytes());
         for (tag, log) in &self.logs {
+            let log = log.signed_bytes();
             hash.update(tag);
-            hash.update(log.count.to_be_bytes());
-            hash.update(log.sum);
+            hash.update(u64::try_from(log.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hash.update(log);
         }
         hash.finalize().into()
     }
@@ -258,6 +264,8 @@ impl Stand {
 
 /// Domain separation of the signatures above.
 pub(crate) const HELLO_LABEL: &[u8] = b"sori hello 1";
+/// See [`HELLO_LABEL`].
+pub(crate) const OFFER_LABEL: &[u8] = b"sori offer 1";
 /// See [`HELLO_LABEL`].
 pub(crate) const RECEIPT_LABEL: &[u8] = b"sori receipt 1";
 /// See [`HELLO_LABEL`].

@@ -58,6 +58,7 @@ mod incoming;
 mod invite_link;
 mod invites;
 mod joins;
+mod key_packages;
 #[cfg(test)]
 mod large;
 mod lost;
@@ -68,6 +69,8 @@ mod orders;
 mod pieces;
 mod prefs;
 mod pressure;
+mod prints;
+mod pruning;
 mod reads;
 mod receipts;
 mod repaired;

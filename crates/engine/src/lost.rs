@@ -295,6 +295,25 @@ impl Engine {
         self.put(table::RESYNC, &table::one(0), &owed)
     }
 
+    /// Plans to give these contacts new KeyPackages.
+    pub(crate) fn owe_key_packages(
+        &mut self,
+        accounts: Vec<AccountId>,
+        at: Time,
+    ) -> Result<(), Error> {
+        if accounts.is_empty() {
+            return Ok(());
+        }
+        let key = table::one(0);
+        let owed: Option<Vec<AccountId>> = self.get(table::RESYNC, &key)?;
+        let mut owed = owed.unwrap_or_default();
+        owed.extend(accounts);
+        owed.sort_unstable();
+        owed.dedup();
+        self.resyncs.replace_at = self.resyncs.replace_at.or(Some(at));
+        self.put(table::RESYNC, &key, &owed)
+    }
+
     /// Gives contacts that can be reached fresh KeyPackages in the place of those that are void.
     pub(crate) fn replace_key_packages(&mut self, now: Time) -> Result<(), Error> {
         let key = table::one(0);

@@ -25,6 +25,8 @@ pub(crate) struct PrefsRecord {
     /// Accounts whose messages are hidden on this device.
     pub(crate) blocked: BTreeSet<AccountId>,
     pub(crate) groups: BTreeMap<GroupId, GroupPrefs>,
+    /// Most MiB of logs to keep for others; zero for no bound.
+    pub(crate) log_mib: u32,
 }
 
 /// What was chosen for one conversation.
@@ -39,6 +41,12 @@ impl PrefsRecord {
     /// What was chosen for a conversation.
     pub(crate) fn of(&self, group: &GroupId) -> GroupPrefs {
         self.groups.get(group).copied().unwrap_or_default()
+    }
+
+    /// Most bytes of logs to keep.
+    pub(crate) fn log_len_max(&self) -> Option<u64> {
+        let len = u64::from(self.log_mib).saturating_mul(1024 * 1024);
+        (self.log_mib > 0).then_some(len)
     }
 
     /// Whether the members of a conversation are told what was read.
@@ -77,6 +85,7 @@ impl Engine {
     pub fn settings(&self) -> Result<SettingsView, Error> {
         Ok(SettingsView {
             read_receipts: self.prefs.read_receipts,
+            log_mib: self.prefs.log_mib,
         })
     }
 
@@ -92,7 +101,20 @@ impl Engine {
         self.drop_reads()
     }
 
-    /// Chooses the same for one conversation; `None`: as everywhere.
+    /// Chooses how many MiB of logs are kept for members who are away; zero for no bound. What is
+    /// too much goes by whole days, the oldest first, never today's.
+    ///
+    /// # Errors
+    /// Trouble with the store.
+    pub fn settings_log(&mut self, mib: u32, now: Time) -> Result<(), Error> {
+        self.change_prefs(|prefs| {
+            prefs.log_mib = mib;
+            Ok(())
+        })?;
+        self.atomically(|engine| engine.prune_logs(now))
+    }
+
+    /// Chooses for one conversation whether its members are told what was read; `None`: as everywhere.
     ///
     /// # Errors
     /// [`Error::NotFound`].

@@ -13,7 +13,7 @@ use crate::group::Group;
 use crate::record::{LogRecord, MessageRecord};
 use crate::session::EnvelopeId;
 use crate::table;
-use crate::time::Time;
+use crate::time::{Day, Time};
 
 /// Shortest wait before envelopes are acknowledged, in milliseconds; a burst shares a receipt.
 const RECEIPT_WAIT_MS: u64 = 250;
@@ -133,23 +133,32 @@ impl Engine {
         })
     }
 
-    /// Notes that a member holds all of a channel: its log is equal to ours. That says nothing of
-    /// messages on other channels or of those that are in the log no more (protocol §6.3.2).
-    pub(crate) fn holds_everything(
+    /// Notes that a member holds all of some days of a channel: they are equal to ours. That says
+    /// nothing of messages on other channels or of those that are in the log no more (protocol
+    /// §6.3.2).
+    pub(crate) fn holds_days(
         &mut self,
         channel: u32,
         group: &mut Group,
         account: &AccountId,
+        days: &[Day],
     ) -> Result<(), Error> {
-        let Some(held) = self.channels.get_mut(&channel) else {
-            return Ok(());
-        };
-        let end = held.log.next;
-        let from = held.live.holds.insert(*account, end).unwrap_or(0);
-        let open: Vec<u64> = (held.log.open.range(from.min(end)..end))
-            .map(|(sequence, _)| *sequence)
-            .collect();
-        for sequence in open {
+        let mut found = Vec::new();
+        for day in days {
+            let Some(held) = self.channels.get_mut(&channel) else {
+                return Ok(());
+            };
+            let end = held.log.next;
+            let from = held.live.holds.insert((*account, *day), end);
+            let open = held.log.open.range(from.unwrap_or(0).min(end)..end);
+            let open: Vec<u64> = open.map(|(sequence, _)| *sequence).collect();
+            for sequence in open {
+                let entry: Option<LogRecord> =
+                    self.get(table::LOG, &table::of(channel, sequence))?;
+                found.extend(entry.filter(|e| e.day == *day).map(|_| sequence));
+            }
+        }
+        for sequence in found {
             self.mark_held(group, (channel, sequence), account)?;
         }
         Ok(())

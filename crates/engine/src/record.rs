@@ -45,8 +45,18 @@ pub(crate) struct ContactRecord {
     pub(crate) verified: bool,
     /// The contact's hybrid public key.
     pub(crate) mailbox: Vec<u8>,
-    /// Unused KeyPackages of the contact.
-    pub(crate) key_packages: Vec<Vec<u8>>,
+    /// Unused KeyPackages of the contact, the latest last.
+    pub(crate) key_packages: Vec<SpareRecord>,
+    /// When the contact was last given KeyPackages of this account.
+    pub(crate) given: Day,
+}
+
+/// A KeyPackage of a contact.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SpareRecord {
+    pub(crate) bytes: Vec<u8>,
+    /// When it came.
+    pub(crate) since: Day,
 }
 
 /// Whether the account takes part in a group.
@@ -317,6 +327,9 @@ pub(crate) struct ChannelRecord {
     pub(crate) lost: bool,
     /// Whether somebody was let in on it before it was lost, who knows no other one.
     pub(crate) joiners: bool,
+    /// What is of an earlier day was let go of before its time: everybody had it, or it was too much.
+    #[zeroize(skip)]
+    pub(crate) pruned: Day,
 }
 
 /// An entry of a channel log, without its bytes.
@@ -324,6 +337,8 @@ pub(crate) struct ChannelRecord {
 pub(crate) struct LogRecord {
     pub(crate) id: EnvelopeId,
     pub(crate) day: Day,
+    /// Bytes of the sealed frame.
+    pub(crate) len: u32,
     /// Written by this device and not yet handed to anybody.
     pub(crate) unsent: bool,
     /// The own message that it carries, until every member is known to hold it.
@@ -334,6 +349,7 @@ pub(crate) struct LogRecord {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PendingRecord {
     pub(crate) state: StateId,
+    pub(crate) day: Day,
     pub(crate) envelope: Vec<u8>,
 }
 
@@ -571,4 +587,7 @@ pub(crate) enum Side {
 pub(crate) struct KeyPackageRecord {
     pub(crate) reference: [u8; 32],
     pub(crate) private: Vec<u8>,
+    /// When it was made.
+    #[zeroize(skip)]
+    pub(crate) since: Day,
 }

@@ -69,7 +69,7 @@ pub(crate) struct Resyncs {
     /// Waits before groups that this device came back into are asked about again.
     rechecks: BTreeMap<GroupId, u64>,
     /// When contacts are to get fresh KeyPackages.
-    replace_at: Option<Time>,
+    pub(crate) replace_at: Option<Time>,
 }
 
 /// What this device wants to know of a group.

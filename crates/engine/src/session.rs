@@ -25,7 +25,7 @@
 //! the named limits, answer more than it asked from a set it does not have, run without end or
 //! panic: each error ends the session, and each accepted message makes progress towards a limit.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use negentropy::{Bound, Id, Item, Negentropy, NegentropyStorageBase, NegentropyStorageVector};
@@ -84,12 +84,24 @@ impl Entry {
     }
 }
 
+/// A number that whoever asks for catch-ups draws for them. Ids are compared under masks made of
+/// it: so nobody can make envelopes beforehand whose ids hide a difference in the sums that
+/// negentropy compares.
+pub(crate) type Salt = [u8; 16];
+
+/// An id as it is named in the catch-ups with a salt.
+pub(crate) fn mask(salt: &Salt, id: &EnvelopeId) -> EnvelopeId {
+    let hash = Sha256::new_with_prefix(b"sori catch-up id 1");
+    let hash = hash.chain_update(salt).chain_update(id.0);
+    EnvelopeId(hash.finalize().into())
+}
+
 /// What two sessions say to each other. The order of the variants is their number on the wire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum SessionMessage {
     /// A step of the reconciliation, in negentropy's protocol version 1.
     Reconcile { bytes: Vec<u8> },
-    /// Initiator: envelopes I ask for, at most [`BATCH_COUNT_MAX`], and envelopes you lack.
+    /// Initiator: envelopes I ask for by their masked ids, at most [`BATCH_COUNT_MAX`], and envelopes you lack.
     Exchange {
         wanted: Vec<EnvelopeId>,
         entries: Vec<Entry>,
@@ -194,11 +206,15 @@ pub(crate) type Fetch<'a> = dyn FnMut(&EnvelopeId) -> Option<Entry> + 'a;
 pub(crate) struct Session {
     role: Role,
     phase: Phase,
-    /// What was here at the start.
+    salt: Salt,
+    /// What was here at the start, by masked ids.
     items: Items,
+    /// The ids that are masked.
+    unmasked: BTreeMap<EnvelopeId, EnvelopeId>,
     negentropy: Negentropy<'static, Items>,
     rounds: u32,
-    /// Initiator: to ask for, in the order in which they were found.
+    /// Initiator: to ask for, in the order in which they were found. Masked, like all that follows
+    /// but `received`.
     needed: IdQueue,
     /// Initiator: to send without being asked.
     lacked: IdQueue,
@@ -209,6 +225,8 @@ pub(crate) struct Session {
     /// Of `items`, what turned out to be gone.
     skipped: BTreeSet<EnvelopeId>,
     received: BTreeSet<EnvelopeId>,
+    /// Initiator: what other catch-ups ask for.
+    claimed_by_others: BTreeSet<EnvelopeId>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -236,9 +254,10 @@ impl Session {
     ///
     /// [`SessionError::TooManyItems`] above [`ITEMS_MAX`].
     pub(crate) fn initiate(
+        salt: Salt,
         items: impl IntoIterator<Item = (Day, EnvelopeId)>,
     ) -> Result<(Self, SessionMessage), SessionError> {
-        let mut session = Self::new(Role::Initiator, Phase::Reconciling, items)?;
+        let mut session = Self::new(Role::Initiator, Phase::Reconciling, salt, items)?;
         let bytes = session
             .negentropy
             .initiate()
@@ -252,22 +271,31 @@ impl Session {
     ///
     /// [`SessionError::TooManyItems`] above [`ITEMS_MAX`].
     pub(crate) fn respond(
+        salt: Salt,
         items: impl IntoIterator<Item = (Day, EnvelopeId)>,
     ) -> Result<Self, SessionError> {
-        Self::new(Role::Responder, Phase::Opening, items)
+        Self::new(Role::Responder, Phase::Opening, salt, items)
     }
 
     fn new(
         role: Role,
         phase: Phase,
+        salt: Salt,
         items: impl IntoIterator<Item = (Day, EnvelopeId)>,
     ) -> Result<Self, SessionError> {
-        let items = Items::new(items)?;
+        let mut unmasked = BTreeMap::new();
+        let items = Items::new(items.into_iter().map(|(day, id)| {
+            let masked = mask(&salt, &id);
+            unmasked.insert(masked, id);
+            (day, masked)
+        }))?;
         let negentropy = Negentropy::owned(items.clone(), RECONCILE_LEN_OWN);
         Ok(Self {
             role,
             phase,
+            salt,
             items,
+            unmasked,
             negentropy: negentropy.map_err(|_| SessionError::Internal)?,
             rounds: 0,
             needed: IdQueue::default(),
@@ -276,6 +304,7 @@ impl Session {
             answered: 0,
             skipped: BTreeSet::new(),
             received: BTreeSet::new(),
+            claimed_by_others: BTreeSet::new(),
         })
     }
 
@@ -312,6 +341,39 @@ impl Session {
         step
     }
 
+    /// How many envelopes are to be asked for still; `None` as long as that is not known, and for
+    /// the one who answers.
+    pub(crate) fn left_to_ask(&self) -> Option<usize> {
+        let asks = self.role == Role::Initiator && self.phase == Phase::Exchanging;
+        asks.then_some(self.needed.waiting.len())
+    }
+
+    /// Leaves the later half of what is to be asked for to somebody else.
+    pub(crate) fn lend_half(&mut self) -> VecDeque<EnvelopeId> {
+        let half = self.needed.waiting.len().div_ceil(2);
+        self.needed.waiting.split_off(half)
+    }
+
+    /// Takes back what somebody else does not ask for.
+    pub(crate) fn take_back(&mut self, lent: impl IntoIterator<Item = EnvelopeId>) {
+        self.needed.waiting.extend(lent);
+    }
+
+    /// What this one asks for: it is on its way or will be.
+    pub(crate) fn claims(&self) -> BTreeSet<EnvelopeId> {
+        self.needed
+            .waiting
+            .iter()
+            .chain(&self.asked)
+            .copied()
+            .collect()
+    }
+
+    /// Leaves to others what they ask for already. To be called as long as nothing was asked for.
+    pub(crate) fn leave_to_others(&mut self, claimed: BTreeSet<EnvelopeId>) {
+        self.claimed_by_others = claimed;
+    }
+
     /// Once finished, the envelopes that both sides hold: those that were here at the start and
     /// were still here when the peer wanted them, and those that arrived. `None` before.
     #[cfg(test)]
@@ -320,7 +382,8 @@ impl Session {
             return None;
         }
         let mut settled = self.received.clone();
-        settled.extend(self.items.ids().filter(|id| !self.skipped.contains(id)));
+        let there = |(masked, _): &(&EnvelopeId, &EnvelopeId)| !self.skipped.contains(*masked);
+        settled.extend(self.unmasked.iter().filter(there).map(|(_, id)| *id));
         Some(settled)
     }
 
@@ -351,12 +414,17 @@ impl Session {
         self.needed.extend(need)?;
         match next {
             Some(bytes) => Ok(Step::send(SessionMessage::Reconcile { bytes })),
-            None => self.exchange(fetch),
+            None => {
+                let others = std::mem::take(&mut self.claimed_by_others);
+                self.needed.waiting.retain(|id| !others.contains(id));
+                self.exchange(fetch)
+            }
         }
     }
 
     /// The initiator's next message, once both differences are known.
     fn exchange(&mut self, fetch: &mut Fetch<'_>) -> Result<Step, SessionError> {
+        let fetch = &mut |masked: &EnvelopeId| fetch_masked(&self.unmasked, masked, fetch);
         let entries = take_batch(&mut self.lacked.waiting, &mut self.skipped, fetch);
         let count = self.needed.waiting.len().min(BATCH_COUNT_MAX);
         self.asked = self.needed.waiting.drain(..count).collect();
@@ -383,6 +451,7 @@ impl Session {
         self.note_received(&entries)?;
         let wanted_count = wanted.len();
         let mut wanted = VecDeque::from(wanted);
+        let fetch = &mut |masked: &EnvelopeId| fetch_masked(&self.unmasked, masked, fetch);
         let batch = take_batch(&mut wanted, &mut self.skipped, fetch);
         let answered = wanted_count.saturating_sub(wanted.len());
         // Who reconciled honestly asks for each of our envelopes at most once.
@@ -412,7 +481,9 @@ impl Session {
         }
         let mut asked = std::mem::take(&mut self.asked).into_iter();
         let mut answered: BTreeSet<_> = asked.by_ref().take(answered).collect();
-        if !entries.iter().all(|entry| answered.remove(&entry.id())) {
+        let salt = self.salt;
+        let was_asked = |entry: &Entry| answered.remove(&mask(&salt, &entry.id()));
+        if !entries.iter().all(was_asked) {
             return Err(SessionError::Unasked);
         }
         self.note_received(&entries)?;
@@ -467,6 +538,16 @@ impl Step {
     }
 }
 
+/// The envelope with a masked id, if it is here and is what its id says.
+fn fetch_masked(
+    unmasked: &BTreeMap<EnvelopeId, EnvelopeId>,
+    masked: &EnvelopeId,
+    fetch: &mut Fetch<'_>,
+) -> Option<Entry> {
+    let id = unmasked.get(masked)?;
+    fetch(id).filter(|entry| entry.id() == *id)
+}
+
 /// Takes envelopes from the front of `ids` as long as they fit into one message. Ids whose
 /// envelope is gone, or is not what its id says, are taken too and noted in `skipped`.
 fn take_batch(
@@ -480,8 +561,7 @@ fn take_batch(
         if batch.len() >= BATCH_COUNT_MAX {
             break;
         }
-        let is_sound =
-            |entry: &Entry| (1..=ENTRY_LEN_MAX).contains(&entry.sealed.len()) && entry.id() == id;
+        let is_sound = |entry: &Entry| (1..=ENTRY_LEN_MAX).contains(&entry.sealed.len());
         if let Some(entry) = fetch(&id).filter(is_sound) {
             batch_len = batch_len.saturating_add(entry.sealed.len());
             if batch_len > BATCH_LEN_MAX {
@@ -541,12 +621,6 @@ impl Items {
 
     fn len(&self) -> usize {
         self.0.size().unwrap_or(0)
-    }
-
-    #[cfg(test)]
-    fn ids(&self) -> impl Iterator<Item = EnvelopeId> {
-        let items = (0..self.len()).filter_map(|index| self.0.get_item(index).ok().flatten());
-        items.map(|item| EnvelopeId(item.id.to_bytes()))
     }
 }
 

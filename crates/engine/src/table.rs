@@ -89,6 +89,9 @@ pub(crate) const RESYNC: Table = Table::own(22);
 
 /// Group, sequence → a message of a branch that lost. Paged: they go one by one.
 pub(crate) const STRAY: Table = Table::paged(23, SEQUENCE_PAGE);
+/// Channel, day → who is known to hold all of it. Own: goes when the day goes.
+pub(crate) const HELD: Table = Table::own(25);
+
 /// In [`ACCOUNT`]: what the person has chosen for this device.
 pub(crate) const PREFS: [u8; 4] = one(2);
 
@@ -141,6 +144,11 @@ pub(crate) fn ratchet_piece(group: u32, number: u32, place: u16) -> Vec<u8> {
 /// Key of a piece that snapshots of a group share.
 pub(crate) fn piece(group: u32, id: &PieceId) -> Vec<u8> {
     [group.to_be_bytes().as_slice(), id].concat()
+}
+
+/// Key of a day of a channel.
+pub(crate) fn held(channel: u32, day: Day) -> [u8; 8] {
+    snapshot(channel, day.0)
 }
 
 /// Key of one chunk.

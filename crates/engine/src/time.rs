@@ -57,7 +57,7 @@ impl Time {
 pub(crate) const DAY_MS: u64 = 86_400_000;
 
 /// A UTC day: whole days since 1970-01-01.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Day(pub u32);
 
 impl Day {

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::channel::Channel;
 use crate::chunk;
 use crate::delivery::CHANNEL_AAD;
-use crate::envelope::{AppBody, AppMessage, ChannelMessage};
+use crate::envelope::{AppBody, AppMessage, ChannelMessage, Offer};
 use crate::handshake;
 use crate::invite_link::{InviteKind, InviteLink};
 use crate::messages::uris;
@@ -69,6 +69,7 @@ fn keys_and_frames_of_a_channel_are_those_of_the_document() {
         superseded: None,
         lost: false,
         joiners: false,
+        pruned: Day(0),
     });
     let tag = hex(&*channel.tag());
     let keys = channel.day(Day(20_000));
@@ -82,10 +83,13 @@ fn keys_and_frames_of_a_channel_are_those_of_the_document() {
         state: StateId::from_bytes([1; 32]),
         message: b"abc".to_vec(),
     };
-    let offer = ChannelMessage::Offer {
+    let offer = ChannelMessage::Offer(Offer {
         hello: 300,
         seed: [5; 32],
-    };
+        floor: Day(20_000),
+        account: AccountId::from_bytes([6; 32]),
+        signature: vec![7; 3],
+    });
     let seal_key = derive32(&channel.record.secret, "seal", &20_000_u32.to_be_bytes());
     let by_hand = SealKey::from_bytes(*seal_key);
     assert_eq!(*by_hand.open(CHANNEL_AAD, &frame).unwrap(), chunks[0]);

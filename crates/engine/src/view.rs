@@ -58,6 +58,8 @@ pub struct CopiesView {
 pub struct SettingsView {
     /// Whether members are told which of their messages were read here.
     pub read_receipts: bool,
+    /// Most MiB of sealed messages that are kept for members who are away; zero for no bound.
+    pub log_mib: u32,
 }
 
 /// Which way a join goes.

@@ -236,6 +236,24 @@ fn a_removed_member_is_out_and_the_others_go_on() {
     let refused = world.act(2, |engine, now| engine.message_send(&group, "x", None, now));
     assert_eq!(refused.unwrap_err().name(), "not_member");
     assert!(world.agree(&group, &[0, 1]));
+    // It is told so, keeps what it had, and gets nothing of what follows, however long it listens.
+    assert!(world.notices(2, &group).contains(&"removed".to_owned()));
+    assert_eq!(world.standing(2, &group), "out");
+    let had = world.sync(2, &group).envelopes;
+    world.kill(2);
+    world.start(2);
+    for round in 0..10 {
+        world.say(round % 2, &group, &format!("later {round}"));
+        world.run(60_000);
+    }
+    assert_eq!(world.texts(2, &group), ["before"]);
+    assert!(
+        world.sync(2, &group).envelopes <= had,
+        "nothing to read later"
+    );
+    for other in [0, 1] {
+        assert_eq!(world.texts(other, &group).len(), 12);
+    }
 }
 
 /// protocol §4.1.4

@@ -79,7 +79,10 @@ async fn run_with(screen: Screen, client: &Client, command: Command) -> Result<(
         Command::Block { person, undo } => {
             block::run(screen, client, person.as_deref(), !undo).await
         }
-        Command::Settings { read_receipts } => settings::run(screen, client, read_receipts).await,
+        Command::Settings {
+            read_receipts,
+            log_mib,
+        } => settings::run(screen, client, read_receipts, log_mib).await,
         Command::Group(command) => group::run(screen, client, command).await,
         Command::Send(args) => send::run(screen, client, args).await,
         Command::Chat { group } => chat::run(screen, client, &group).await,

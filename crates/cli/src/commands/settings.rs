@@ -1,4 +1,4 @@
-//! `sori settings`: what others are told about this device.
+//! `sori settings`: what others are told about this device, and how much it keeps for them.
 
 use sori_client::Client;
 
@@ -10,9 +10,13 @@ pub(crate) async fn run(
     screen: Screen,
     client: &Client,
     read_receipts: Option<bool>,
+    log_mib: Option<u32>,
 ) -> Result<(), Failure> {
     if let Some(told) = read_receipts {
         client.settings_read_receipts(told).await?;
+    }
+    if let Some(mib) = log_mib {
+        client.settings_log(mib).await?;
     }
     let settings = client.settings().await?;
     screen.report(&settings)?;
@@ -20,5 +24,9 @@ pub(crate) async fn run(
     screen.say(match settings.read_receipts {
         true => words.read_receipts_on,
         false => words.read_receipts_off,
-    })
+    })?;
+    match settings.log_mib {
+        0 => screen.say(words.log_unbounded),
+        mib => screen.say_with(words.log_bounded, &[&mib.to_string()]),
+    }
 }

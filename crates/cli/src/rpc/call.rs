@@ -22,7 +22,10 @@ pub(super) enum Call {
     #[serde(rename = "settings.get")]
     SettingsGet {},
     #[serde(rename = "settings.set")]
-    SettingsSet { read_receipts: bool },
+    SettingsSet {
+        read_receipts: Option<bool>,
+        log_mib: Option<u32>,
+    },
     #[serde(rename = "relay.set")]
     RelaySet { url: String },
     #[serde(rename = "relay.get")]
@@ -188,8 +191,17 @@ impl Call {
             Self::AccountCreate { name } => object(client.account_create(&name).await?),
             Self::AccountInfo {} => object(client.account_info().await?),
             Self::SettingsGet {} => object(client.settings().await?),
-            Self::SettingsSet { read_receipts } => {
-                done(client.settings_read_receipts(read_receipts).await?)
+            Self::SettingsSet {
+                read_receipts,
+                log_mib,
+            } => {
+                if let Some(told) = read_receipts {
+                    client.settings_read_receipts(told).await?;
+                }
+                if let Some(mib) = log_mib {
+                    client.settings_log(mib).await?;
+                }
+                done(())
             }
             Self::RelaySet { url } => done(client.relay_set(&url).await?),
             Self::RelayGet {} => Ok(json!({ "url": client.relay_get().await? })),

@@ -56,6 +56,7 @@ fn former_channels_are_listened_to_for_thirty_days_and_eight_in_all() {
                 superseded: Some(NOW),
                 lost: false,
                 joiners: false,
+                pruned: Day(0),
             };
             ada.engine.open_channel(record).unwrap()
         })
@@ -74,7 +75,7 @@ fn former_channels_are_listened_to_for_thirty_days_and_eight_in_all() {
 fn envelopes_are_kept_for_thirty_days_and_no_longer() {
     let [mut ada, _] = pair();
     let channel = ada.channel();
-    let count = |peer: &Peer| peer.engine.channels[&channel].log.fingerprint.count;
+    let count = |peer: &Peer| peer.engine.channels[&channel].log.len();
     let before = count(&ada);
     assert!(before > 0);
     ada.restart(NOW.plus_ms(30 * DAY_MS));
@@ -164,7 +165,7 @@ impl Answerer {
         Self {
             seal: SealKey::derive(seed.as_bytes(), "catch-up", &[]),
             seed,
-            session: Session::respond(entries.iter().map(|e| (e.day, e.id()))).unwrap(),
+            session: Session::respond([0; 16], entries.iter().map(|e| (e.day, e.id()))).unwrap(),
             entries,
         }
     }
@@ -174,9 +175,14 @@ impl Answerer {
         let channel = to.channel();
         let held = to.engine.channels.get_mut(&channel).unwrap();
         held.live.asked.push(1);
-        let seed = *self.seed.as_bytes();
-        let offer = ChannelMessage::Offer { hello: 1, seed };
-        to.engine.take_transient(channel, offer, NOW).unwrap();
+        let offer = crate::envelope::Offer {
+            hello: 1,
+            seed: *self.seed.as_bytes(),
+            floor: Day(0),
+            account: to.engine.me().unwrap().id,
+            signature: Vec::new(),
+        };
+        to.engine.follow_offer(channel, &offer, NOW);
         frames(to.attend(NOW))
     }
 

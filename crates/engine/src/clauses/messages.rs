@@ -209,6 +209,7 @@ fn a_hello_counts_if_it_is_signed_equal_and_of_the_channel_of_the_message() {
     let hello = |by: &Peer, as_: &Peer, log, tag: &[u8; 32]| {
         let mut hello = Hello {
             nonce: 1,
+            salt: [0; 16],
             account: as_.engine.me().unwrap().id,
             log,
             signature: Vec::new(),
@@ -219,8 +220,8 @@ fn a_hello_counts_if_it_is_signed_equal_and_of_the_channel_of_the_message() {
         ChannelMessage::Hello(hello)
     };
     let held = &ada.engine.channels[&channel];
-    let (mine, tag) = (held.log.fingerprint, held.tag());
-    let theirs = bo.engine.channels[&bo.channel()].log.fingerprint;
+    let (mine, tag) = (held.log.prints(), held.tag());
+    let theirs = bo.engine.channels[&bo.channel()].log.prints();
     assert_ne!(mine, theirs);
 
     // Another channel of the group, whose logs are equal: both are empty.
@@ -236,10 +237,11 @@ fn a_hello_counts_if_it_is_signed_equal_and_of_the_channel_of_the_message() {
         superseded: Some(NOW),
         lost: false,
         joiners: false,
+        pruned: crate::time::Day(0),
     };
     let other = ada.engine.open_channel(record).unwrap();
     let other_tag = ada.engine.channels[&other].tag();
-    let empty = ada.engine.channels[&other].log.fingerprint;
+    let empty = ada.engine.channels[&other].log.prints();
     let elsewhere = hello(&bo, &bo, empty, &other_tag);
     ada.engine.take_transient(other, elsewhere, NOW).unwrap();
     assert_eq!(
@@ -250,8 +252,11 @@ fn a_hello_counts_if_it_is_signed_equal_and_of_the_channel_of_the_message() {
 
     for (false_hello, why) in [
         (hello(&bo, &bo, theirs, &tag), "another log"),
-        (hello(&eve, &bo, mine, &tag), "not signed by whom it names"),
-        (hello(&eve, &eve, mine, &tag), "not a member"),
+        (
+            hello(&eve, &bo, mine.clone(), &tag),
+            "not signed by whom it names",
+        ),
+        (hello(&eve, &eve, mine.clone(), &tag), "not a member"),
     ] {
         ada.engine
             .take_transient(channel, false_hello, NOW)
@@ -323,8 +328,9 @@ fn frames_that_make_no_sense_leave_no_trace() {
     let day = NOW.day();
     let hello = ChannelMessage::Hello(Hello {
         nonce: 1,
+        salt: [0; 16],
         account: bo.engine.me().unwrap().id,
-        log: crate::envelope::Fingerprint::default(),
+        log: crate::prints::Prints::default(),
         signature: vec![0; 100_000],
     });
     let long = chunk::split(&hello.encode().unwrap(), [1; 8]).unwrap();
@@ -342,10 +348,10 @@ fn frames_that_make_no_sense_leave_no_trace() {
         seal(CHANNEL_AAD, b"no chunk"),
         seal(CHANNEL_AAD, &nonsense[0]),
     ];
-    let before = held.log.fingerprint;
+    let before = held.log.prints();
     for frame in frames {
         assert_eq!(ada.hear(topic, &frame, NOW), []);
-        assert_eq!(ada.engine.channels[&channel].log.fingerprint, before);
+        assert_eq!(ada.engine.channels[&channel].log.prints(), before);
     }
     // What is for those who listen now fits into one chunk; in two it is nothing to act on.
     let held = ada.engine.channels.get_mut(&channel).unwrap();

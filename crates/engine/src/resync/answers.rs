@@ -10,9 +10,10 @@ use super::{
     WayBody,
 };
 use crate::engine::Engine;
-use crate::envelope::{ASK_LABEL, Ask, Check, Fingerprint, LOGS_MAX, STAND_LABEL, Stand, Verdict};
+use crate::envelope::{ASK_LABEL, Ask, Check, LOGS_MAX, STAND_LABEL, Stand, Verdict};
 use crate::error::Error;
 use crate::group::Group;
+use crate::prints::Prints;
 use crate::record::{self, Standing};
 use crate::time::Time;
 
@@ -153,11 +154,11 @@ impl Engine {
     }
 
     /// The logs of a group's channels, the newest first.
-    pub(super) fn logs_of(&self, group: &GroupId) -> Vec<([u8; 32], Fingerprint)> {
+    pub(super) fn logs_of(&self, group: &GroupId) -> Vec<([u8; 32], Prints)> {
         let of_group = self.channels.values().rev();
         let logs = of_group.filter(|held| held.record.group == *group && !held.record.lost);
         logs.take(LOGS_MAX)
-            .map(|held| (*held.tag(), held.log.fingerprint))
+            .map(|held| (*held.tag(), held.log.prints()))
             .collect()
     }
 
@@ -182,7 +183,7 @@ impl Engine {
         let alike = check
             .logs
             .iter()
-            .all(|(tag, log)| ours.get(tag).is_none_or(|o| o == log));
+            .all(|(tag, log)| ours.get(tag).is_none_or(|ours| ours.agrees(log)));
         let verdict = self.with_group(id, |engine, group| {
             if !engine.may_answer(group)? {
                 return Ok(None);

@@ -66,6 +66,7 @@ impl Engine {
                 superseded,
                 lost: false,
                 joiners: false,
+                pruned: crate::time::Day(0),
             };
             for secret in body.former.iter().take(FORMER_MAX).rev() {
                 let number = engine.open_channel(known(*secret, Some(now)))?;

@@ -2,6 +2,8 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
+const SALT: Salt = [9; 16];
+
 /// One member's log.
 #[derive(Clone, Default)]
 struct Log(BTreeMap<EnvelopeId, Entry>);
@@ -50,8 +52,8 @@ struct Run {
 
 /// Runs a session; the message with number `lost`, from 0, does not arrive.
 fn run(initiator: &Log, responder: &Log, lost: Option<usize>) -> Run {
-    let (first, message) = Session::initiate(initiator.items()).unwrap();
-    let mut sessions = [first, Session::respond(responder.items()).unwrap()];
+    let (first, message) = Session::initiate(SALT, initiator.items()).unwrap();
+    let mut sessions = [first, Session::respond(SALT, responder.items()).unwrap()];
     let mut run = Run {
         logs: [initiator.clone(), responder.clone()],
         finished: [false; 2],
@@ -147,8 +149,8 @@ fn two_full_sets_without_a_common_element_reconcile_within_the_rounds() {
     let half = u32::try_from(ITEMS_MAX).unwrap();
     let ids =
         |from: u32| (from..from + half).map(|n| (Day(n % 31), EnvelopeId::of(&n.to_be_bytes())));
-    let (mut initiator, mut message) = Session::initiate(ids(0)).unwrap();
-    let mut responder = Session::respond(ids(half)).unwrap();
+    let (mut initiator, mut message) = Session::initiate(SALT, ids(0)).unwrap();
+    let mut responder = Session::respond(SALT, ids(half)).unwrap();
     let mut gone = |_: &EnvelopeId| None;
     // Nothing can be fetched any more on either side, and that stalls nobody.
     let rounds = (1..).find(|_| {
@@ -167,7 +169,7 @@ fn two_full_sets_without_a_common_element_reconcile_within_the_rounds() {
     assert_eq!(responder.settled().unwrap().len(), 0);
     let too_many = ids(0).chain(ids(half));
     assert_eq!(
-        Session::respond(too_many).err(),
+        Session::respond(SALT, too_many).err(),
         Some(SessionError::TooManyItems)
     );
 }
@@ -176,8 +178,8 @@ fn two_full_sets_without_a_common_element_reconcile_within_the_rounds() {
 #[test]
 fn envelopes_that_vanish_meanwhile_are_passed_over_and_not_settled() {
     let (mine, theirs) = (Log::of(0..300, 40), Log::of(200..700, 40));
-    let (mut initiator, mut message) = Session::initiate(mine.items()).unwrap();
-    let mut responder = Session::respond(theirs.items()).unwrap();
+    let (mut initiator, mut message) = Session::initiate(SALT, mine.items()).unwrap();
+    let mut responder = Session::respond(SALT, theirs.items()).unwrap();
     let keep = |log: &Log, id: &EnvelopeId| log.0.get(id).filter(|_| id.0[0] < 128).cloned();
     let (mut got, mut given) = (Log::default(), Log::default());
     loop {
@@ -228,12 +230,12 @@ fn messages_out_of_turn_end_the_session() {
     );
     let mut gone = |_: &EnvelopeId| None;
     for first in [SessionMessage::Done, want.clone(), give()] {
-        let mut responder = Session::respond(log.items()).unwrap();
+        let mut responder = Session::respond(SALT, log.items()).unwrap();
         assert_eq!(
             responder.handle(first, &mut gone),
             Err(SessionError::OutOfTurn)
         );
-        let (mut initiator, hello) = Session::initiate(log.items()).unwrap();
+        let (mut initiator, hello) = Session::initiate(SALT, log.items()).unwrap();
         assert_eq!(responder.handle(hello, &mut gone), Err(SessionError::Ended));
         assert_eq!(
             initiator.handle(want.clone(), &mut gone),
@@ -241,9 +243,9 @@ fn messages_out_of_turn_end_the_session() {
         );
         assert_eq!(initiator.settled(), None);
     }
-    let (_, hello) = Session::initiate(log.items()).unwrap();
+    let (_, hello) = Session::initiate(SALT, log.items()).unwrap();
     for second in [exchange(vec![], vec![]), give()] {
-        let mut responder = Session::respond(log.items()).unwrap();
+        let mut responder = Session::respond(SALT, log.items()).unwrap();
         responder.handle(hello.clone(), &mut gone).unwrap();
         assert_eq!(
             responder.handle(second, &mut gone),
@@ -256,24 +258,24 @@ fn messages_out_of_turn_end_the_session() {
 #[test]
 fn responder_refuses_to_answer_more_than_it_has_and_to_take_anything_twice() {
     let log = Log::of(0..10, 40);
-    let all: Vec<_> = log.ids().into_iter().collect();
+    let all: Vec<_> = log.ids().iter().map(|id| mask(&SALT, id)).collect();
     let entry = Entry {
         day: Day(0),
         sealed: vec![1],
     };
-    let (_, hello) = Session::initiate([]).unwrap();
+    let (_, hello) = Session::initiate(SALT, []).unwrap();
     let mut fetch = |id: &EnvelopeId| log.0.get(id).cloned();
     for (second, error) in [
         (exchange(all[..1].to_vec(), vec![]), SessionError::TooMuch),
         (exchange(vec![], vec![entry.clone()]), SessionError::Unasked),
     ] {
-        let mut responder = Session::respond(log.items()).unwrap();
+        let mut responder = Session::respond(SALT, log.items()).unwrap();
         responder.handle(hello.clone(), &mut fetch).unwrap();
         let first = exchange(all.clone(), vec![entry.clone()]);
         responder.handle(first, &mut fetch).unwrap();
         assert_eq!(responder.handle(second, &mut fetch), Err(error));
     }
-    let mut responder = Session::respond(log.items()).unwrap();
+    let mut responder = Session::respond(SALT, log.items()).unwrap();
     for _ in 0..ROUNDS_MAX {
         responder.handle(hello.clone(), &mut fetch).unwrap();
     }
@@ -303,8 +305,8 @@ fn initiator_refuses_what_it_did_not_ask_for_and_answers_without_progress() {
         ),
         (1, asked[..2].to_vec(), SessionError::Unasked),
     ] {
-        let (mut initiator, hello) = Session::initiate(mine.items()).unwrap();
-        let mut responder = Session::respond(theirs.items()).unwrap();
+        let (mut initiator, hello) = Session::initiate(SALT, mine.items()).unwrap();
+        let mut responder = Session::respond(SALT, theirs.items()).unwrap();
         let mut gone = |_: &EnvelopeId| None;
         let reply = responder.handle(hello, &mut gone).unwrap().send.remove(0);
         initiator.handle(reply, &mut gone).unwrap();
@@ -387,13 +389,13 @@ proptest! {
     #[test]
     fn same_sets_give_the_same_bytes((mine, theirs) in logs()) {
         let say = |(mut session, hello): (Session, SessionMessage)| {
-            let mut peer = Session::respond(theirs.items()).unwrap();
+            let mut peer = Session::respond(SALT, theirs.items()).unwrap();
             let mut fetch = |id: &EnvelopeId| mine.0.get(id).or_else(|| theirs.0.get(id)).cloned();
             let reply = peer.handle(hello, &mut fetch).unwrap().send.remove(0);
             session.handle(reply, &mut fetch).unwrap().send
         };
-        let once = say(Session::initiate(mine.items()).unwrap());
-        prop_assert_eq!(once, say(Session::initiate(mine.items()).unwrap()));
+        let once = say(Session::initiate(SALT, mine.items()).unwrap());
+        prop_assert_eq!(once, say(Session::initiate(SALT, mine.items()).unwrap()));
     }
 }
 
@@ -404,8 +406,8 @@ proptest! {
         kinds in prop::collection::vec(0..5_u8, 8),
     ) {
         let log = Log::of(0..200, 40);
-        let (initiator, _) = Session::initiate(log.items()).unwrap();
-        let responder = Session::respond(log.items()).unwrap();
+        let (initiator, _) = Session::initiate(SALT, log.items()).unwrap();
+        let responder = Session::respond(SALT, log.items()).unwrap();
         for mut session in [initiator, responder] {
             for (bytes, kind) in garbage.iter().zip(&kinds) {
                 let framed = [&[*kind], bytes.as_slice()].concat();

@@ -40,6 +40,8 @@ pub(crate) struct Person {
     rang: (u64, u32),
     /// Most that its timer rang in one second.
     pub(crate) rang_most: u32,
+    /// Bytes that went from it to one other alone.
+    pub(crate) given: u64,
 }
 
 /// How somebody's program ends in the middle of a step.
@@ -81,6 +83,10 @@ pub(crate) struct World {
     pub(crate) delay: u64,
     /// Frames that passed the relay.
     pub(crate) frames: u64,
+    /// Those of them that were for more than one other.
+    pub(crate) wide: u64,
+    /// Most bytes that somebody's program handed out at once.
+    pub(crate) most_at_once: usize,
 }
 
 impl Person {
@@ -96,6 +102,7 @@ impl Person {
             side: 0,
             rang: (0, 0),
             rang_most: 0,
+            given: 0,
         }
     }
 }
@@ -124,6 +131,8 @@ impl World {
             doubled: 0,
             delay: 20,
             frames: 0,
+            wide: 0,
+            most_at_once: 0,
         };
         for name in people {
             world.people.push(Person::with(MemoryDisk::default()));
@@ -355,6 +364,12 @@ impl World {
             .unwrap()
             .flush(now)
             .unwrap();
+        let len = |effect: &Effect| match effect {
+            Effect::Publish { frame, .. } => frame.as_bytes().len(),
+            _ => 0,
+        };
+        let at_once = effects.iter().map(len).sum();
+        self.most_at_once = self.most_at_once.max(at_once);
         for effect in effects {
             self.carry_out(who, effect);
         }
@@ -426,6 +441,11 @@ impl World {
                     self.later(delay, other, Happening::Frame(topic, frame.to_vec()));
                 }
             }
+        }
+        match receivers {
+            0 => {}
+            1 => self.people[who].given += frame.len() as u64,
+            _ => self.wide += 1,
         }
         self.later(4, who, Happening::Published(token, receivers));
     }
