@@ -1,7 +1,6 @@
-//! Catch-up: finding out who holds what others miss, and meeting to exchange it (protocol §6).
+//! Catch-up: meeting whoever holds what others miss, to exchange it (protocol §6).
 //!
-//! On attaching to a channel, after a gap, and now and then, a device says hello with its log in
-//! short. Whoever differs answers after a random wait with a one-time topic; one answer silences
+//! A device says hello with its log in short ([`hellos`](crate::hellos)). Whoever differs answers after a random wait with a one-time topic; one answer silences
 //! the others. There the two reconcile.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -12,7 +11,7 @@ use sori_wire::{RelayUrl, Topic, TopicSeed};
 use crate::channel::{Answer, LOG_DAYS};
 use crate::chunk::{self, Assembler, Chunk};
 use crate::engine::Engine;
-use crate::envelope::{ChannelMessage, HELLO_LABEL, Hello, OFFER_LABEL, Offer};
+use crate::envelope::{ChannelMessage, OFFER_LABEL, Offer};
 use crate::error::Error;
 use crate::network::{Carried, Purpose, Wanted};
 use crate::prints::Prints;
@@ -30,21 +29,6 @@ const ASKER_AAD: &[u8] = b"sori catch-up 1 asker";
 /// Ours and the peer's, by the side that we are on.
 const ASKING: [&[u8]; 2] = [ASKER_AAD, ANSWERER_AAD];
 const ANSWERING: [&[u8]; 2] = [ANSWERER_AAD, ASKER_AAD];
-/// Waits between the first hellos on a channel, in milliseconds; the first may be lost, or come
-/// while the one who could answer is busy.
-const HELLO_WAITS_MS: [u64; 5] = [100, 1_000, 3_000, 10_000, 30_000];
-/// Later waits lie between this and twice this, in milliseconds.
-const HELLO_EVERY_MS: u64 = 120_000;
-/// Shortest wait before an answer, in milliseconds.
-const ANSWER_WAIT_MS: u64 = 20;
-/// Length of one of the spans in which answers are given, in milliseconds: some more than an offer
-/// takes to reach the others.
-const ANSWER_SPAN_MS: u64 = 150;
-/// A group with so many members more takes its first hellos as much slower again.
-const CROWD: usize = 25;
-/// Least wait between regular hellos for each member, in milliseconds: a group says five a second
-/// at most, whatever its size.
-const HELLO_PER_MEMBER_MS: u64 = 200;
 /// How long an offer waits that no known member has signed, in milliseconds.
 const UNPROVED_MS: u64 = 1_000;
 /// How long a member whose catch-up broke off without bringing anything comes last, in milliseconds.
@@ -64,8 +48,6 @@ const FIRST_SILENCE_MS: u64 = 2_500;
 const SESSIONS_MAX: usize = 4;
 /// Frames of one catch-up that are remembered.
 const SEEN_MAX: usize = 4096;
-/// Hellos of ours that may still be answered.
-const ASKED_MAX: usize = 4;
 
 /// The catch-ups that are going on.
 #[derive(Default)]
@@ -92,6 +74,8 @@ struct Running {
     /// Frames seen: one that comes over two relays counts once.
     seen: BTreeSet<EnvelopeId>,
     until: Time,
+    /// Whether the peer has said anything.
+    is_heard: bool,
     /// Whether it has brought anything that is in the log now. What is refused each time it
     /// comes is no news, or two who differ for good would greet each other without end.
     accepted: bool,
@@ -209,6 +193,11 @@ impl Sessions {
         (helpers.len(), busy)
     }
 
+    /// Whether somebody's hello can be answered now: not who is being answered already.
+    pub(crate) fn may_answer(&self, channel: u32, account: &AccountId) -> bool {
+        self.running.len() < SESSIONS_MAX && !self.has_peer(channel, account, ANSWERING)
+    }
+
     fn has_peer(&self, channel: u32, account: &AccountId, aad: [&[u8]; 2]) -> bool {
         (self.running.values())
             .any(|one| one.channel == channel && one.peer == *account && one.aad == aad)
@@ -242,65 +231,10 @@ impl Engine {
             return Ok(());
         }
         self.publish_unsent(channel, day)?;
-        if let Some(held) = self.channels.get_mut(&channel) {
-            held.live.hellos = 0;
-            held.live.is_even = false;
-        }
-        self.plan_hello(channel, now);
+        self.begin_hellos(channel, now);
         self.resync_attached(channel, now);
         self.welcomes_attached(channel, now);
         Ok(())
-    }
-
-    /// How many members the group of a channel has or had.
-    fn crowd(&self, channel: u32) -> usize {
-        let group = self.channels.get(&channel).map(|held| held.record.group);
-        let group = group.and_then(|group| self.groups.get(&group));
-        group.map_or(2, |group| group.record.roster.len())
-    }
-
-    /// Plans the next hello: a few soon after attaching, until it is known how we stand, then
-    /// regular ones. The more members there are the longer each waits.
-    fn plan_hello(&mut self, channel: u32, now: Time) {
-        let members = self.crowd(channel);
-        let slower = u64::try_from(members / CROWD)
-            .unwrap_or(0)
-            .saturating_add(1);
-        let regular = u64::try_from(members).unwrap_or(u64::MAX);
-        let regular = HELLO_PER_MEMBER_MS
-            .saturating_mul(regular)
-            .max(HELLO_EVERY_MS);
-        let jitter = self.below(regular);
-        let Some(held) = self.channels.get_mut(&channel) else {
-            return;
-        };
-        let said = usize::try_from(held.live.hellos).unwrap_or(usize::MAX);
-        let wait = match HELLO_WAITS_MS.get(said).filter(|_| !held.live.is_even) {
-            Some(wait) => {
-                let wait = wait.saturating_mul(slower);
-                let half = (wait / 2).max(1);
-                // In a crowd all of the first wait is random, or all would speak in one instant.
-                match (said, slower) {
-                    (0, 2..) => jitter.checked_rem(wait).unwrap_or(0),
-                    _ => wait.saturating_add(jitter.checked_rem(half).unwrap_or(0)),
-                }
-            }
-            None => regular.saturating_add(jitter),
-        };
-        held.live.hello_at = Some(now.plus_ms(wait));
-    }
-
-    /// Plans a hello soon, because something may be missing here or news is to be passed on.
-    pub(crate) fn plan_hello_now(&mut self, channel: u32, now: Time) {
-        let slower = self.crowd(channel) / CROWD;
-        let slower = u64::try_from(slower).unwrap_or(0).saturating_add(1);
-        let wait = 50_u64.saturating_add(self.below(slower.saturating_mul(200)));
-        let Some(held) = self.channels.get_mut(&channel) else {
-            return;
-        };
-        held.live.hellos = held.live.hellos.min(1);
-        held.live.is_even = false;
-        held.live.hello_at = Some(now.plus_ms(wait));
     }
 
     pub(crate) fn channels_next_timeout(&self) -> Option<Time> {
@@ -346,46 +280,6 @@ impl Engine {
         Ok(())
     }
 
-    fn say_hello(&mut self, channel: u32, now: Time) -> Result<(), Error> {
-        let is_here =
-            |purpose| matches!(purpose, Purpose::Channel { channel: c, .. } if c == channel);
-        if !self.network.is_attached(is_here) {
-            return Ok(());
-        }
-        let nonce = u64::from_be_bytes(self.random());
-        let account = self.me()?.id;
-        // Catch-ups that go on at the same time name ids alike, so that each brings what the others do not.
-        if !self.sessions.is_asking(channel) {
-            let salt = self.random();
-            if let Some(held) = self.channels.get_mut(&channel) {
-                held.live.salt = salt;
-            }
-        }
-        let Some(held) = self.channels.get_mut(&channel) else {
-            return Ok(());
-        };
-        held.live.hellos = held.live.hellos.saturating_add(1);
-        held.live.asked.push(nonce);
-        if held.live.asked.len() > ASKED_MAX {
-            held.live.asked.remove(0);
-        }
-        // Who cannot read what it holds does not vouch for it.
-        let vouches = (self.groups.get(&held.record.group)).is_some_and(|g| !g.is_stateless());
-        let mut hello = Hello {
-            nonce,
-            salt: held.live.salt,
-            account,
-            log: held.log.prints(),
-            signature: Vec::new(),
-        };
-        let bytes = hello.signed_bytes(&held.tag());
-        if vouches {
-            hello.signature = self.core()?.device().sign(HELLO_LABEL, &bytes).to_vec();
-        }
-        self.plan_hello(channel, now);
-        self.send_transient(channel, &ChannelMessage::Hello(hello), now)
-    }
-
     /// Takes in a message that is for those who listen now.
     pub(crate) fn take_transient(
         &mut self,
@@ -404,96 +298,6 @@ impl Engine {
             | ChannelMessage::Commit { .. }
             | ChannelMessage::Order { .. } => Ok(()),
         }
-    }
-
-    fn take_hello(&mut self, channel: u32, hello: &Hello, now: Time) -> Result<(), Error> {
-        let Some(held) = self.channels.get(&channel) else {
-            return Ok(());
-        };
-        let (group, mine) = (held.record.group, held.log.prints());
-        let bytes = hello.signed_bytes(&held.tag());
-        let me = self.me()?.id;
-        let even = hello.log.agrees(&mine);
-        let signed = self.with_group(group, |engine, group| {
-            let signed = hello.account != me
-                && engine.is_signed_by_member(
-                    group,
-                    &hello.account,
-                    HELLO_LABEL,
-                    &bytes,
-                    &hello.signature,
-                )?;
-            if signed {
-                if even && hello.log.floor <= mine.floor {
-                    engine.all_handed_over(channel)?;
-                }
-                let equal = mine.equal_days(&hello.log);
-                engine.holds_days(channel, group, &hello.account, &equal)?;
-                engine.note_days_held(channel, group, &hello.account, &hello.log)?;
-                engine.prune_held(channel, group, now)?;
-                if even {
-                    engine.note_commits_held(group, channel, &hello.account, now)?;
-                }
-            }
-            Ok(signed)
-        })?;
-        if signed {
-            self.heard(channel, hello.account);
-            self.tell_reads_to(channel, &hello.account, now)?;
-        }
-        match even {
-            true if signed => self.is_even(channel, now),
-            true => {}
-            false => self.plan_answer(channel, hello, now),
-        }
-        Ok(())
-    }
-
-    /// It is known how we stand: the next hello has time.
-    fn is_even(&mut self, channel: u32, now: Time) {
-        let Some(held) = self.channels.get_mut(&channel) else {
-            return;
-        };
-        let spoke = held.live.hellos > 0;
-        if spoke && !std::mem::replace(&mut held.live.is_even, true) {
-            self.plan_hello(channel, now);
-        }
-    }
-
-    fn heard(&mut self, channel: u32, account: AccountId) {
-        if let Some(held) = self.channels.get_mut(&channel) {
-            held.live.heard.insert(account);
-        }
-    }
-
-    fn plan_answer(&mut self, channel: u32, hello: &Hello, now: Time) {
-        let helps = self.sessions.has_peer(channel, &hello.account, ANSWERING);
-        if helps || self.sessions.running.len() >= SESSIONS_MAX {
-            return;
-        }
-        let at = now.plus_ms(self.answer_wait(channel));
-        let Some(held) = self.channels.get_mut(&channel) else {
-            return;
-        };
-        held.live.answer.get_or_insert_with(|| Answer {
-            hello: hello.nonce,
-            at,
-            asker: hello.account,
-            salt: hello.salt,
-            log: hello.log.clone(),
-        });
-    }
-
-    /// How long to wait before an answer. Each span of time has twice as many who answer in it as
-    /// the one before, so that in a group of any size one or two are first, and silence the others.
-    fn answer_wait(&mut self, channel: u32) -> u64 {
-        let members = self.crowd(channel).max(2);
-        let spans = usize::BITS.saturating_sub(members.saturating_sub(1).leading_zeros());
-        let earlier = u64::from_be_bytes(self.random()).trailing_zeros();
-        let span = u64::from(spans.saturating_sub(earlier.saturating_add(1)));
-        ANSWER_WAIT_MS
-            .saturating_add(span.saturating_mul(ANSWER_SPAN_MS))
-            .saturating_add(self.below(ANSWER_SPAN_MS))
     }
 
     /// Answers a hello, unless the difference is gone: listens on a one-time topic first.
@@ -632,6 +436,7 @@ impl Engine {
             incoming: Assembler::default(),
             seen: BTreeSet::new(),
             until: now.plus_ms(FIRST_SILENCE_MS),
+            is_heard: false,
             accepted: false,
         };
         self.sessions.running.insert(number, running);
@@ -747,6 +552,7 @@ impl Engine {
         // Only the peer's word keeps a catch-up going, not noise that the relay makes.
         if plain.is_some() {
             running.until = now.plus_ms(SILENCE_MS);
+            running.is_heard = true;
         }
         let whole = plain
             .and_then(|plain| Chunk::parse(&plain))
@@ -881,8 +687,9 @@ impl Engine {
         if accepted {
             // Others may miss what we have just got; and the peer learns that we hold it.
             self.plan_hello_now(channel, now);
-        } else {
-            self.is_even(channel, now);
+        }
+        if let Some(held) = self.channels.get_mut(&channel) {
+            held.live.is_even = true;
         }
         self.sync_changed(channel);
     }
@@ -933,7 +740,10 @@ impl Engine {
             };
             self.broke_off(&running, now);
             self.topics_stale = true;
-            self.plan_hello_now(running.channel, now);
+            // Whose offer was not taken lacks nothing: somebody else was first.
+            if running.aad == ASKING || running.is_heard {
+                self.plan_hello_now(running.channel, now);
+            }
         }
         Ok(())
     }

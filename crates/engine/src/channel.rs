@@ -54,13 +54,22 @@ pub(crate) struct Log {
 pub(crate) struct Live {
     /// When to say hello.
     pub(crate) hello_at: Option<Time>,
-    /// How many hellos were said since the channel was attached.
+    /// By when to say one whatever others say.
+    pub(crate) overdue: Option<Time>,
+    /// How many hellos were said since the channel was attached, or since there was a reason to say them soon.
     pub(crate) hellos: u32,
+    /// How long the log was when that count began anew because somebody differed.
+    pub(crate) series_of: u64,
+    /// When something last came into the log.
+    pub(crate) changed: Option<Time>,
+    /// How many times longer than a small one a group of this size waits.
+    pub(crate) pace: u64,
     /// Nonces of our latest hellos that nobody has answered yet.
     pub(crate) asked: Vec<u64>,
     /// Under which ids are masked in the catch-ups that we ask for now.
     pub(crate) salt: Salt,
-    /// Whether somebody has been heard whose log agrees with ours, or a catch-up has ended.
+    /// Whether somebody's log agrees with ours, by a hello or by a catch-up that has ended, and nobody has
+    /// differed since.
     pub(crate) is_even: bool,
     /// Members whose catch-up with us broke off without bringing anything, and when.
     pub(crate) unhelpful: BTreeMap<AccountId, Time>,

@@ -216,6 +216,7 @@ impl Engine {
             self.publish_entry(channel, day, sequence, &sealed);
             places = Some((places.map_or(sequence, |(first, _)| first), sequence));
         }
+        self.log_grew(channel, now);
         places.ok_or(Error::Internal("chunks"))
     }
 
@@ -438,6 +439,7 @@ impl Engine {
             };
             let sequence = self.append(channel, &entry, sealed)?;
             self.carry_on(channel, sequence, day)?;
+            self.log_grew(channel, now);
             self.note_receipt(channel, id, &message, now);
             return self.dispatch(channel, sequence, message, (day, now));
         }
@@ -450,6 +452,7 @@ impl Engine {
         };
         let sequence = self.append(channel, &entry, sealed)?;
         self.carry_on(channel, sequence, day)?;
+        self.log_grew(channel, now);
         let Some(whole) = self.assemble(channel, &chunk, day)? else {
             return Ok(());
         };
@@ -633,6 +636,7 @@ impl Engine {
             let live = &mut channel.live;
             live.hello_at = None;
             live.hellos = 0;
+            live.overdue = None;
             live.answer = None;
             live.asked.clear();
             live.heard.clear();

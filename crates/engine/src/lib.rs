@@ -54,6 +54,7 @@ mod filters;
 mod group;
 mod groups;
 mod handshake;
+mod hellos;
 mod incoming;
 mod invite_link;
 mod invites;

@@ -883,7 +883,7 @@ impl Campaign {
             id: message.id,
             text: message.text,
             deleted: message.deleted,
-            copies: message.mine.then_some(message.copies),
+            copies: (message.mine).then_some((message.copies, message.members)),
         });
         Ending {
             active: self.people[who].active,

@@ -35,11 +35,10 @@ pub const CHECKS: [(&str, Judge); 13] = [
     ("heals", heals),
 ];
 
-/// All that is wrong with a history, but for the checks in `off`.
+/// All that is wrong with a history.
 #[must_use]
-pub fn judge(history: &History, off: &[&str]) -> Vec<Violation> {
-    let judges = CHECKS.iter().filter(|(name, _)| !off.contains(name));
-    let found = judges.flat_map(|(check, judge)| {
+pub fn judge(history: &History) -> Vec<Violation> {
+    let found = CHECKS.iter().flat_map(|(check, judge)| {
         let found = judge(history).into_iter();
         found.map(|what| Violation { check, what })
     });
@@ -258,17 +257,25 @@ fn nobody_loses_its_state(history: &History) -> Vec<String> {
         .collect()
 }
 
-/// Whoever wrote something comes to know that somebody has it.
+/// Whoever wrote something comes to know that somebody has it for whom it was and who is still in.
 fn marks_catch_up(history: &History) -> Vec<String> {
     let mut found = Vec::new();
     for (who, end) in history.ends.iter().enumerate() {
         let name = history.name(who);
-        let alone = end.lines.iter().filter(|line| line.copies == Some(1));
+        let alone = (end.lines.iter()).filter(|line| {
+            line.copies
+                .is_some_and(|(copies, of)| copies == 1 && of > 1)
+        });
         let alone: Vec<&str> = alone
-            .filter(|line| (history.said.get(&line.id)).is_some_and(|said| said.audience.len() > 1))
             .filter(|line| {
-                let holds = |end: &&Ending| end.lines.iter().any(|held| held.id == line.id);
-                history.ends.iter().filter(holds).count() > 1
+                let Some(said) = history.said.get(&line.id) else {
+                    return false;
+                };
+                let others = history.active().filter(|(other, end)| {
+                    *other != who && said.audience.contains(other) && !end.is_forgetful
+                });
+                let mut held = others.flat_map(|(_, end)| &end.lines);
+                held.any(|held| held.id == line.id)
             })
             .map(|line| line.text.as_str())
             .collect();
@@ -291,7 +298,8 @@ fn marks_tell_the_truth(history: &History) -> Vec<String> {
         for line in &end.lines {
             let holds = |end: &&Ending| end.lines.iter().any(|held| held.id == line.id);
             let holders = history.ends.iter().filter(holds).count();
-            if let Some(copies) = line.copies.filter(|copies| *copies as usize > holders) {
+            if let Some((copies, _)) = line.copies.filter(|(copies, _)| *copies as usize > holders)
+            {
                 let (name, text) = (history.name(who), &line.text);
                 found.push(format!(
                     "{name} believes {text} with {copies}, it is with {holders}"

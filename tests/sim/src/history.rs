@@ -128,15 +128,18 @@ pub struct Line {
     pub deleted: bool,
     /// How many kinds of reactions it has.
     pub reactions: usize,
-    /// With how many members it is, as the window of its author says; nothing for those of others.
-    pub copies: Option<u32>,
+    /// With how many members it is and of how many, as the window of its author says; nothing for those of others.
+    pub copies: Option<(u32, u32)>,
 }
 
 impl Ending {
     /// For the trace.
     #[must_use]
     pub fn brief(&self) -> String {
-        let alone = self.lines.iter().filter(|line| line.copies == Some(1));
+        let alone = self
+            .lines
+            .iter()
+            .filter(|line| line.copies.is_some_and(|(copies, _)| copies == 1));
         let alone: Vec<&str> = alone.map(|line| line.text.as_str()).collect();
         format!(
             "{} {} of {:?}, {} lines, alone with {alone:?}, {} unsent, {} pending, told {:?}",

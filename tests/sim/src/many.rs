@@ -23,8 +23,6 @@ pub struct Plan {
     pub hours: usize,
     /// Threads.
     pub threads: usize,
-    /// Checks that are switched off, each for a reason that is printed.
-    pub off: Vec<&'static str>,
 }
 
 impl Plan {
@@ -53,7 +51,7 @@ pub fn run(plan: &Plan) -> Report {
                     }
                     let run = AssertUnwindSafe(|| campaign::run(plan.shape(seed)));
                     let outcome = catch_unwind(run).ok();
-                    let judged = outcome.map(|outcome| verdict(&outcome, &plan.off));
+                    let judged = outcome.map(|outcome| verdict(&outcome));
                     outcomes.lock().unwrap().insert(seed, judged);
                 }
             });
@@ -93,8 +91,8 @@ struct Kept {
     is_silent: bool,
 }
 
-fn verdict(outcome: &Outcome, off: &[&str]) -> (Kept, Option<String>) {
-    let found = check::judge(&outcome.history, off);
+fn verdict(outcome: &Outcome) -> (Kept, Option<String>) {
+    let found = check::judge(&outcome.history);
     let first = (found.first()).map(|first| {
         format!(
             "{}: {} (of {} findings)",

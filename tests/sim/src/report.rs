@@ -107,15 +107,9 @@ pub struct Report {
     pub never: usize,
 }
 
-impl Report {
-    /// The time within which `percent` of the mendings brought all together, in milliseconds.
-    #[must_use]
-    pub fn percentile(&self, percent: usize) -> u64 {
-        percentile(&self.heals, percent)
-    }
-}
-
-fn percentile(heals: &[u64], percent: usize) -> u64 {
+/// The time within which `percent` of the mendings brought all together, in milliseconds.
+#[must_use]
+pub fn percentile(heals: &[u64], percent: usize) -> u64 {
     let mut heals = heals.to_vec();
     heals.sort_unstable();
     let at = (heals.len() * percent).div_ceil(100).saturating_sub(1);
@@ -167,9 +161,9 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "all agree after a mending (virtual): p50 {} ms, p99 {} ms, max {} ms; not within 15 minutes: {}",
-            self.percentile(50),
-            self.percentile(99),
-            self.percentile(100),
+            percentile(&self.heals, 50),
+            percentile(&self.heals, 99),
+            percentile(&self.heals, 100),
             self.never
         )?;
         writeln!(
