@@ -12,20 +12,23 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use sori_wire::{ClientMessage, DeliverHeader, Frame, Handle, RelayMessage, RelayUrl, RequestId};
-use support::{Client, RelayProcess, TcpClient, resident_kib, seed, within};
+use sori_wire::{
+    ClientMessage, DeliverHeader, Frame, Handle, RelayMessage, RelayUrl, RequestId, TopicSeed,
+};
+use support::{
+    Client, Cluster, NatsServer, RelayProcess, TcpClient, is_ready, resident_kib, seed, within,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn is_long() -> bool {
     std::env::var_os("SORI_RELAY_LOAD").is_some()
 }
 
-fn relay() -> RelayProcess {
+/// No bounds on what one client and one network may ask for: here all load comes from one.
+fn unbounded() -> Vec<&'static str> {
     let arguments = [
-        "--listen",
-        "127.0.0.1:0",
         "--max-connections-per-network",
         "100000",
         "--max-handshakes-per-network",
@@ -34,10 +37,14 @@ fn relay() -> RelayProcess {
         "100000:100000",
         "--max-work-per-connection",
         "1000000000000:1000000000000",
-        "--threads",
-        &std::env::var("SORI_RELAY_LOAD_THREADS").unwrap_or_else(|_| "1".into()),
     ];
-    RelayProcess::start_with(&arguments, Path::new("/"))
+    arguments.to_vec()
+}
+
+fn relay() -> RelayProcess {
+    let threads = std::env::var("SORI_RELAY_LOAD_THREADS").unwrap_or_else(|_| "1".into());
+    let here = ["--listen", "127.0.0.1:0", "--threads", &threads];
+    RelayProcess::start_with(&[&here, unbounded().as_slice()].concat(), Path::new("/"))
 }
 
 /// Processor time of a process so far, in microseconds, with the kernel's work for it.
@@ -202,4 +209,135 @@ async fn idle_connections() {
         );
         drop((first, peers));
     }
+}
+
+/// How long messages take from one to the other, in microseconds, sorted; each is read before the next
+/// one is sent.
+async fn latencies(publisher: &mut TcpClient, at: Handle, reader: &mut TcpClient) -> Vec<u128> {
+    let mut took = Vec::new();
+    for _ in 0..if is_long() { 20_000 } else { 20 } {
+        let began = Instant::now();
+        publisher.publish(at, &[7; 256]).await.unwrap();
+        while !matches!(reader.hear().await, Some(RelayMessage::Deliver { .. })) {}
+        took.push(began.elapsed().as_micros());
+    }
+    took.sort_unstable();
+    took
+}
+
+/// Until so many others are there.
+async fn wait_for(publisher: &mut TcpClient, at: Handle, others: u32) {
+    within(async {
+        while publisher.publish(at, b"is anybody there?").await != Ok(others) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await;
+}
+
+/// One message at a time to a reader at the same relay, which stands alone or in a cluster, and to one at
+/// another relay: latency, and processor time of each process for a message.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_at_a_time_over_the_bus() {
+    if !is_ready() {
+        return;
+    }
+    let cluster = Cluster::new();
+    let bus = NatsServer::alone(cluster.path()).await;
+    let joined = [(); 2].map(|()| cluster.relay_with(&[bus.url()], &unbounded()));
+    let alone = relay();
+    for (what, here, there) in [
+        ("at a relay alone", &alone, &alone),
+        ("at one relay of two", &joined[0], &joined[0]),
+        ("from one relay to another", &joined[0], &joined[1]),
+    ] {
+        let mut publisher = TcpClient::connect(&here.url).await;
+        let at = publisher.attach(&seed(1)).await;
+        let mut reader = TcpClient::connect(&there.url).await;
+        reader.attach(&seed(1)).await;
+        wait_for(&mut publisher, at, 1).await;
+        tokio::time::sleep(Duration::from_millis(if is_long() { 2000 } else { 0 })).await;
+        while tokio::time::timeout(Duration::from_millis(100), reader.hear())
+            .await
+            .is_ok()
+        {}
+        let pids = [here.pid(), there.pid(), bus.pid()];
+        let before = pids.map(cpu_us);
+        let took = latencies(&mut publisher, at, &mut reader).await;
+        let count = took.len();
+        let spent: Vec<String> = ["publisher's relay", "reader's relay", "nats-server"]
+            .iter()
+            .zip(pids.map(cpu_us).iter().zip(before))
+            .map(|(who, (after, before))| {
+                format!("{who} {:.1} us", (after - before) as f64 / count as f64)
+            })
+            .collect();
+        println!(
+            "{what}: p50 {} us, p99 {} us; processor time for a message: {}",
+            took[count / 2],
+            took[count * 99 / 100],
+            spent.join(", ")
+        );
+    }
+}
+
+/// Many topics with somebody attached at one relay, and few of them at another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_topics_on_the_bus() {
+    if !is_ready() {
+        return;
+    }
+    let cluster = Cluster::new();
+    let bus = NatsServer::alone(cluster.path()).await;
+    let [here, there] = [(); 2].map(|()| cluster.relay_with(&[bus.url()], &unbounded()));
+    let topic = |number: u32| {
+        let mut bytes = [3; 32];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        TopicSeed::from_bytes(bytes)
+    };
+    let memory = || [here.pid(), there.pid(), bus.pid()].map(resident_kib);
+    let topics = if is_long() { 100_000 } else { 100 };
+    let (before, began) = (memory(), Instant::now());
+    let mut clients = Vec::new();
+    for first in (0..topics).step_by(1000) {
+        let mut client = TcpClient::connect(&here.url).await;
+        for number in first..topics.min(first + 1000) {
+            client.attach(&topic(number)).await;
+        }
+        clients.push(client);
+    }
+    let attached = began.elapsed();
+    let mut publisher = TcpClient::connect(&here.url).await;
+    let at = publisher.attach(&seed(1)).await;
+    let mut reader = TcpClient::connect(&there.url).await;
+    reader.attach(&seed(1)).await;
+    let pause = Duration::from_millis(100);
+    let limit = Duration::from_secs(if is_long() { 120 } else { 20 });
+    let began = Instant::now();
+    while publisher.publish(at, b"is anybody there?").await != Ok(1) {
+        assert!(began.elapsed() < limit, "the relays do not find each other");
+        tokio::time::sleep(pause).await;
+    }
+    println!(
+        "{topics} topics attached in {attached:.1?}; one more is shared with another relay {:.1?} later",
+        began.elapsed()
+    );
+    let kib = |at: usize, after: [u64; 3]| {
+        after[at].saturating_sub(before[at]) as f64 / f64::from(topics)
+    };
+    let after = memory();
+    println!(
+        "KiB for each topic: {:.2} in its relay, {:.3} in the other one, {:.2} in nats-server",
+        kib(0, after),
+        kib(1, after),
+        kib(2, after)
+    );
+    tokio::time::sleep(Duration::from_millis(if is_long() { 2000 } else { 0 })).await;
+    while tokio::time::timeout(pause, reader.hear()).await.is_ok() {}
+    let took = latencies(&mut publisher, at, &mut reader).await;
+    println!(
+        "from one relay to another beside them: p50 {} us, p99 {} us",
+        took[took.len() / 2],
+        took[took.len() * 99 / 100]
+    );
 }

@@ -6,6 +6,7 @@ mod support;
 
 use std::net::Ipv4Addr;
 
+use sori_wire::RelayMessage;
 use support::{
     Client, Config, RelayProcess, TcpClient, copies_in_memory, seed, tls_config, within,
 };
@@ -62,6 +63,38 @@ async fn frames_are_gone_from_memory_once_delivered() {
         }
     })
     .await;
+}
+
+/// What came over TCP is no longer there either, while who sent it stays and says nothing more.
+///
+/// protocol §2.4.5
+#[tokio::test]
+async fn frames_over_tcp_are_gone_from_memory_while_everybody_stays() {
+    let relay = RelayProcess::start();
+    let marker = marker();
+    if let Err(error) = copies_in_memory(relay.pid(), &marker) {
+        println!("memory not seen, only the superuser may look: {error}");
+        return;
+    }
+    let mut alice = TcpClient::connect(&relay.url).await;
+    let a = alice.attach(&seed(1)).await;
+    let mut bob = TcpClient::connect(&relay.url).await;
+    bob.attach(&seed(1)).await;
+    for len in [100, 2048, 4000, 16_384, 65_536, 300] {
+        let frame = marked(&marker, len);
+        assert_eq!(alice.publish(a, &frame).await, Ok(1));
+        let heard = bob.hear().await;
+        assert!(
+            matches!(&heard, Some(RelayMessage::Deliver { frame: heard, .. }) if heard.as_bytes() == frame),
+            "{heard:?}"
+        );
+        within(async {
+            while copies_in_memory(relay.pid(), &marker).unwrap() > 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+    }
 }
 
 /// protocol §2.4.5

@@ -95,7 +95,7 @@ fn attack<F: Future<Output = String>>(
 ) -> JoinHandle<String> {
     std::thread::spawn(|| {
         // On Linux this is about the calling thread.
-        rustix::process::nice(5).unwrap();
+        rustix::process::nice(19).unwrap();
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         runtime.enable_all().build().unwrap().block_on(load())
     })
@@ -373,6 +373,46 @@ async fn attempts(url: RelayUrl, count: u32) -> String {
     format!("{count} attempts, {through} of them through")
 }
 
+/// One client that asks for all it can, as fast as it is let: small frames, the largest frame, and proofs to
+/// be verified. Nobody hears its frames but whoever is on its own topic.
+async fn greedy(url: RelayUrl, batches: u32) -> String {
+    let tls = tls_config(Config::default(), *url.identity());
+    let mut client = TcpClient::connect_with(&url, tls, address(7))
+        .await
+        .unwrap();
+    let handle = client.attach(&seed(2)).await;
+    let proof = seed(3).prove(&client.exporter());
+    let request = RequestId(9);
+    let publish = |len: usize| {
+        let frame = Frame::new(vec![1; len]).unwrap();
+        ClientMessage::Publish {
+            request,
+            handle,
+            frame,
+        }
+        .encode()
+    };
+    let topic = seed(3).topic();
+    let attach = ClientMessage::Attach {
+        request,
+        topic,
+        proof,
+    }
+    .encode();
+    let batch = [publish(256).repeat(64), attach, publish(65_536)].concat();
+    let (mut answers, mut to) = tokio::io::split(client.stream);
+    let reading = tokio::spawn(async move {
+        let mut buffer = vec![0; 65_536];
+        while answers.read(&mut buffer).await.is_ok_and(|len| len > 0) {}
+    });
+    let mut written = 0;
+    while written < batches && to.write_all(&batch).await.is_ok() {
+        written += 1;
+    }
+    reading.abort();
+    format!("{written} times 64 frames of 256 B, one of 64 KiB and a proof by one client")
+}
+
 /// protocol §2.1.4, §2.1.5
 #[tokio::test]
 async fn garbage_of_every_layer_keeps_nobody_from_talking() {
@@ -387,6 +427,12 @@ async fn slow_connections_keep_nobody_from_talking() {
 #[tokio::test]
 async fn attempts_from_a_thousand_addresses_keep_nobody_from_talking() {
     besiege("attempts", attempts, pick(10_000, 100)).await;
+}
+
+/// protocol §2.5.4
+#[tokio::test]
+async fn greedy_client_keeps_nobody_from_talking() {
+    besiege("greedy client", greedy, pick(4000, 20)).await;
 }
 
 /// The length of a message as long as any, and its beginning, over and over.

@@ -5,6 +5,7 @@
 
 mod quic;
 mod tls;
+mod wiping;
 
 use std::task::{Context, Poll};
 
@@ -12,6 +13,7 @@ use bytes::Bytes;
 
 pub use quic::{QuicInlet, QuicOutlet};
 pub use tls::{TlsInlet, TlsOutlet, split};
+pub use wiping::Wiping;
 
 /// The carrier broke. Why does not matter to the session: it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -17,7 +17,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::place::{NoPlace, Place};
 use super::shard::Crew;
-use crate::carrier;
+use crate::carrier::{self, Wiping};
 use crate::gate::Address;
 use crate::{session, tls};
 
@@ -71,7 +71,7 @@ fn refuse(stream: &TcpStream, reason: NoPlace, crew: &Crew) {
 async fn connect(stream: TcpStream, acceptor: &TlsAcceptor, crew: &Crew, place: Place) {
     let stream = match tune(&stream) {
         // In a box of its own, so that its state is gone when hands are shaken.
-        Ok(()) => Box::pin(shake_hands(stream, acceptor, crew)).await,
+        Ok(()) => Box::pin(shake_hands(Wiping(stream), acceptor, crew)).await,
         Err(_) => None,
     };
     let Some(stream) = stream else {

@@ -100,10 +100,13 @@ impl TcpClient {
             frame,
         })
         .await;
-        match self.hear().await {
-            Some(RelayMessage::Published { receivers, .. }) => Ok(receivers),
-            Some(RelayMessage::Refused { reason, .. }) => Err(reason),
-            other => panic!("not an answer: {other:?}"),
+        loop {
+            match self.hear().await {
+                Some(RelayMessage::Published { receivers, .. }) => return Ok(receivers),
+                Some(RelayMessage::Refused { reason, .. }) => return Err(reason),
+                Some(RelayMessage::Gap { .. }) => {}
+                other => panic!("not an answer: {other:?}"),
+            }
         }
     }
 
