@@ -54,6 +54,8 @@ mod key;
 mod limits_table;
 #[cfg(sori_mutants)]
 mod mutant;
+#[cfg(any(test, fuzzing))]
+pub mod outside;
 mod server;
 pub mod session;
 mod settings;

@@ -77,6 +77,8 @@ mod meaning;
 mod media_type;
 mod mention;
 mod message_id;
+#[cfg(any(test, fuzzing))]
+pub mod outside;
 mod part;
 mod reading;
 

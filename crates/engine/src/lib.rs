@@ -67,6 +67,8 @@ mod messages;
 mod network;
 mod notices;
 mod orders;
+#[cfg(any(test, fuzzing))]
+pub mod outside;
 mod pieces;
 mod prefs;
 mod pressure;

@@ -199,7 +199,7 @@ pub(crate) fn mls_group_id(id: &GroupId) -> openmls::prelude::GroupId {
     openmls::prelude::GroupId::from_slice(id.as_bytes())
 }
 
-fn parse_welcome(bytes: &[u8]) -> Result<Welcome, Error> {
+pub(crate) fn parse_welcome(bytes: &[u8]) -> Result<Welcome, Error> {
     if bytes.len() > HANDSHAKE_LEN_MAX {
         return Err(Invalid::TooLong.into());
     }

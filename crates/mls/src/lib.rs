@@ -114,6 +114,8 @@ pub mod limits;
 pub mod mutant;
 mod operation;
 mod order;
+#[cfg(any(test, fuzzing))]
+pub mod outside;
 mod peek;
 mod plan;
 mod policy;

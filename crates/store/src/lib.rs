@@ -73,6 +73,8 @@ pub mod forensics;
 mod kv;
 mod ledger;
 mod mask;
+#[cfg(any(test, fuzzing))]
+pub mod outside;
 mod overlay;
 mod profile;
 mod rows;

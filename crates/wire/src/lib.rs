@@ -55,6 +55,8 @@ mod frame;
 mod intake;
 pub mod limits;
 mod message;
+#[cfg(any(test, fuzzing))]
+pub mod outside;
 mod relay_key;
 mod relay_url;
 mod topic;

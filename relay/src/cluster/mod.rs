@@ -43,6 +43,13 @@ use keyring::Keyring;
 use node::Node;
 use secret::Membership;
 
+/// Reads what another relay may have said.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn parse(bytes: &[u8]) {
+    let _is_none = control::Control::decode(bytes);
+    let _are_none = control::Given::decode_all(bytes);
+}
+
 /// Runs this relay's part of the cluster until `stop` resolves. Says through `ready` when it has begun
 /// to connect; it does not wait for a server to be there.
 pub(crate) async fn run(
