@@ -5,6 +5,7 @@ mod certificate;
 mod check;
 mod cluster_secret;
 mod config;
+mod digest;
 mod failure;
 mod health;
 mod invite;
@@ -48,6 +49,11 @@ enum Command {
     Invite(Box<InviteArguments>),
     Warrant(WarrantArguments),
     Health(HealthArguments),
+    /// Print the SHA-256 of this program, to compare with a build of your own
+    ///
+    /// A program that lies about what it does can lie about this, too: it is for finding out which of honest builds
+    /// runs. Who does not trust the machine compares the file itself.
+    Digest,
 }
 
 impl Arguments {
@@ -65,6 +71,7 @@ impl Arguments {
             Command::Invite(arguments) => invite::print(*arguments),
             Command::Warrant(arguments) => warrant::print(arguments),
             Command::Health(arguments) => health::ask(arguments),
+            Command::Digest => digest::print(),
         }
     }
 }

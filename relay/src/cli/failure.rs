@@ -56,6 +56,8 @@ pub(crate) enum Failure {
         address: SocketAddr,
         source: io::Error,
     },
+    #[error("cannot read the program itself: {0}")]
+    Program(io::Error),
     #[error("cannot make a key: {0}")]
     NewKey(KeyError),
     #[error("the relay says `{0}`")]
