@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::checks;
+use crate::client::scene::Scene;
 use crate::finding::Outcome;
 use crate::stage::Stage;
 
@@ -53,7 +54,14 @@ pub(crate) enum Turn {
 /// What a check does.
 pub(crate) type Task = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
-/// One question to a relay.
+/// Whom a check is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Run {
+    Relay(fn(Stage) -> Task),
+    Client(fn(Scene) -> Task),
+}
+
+/// One question.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Check {
     /// Never reused for another question.
@@ -70,7 +78,7 @@ pub(crate) struct Check {
     pub(crate) profile: Profile,
     pub(crate) sight: Sight,
     pub(crate) turn: Turn,
-    pub(crate) run: fn(Stage) -> Task,
+    pub(crate) run: Run,
 }
 
 impl Check {
@@ -82,7 +90,27 @@ impl Check {
         [sent, expected]: [&'static str; 2],
         run: fn(Stage) -> Task,
     ) -> Self {
-        let [english, korean] = titles;
+        Self::of(id, clauses, titles, [sent, expected], Run::Relay(run))
+    }
+
+    /// The same about a client.
+    pub(crate) const fn client(
+        id: &'static str,
+        clauses: &'static [&'static str],
+        titles: [&'static str; 2],
+        words: [&'static str; 2],
+        run: fn(Scene) -> Task,
+    ) -> Self {
+        Self::of(id, clauses, titles, words, Run::Client(run))
+    }
+
+    const fn of(
+        id: &'static str,
+        clauses: &'static [&'static str],
+        [english, korean]: [&'static str; 2],
+        [sent, expected]: [&'static str; 2],
+        run: Run,
+    ) -> Self {
         Self {
             id,
             level: Level::Must,
@@ -191,9 +219,39 @@ pub(crate) const AREAS: &[Area] = &[
         english: "Stopping and starting again",
         korean: "정지와 재시작",
     },
+    Area {
+        prefix: "SEAL",
+        english: "What a relay sees of clients",
+        korean: "중계 서버가 단말에 대해 보는 것",
+    },
+    Area {
+        prefix: "GROUP",
+        english: "Groups: coming, going, changing at the same time",
+        korean: "그룹: 들어오고 나가고 동시에 바꾸기",
+    },
+    Area {
+        prefix: "KEYS",
+        english: "Old keys and keys used twice",
+        korean: "지난 열쇠와 두 번 쓰인 열쇠",
+    },
+    Area {
+        prefix: "DISK",
+        english: "What lies in the profile",
+        korean: "프로필 폴더에 남는 것",
+    },
+    Area {
+        prefix: "CRASH",
+        english: "Clients that die",
+        korean: "갑자기 죽는 단말",
+    },
+    Area {
+        prefix: "CHEAT",
+        english: "A relay that cheats",
+        korean: "속이는 중계 서버",
+    },
 ];
 
-/// Every check there is.
+/// Every check of relays.
 pub(crate) fn all() -> Vec<Check> {
     let tables = [
         checks::retention::CHECKS,
@@ -210,6 +268,19 @@ pub(crate) fn all() -> Vec<Check> {
         checks::access::CHECKS,
         checks::flood::CHECKS,
         checks::stopping::CHECKS,
+    ];
+    tables.concat()
+}
+
+/// Every check of clients.
+pub(crate) fn of_clients() -> Vec<Check> {
+    let tables = [
+        checks::seal::CHECKS,
+        checks::group::CHECKS,
+        checks::keys::CHECKS,
+        checks::disk::CHECKS,
+        checks::crash::CHECKS,
+        checks::cheat::CHECKS,
     ];
     tables.concat()
 }
@@ -263,7 +334,7 @@ mod tests {
     fn every_must_of_the_relay_protocol_has_a_check_and_every_check_a_clause() {
         let document = document();
         let mut cited = BTreeSet::new();
-        for check in all() {
+        for check in all().into_iter().chain(of_clients()) {
             for clause in check
                 .clauses
                 .iter()
@@ -288,7 +359,7 @@ mod tests {
 
     #[test]
     fn ids_are_unique_and_belong_to_an_area() {
-        let checks = all();
+        let checks = [all(), of_clients()].concat();
         let ids: BTreeSet<&str> = checks.iter().map(|check| check.id).collect();
         assert_eq!(ids.len(), checks.len());
         for check in &checks {
@@ -305,12 +376,13 @@ mod tests {
 
     #[test]
     fn checks_that_documents_and_files_name_exist() {
-        let checks = all();
+        let checks = [all(), of_clients()].concat();
         for text in [
             include_str!("../../docs/auditing.md"),
             include_str!("../../docs/threat-model.md"),
             include_str!("../../docs/what-we-could-hand-over.md"),
             include_str!("../baseline.toml"),
+            include_str!("../mutants/clients.txt"),
             include_str!("../mutants/table.txt"),
         ] {
             let is_part =
@@ -329,9 +401,9 @@ mod tests {
     }
 
     #[test]
-    fn at_least_a_hundred_checks_and_sixty_misbehaviours() {
-        let checks = all();
-        assert!(checks.len() >= 100, "{}", checks.len());
+    fn at_least_two_hundred_checks_and_sixty_misbehaviours() {
+        let checks = [all(), of_clients()].concat();
+        assert!(checks.len() >= 200, "{}", checks.len());
         let wrong = ["WIRE", "PROOF", "ACCESS"];
         let wrong = checks.iter().filter(|check| wrong.contains(&check.area()));
         assert!(wrong.clone().count() >= 60, "{}", wrong.count());

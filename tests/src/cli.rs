@@ -11,10 +11,11 @@ use clap::{Args, Parser, Subcommand};
 use crate::baseline::{Baseline, BaselineError};
 use crate::catalogue::{self, Check, Profile};
 use crate::report::{self, Language, Report, Totals, evidence, html, json, junit, terminal};
+use crate::run::Judged;
 use crate::select::Selection;
 use crate::target::{Given, Target, TargetError};
 
-/// Judges Sori relays from outside
+/// Judges Sori relays and clients from outside
 ///
 /// Exit codes: 0 everything that was looked for holds; 1 something that must be does not hold, or was not seen
 /// although it could be; 2 the run was not possible. The last line says how many checks passed, failed and were
@@ -30,6 +31,14 @@ struct Arguments {
 enum Command {
     /// Judge a relay: from the network, and its process where it may be looked at
     Relay(Box<RelayArguments>),
+    /// Judge a client: any program that a shim stands before (docs/shim.md)
+    Client(Box<ClientArguments>),
+    /// Stand before `sori rpc` as docs/shim.md says
+    Shim {
+        /// The messenger
+        #[arg(long, value_name = "PROGRAM", default_value = "sori")]
+        sori: PathBuf,
+    },
     /// Look for canaries in nats-server, mosquitto and redis-server, to see what residue looks like (as root)
     Residue,
     /// Print test vectors of the protocol, as in docs/vectors.json
@@ -52,6 +61,25 @@ struct RelayArguments {
     /// Command that prints all that the relay can say about itself, for example `sori-relay warrant --json`
     #[arg(long, value_name = "COMMAND")]
     warrant: Option<String>,
+    /// Allow floods against a relay on another machine
+    #[arg(long)]
+    i_own_this_target: bool,
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+#[derive(Args, Debug)]
+struct ClientArguments {
+    /// Shell command that starts a shim; once for each client, on profiles of its own
+    #[arg(long, value_name = "COMMAND")]
+    shim: String,
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+/// What is the same whoever is judged.
+#[derive(Args, Debug)]
+struct RunArguments {
     /// Print the checks and end
     #[arg(long)]
     list: bool,
@@ -76,9 +104,6 @@ struct RelayArguments {
     /// Language of what people read
     #[arg(long, value_enum, default_value = "en")]
     lang: Language,
-    /// Allow floods against a relay on another machine
-    #[arg(long)]
-    i_own_this_target: bool,
 }
 
 /// Why there was no run.
@@ -96,6 +121,8 @@ enum Failure {
     Start(io::Error),
     #[error("cannot write the report: {0}")]
     Json(#[from] serde_json::Error),
+    #[error("the shim cannot go on: {0}")]
+    Shim(io::Error),
     #[error("the operating system gives no random numbers")]
     Random,
 }
@@ -103,8 +130,12 @@ enum Failure {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::parse().command {
-        Command::Relay(arguments) => arguments,
+    let outcome = match Arguments::parse().command {
+        Command::Relay(arguments) => of_relay(&arguments),
+        Command::Client(arguments) => of_client(&arguments),
+        Command::Shim { sori } => crate::client::ours::serve(&sori)
+            .map(|()| true)
+            .map_err(Failure::Shim),
         Command::Residue => {
             say(&crate::residue::table());
             return ExitCode::SUCCESS;
@@ -114,7 +145,7 @@ pub fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    match judge(&arguments) {
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(failure) => {
@@ -128,8 +159,40 @@ pub fn main() -> ExitCode {
 }
 
 /// Whether the relay is as it must be.
-fn judge(arguments: &RelayArguments) -> Result<bool, Failure> {
-    let all = catalogue::all();
+fn of_relay(arguments: &RelayArguments) -> Result<bool, Failure> {
+    judge(catalogue::all(), &arguments.run, || {
+        let target = Target::open(given(arguments))?;
+        Ok(Subject {
+            name: target.address().to_string(),
+            sees_process: target.pid().is_some(),
+            judged: Judged::Relay(Arc::new(target)),
+        })
+    })
+}
+
+/// Whether the client is.
+fn of_client(arguments: &ClientArguments) -> Result<bool, Failure> {
+    judge(catalogue::of_clients(), &arguments.run, || {
+        Ok(Subject {
+            name: arguments.shim.clone(),
+            sees_process: true,
+            judged: Judged::Client(arguments.shim.clone()),
+        })
+    })
+}
+
+/// Who is judged.
+struct Subject {
+    name: String,
+    sees_process: bool,
+    judged: Judged,
+}
+
+fn judge(
+    all: Vec<Check>,
+    arguments: &RunArguments,
+    subject: impl FnOnce() -> Result<Subject, Failure>,
+) -> Result<bool, Failure> {
     let selection = Selection {
         only: arguments.only.clone(),
         skip: arguments.skip.clone(),
@@ -154,8 +217,8 @@ fn judge(arguments: &RelayArguments) -> Result<bool, Failure> {
         .as_deref()
         .map(Baseline::read)
         .transpose()?;
-    let target = Arc::new(Target::open(given(arguments))?);
-    let mut report = blank(arguments, &target, catalogue_sha256)?;
+    let subject = subject()?;
+    let mut report = blank(arguments, &subject, catalogue_sha256)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -164,7 +227,12 @@ fn judge(arguments: &RelayArguments) -> Result<bool, Failure> {
     let started = Instant::now();
     let watch =
         |entry: &report::Entry| say(&format!("{}\n", terminal::line(entry, arguments.lang)));
-    report.entries = runtime.block_on(crate::run::run(&target, &checks, report.seed, watch));
+    report.entries = runtime.block_on(crate::run::run(
+        &subject.judged,
+        &checks,
+        report.seed,
+        watch,
+    ));
     report.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     if let Some(baseline) = baseline {
         let today = report.started.get(..10).unwrap_or_default().to_owned();
@@ -190,8 +258,8 @@ fn given(arguments: &RelayArguments) -> Given {
 }
 
 fn blank(
-    arguments: &RelayArguments,
-    target: &Target,
+    arguments: &RunArguments,
+    subject: &Subject,
     catalogue_sha256: String,
 ) -> Result<Report, Failure> {
     let seed = match arguments.seed {
@@ -209,9 +277,9 @@ fn blank(
             .strftime("%Y-%m-%dT%H:%M:%SZ")
             .to_string(),
         duration_ms: 0,
-        target: target.address().to_string(),
+        target: subject.name.clone(),
         machine: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-        sees_process: target.pid().is_some(),
+        sees_process: subject.sees_process,
         entries: Vec::new(),
         baseline_findings: Vec::new(),
         totals: Totals::default(),

@@ -7,31 +7,43 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::catalogue::{Check, Profile, Turn};
-use crate::finding::Finding;
+use crate::catalogue::{Check, Profile, Run, Turn};
+use crate::client::scene::Scene;
+use crate::finding::{Finding, Outcome};
 use crate::report::{Entry, Verdict};
-use crate::stage::Stage;
+use crate::stage::{Stage, Tape};
 use crate::target::Target;
+
+/// What is judged.
+#[derive(Clone, Debug)]
+pub(crate) enum Judged {
+    Relay(Arc<Target>),
+    /// The shell command of its shim.
+    Client(String),
+}
 
 /// Runs `checks` and tells `watch` of each that is over. The entries are in the order of the checks.
 pub(crate) async fn run(
-    target: &Arc<Target>,
+    judged: &Judged,
     checks: &[Check],
     seed: u64,
     mut watch: impl FnMut(&Entry),
 ) -> Vec<Entry> {
     let mut entries: Vec<(usize, Entry)> = Vec::new();
-    let places = Arc::new(Semaphore::new(TOGETHER_MAX));
+    let places = Arc::new(Semaphore::new(match judged {
+        Judged::Relay(_) => TOGETHER_MAX,
+        Judged::Client(_) => CLIENTS_TOGETHER_MAX,
+    }));
     let mut running = JoinSet::new();
     for (at, check) in numbered(checks, Turn::Together) {
-        let (target, places) = (Arc::clone(target), Arc::clone(&places));
+        let (judged, places) = (judged.clone(), Arc::clone(&places));
         running.spawn(async move {
             // What waits for a limit of time costs nobody a place.
             let _place = match check.profile {
                 Profile::Quick => places.acquire_owned().await.ok(),
                 Profile::Full | Profile::Soak => None,
             };
-            (at, one(target, check, seed).await)
+            (at, one(judged, check, seed).await)
         });
     }
     while let Some(done) = running.join_next().await {
@@ -43,7 +55,7 @@ pub(crate) async fn run(
         entries.push((at, entry));
     }
     for (at, check) in numbered(checks, Turn::Alone) {
-        let entry = one(Arc::clone(target), check, seed).await;
+        let entry = one(judged.clone(), check, seed).await;
         watch(&entry);
         entries.push((at, entry));
     }
@@ -56,16 +68,15 @@ fn numbered(checks: &[Check], turn: Turn) -> impl Iterator<Item = (usize, Check)
     checks.filter(move |(_, check)| check.turn == turn)
 }
 
-async fn one(target: Arc<Target>, check: Check, seed: u64) -> Entry {
-    let stage = Stage::new(target, seed, check.id);
-    let tape = stage.tape.clone();
+async fn one(judged: Judged, check: Check, seed: u64) -> Entry {
+    let tape = Tape::default();
     let started = Instant::now();
     let bound = match check.profile {
         Profile::Quick => Duration::from_secs(90),
         Profile::Full => Duration::from_secs(400),
         Profile::Soak => Duration::from_secs(8000),
     };
-    let outcome = timeout(bound, (check.run)(stage))
+    let outcome = timeout(bound, carry_out(judged, check, seed, tape.clone()))
         .await
         .unwrap_or_else(|_| {
             Err(Finding::not_seen(format!(
@@ -86,5 +97,22 @@ async fn one(target: Arc<Target>, check: Check, seed: u64) -> Entry {
     entry
 }
 
+async fn carry_out(judged: Judged, check: Check, seed: u64, tape: Tape) -> Outcome {
+    match (check.run, judged) {
+        (Run::Relay(run), Judged::Relay(target)) => {
+            let mut stage = Stage::new(target, seed, check.id);
+            stage.tape = tape;
+            run(stage).await
+        }
+        (Run::Client(run), Judged::Client(command)) => {
+            run(Scene::set(command, seed, check.id, tape).await?).await
+        }
+        _ => Err(Finding::skipped("it is about something else")),
+    }
+}
+
 /// Checks at the same time: more would measure each other.
 const TOGETHER_MAX: usize = 6;
+
+/// The same for clients, each of which is several processes.
+const CLIENTS_TOGETHER_MAX: usize = 3;

@@ -1,5 +1,5 @@
-//! `cargo xtask judge`: the audit suite against the relay of this checkout, and against relays that were broken on
-//! purpose, each of which it has to find out.
+//! `cargo xtask judge`: the audit suite against the relay and the client of this checkout, and against ones that were
+//! broken on purpose, each of which it has to find out.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,19 +32,28 @@ pub(crate) struct Judge {
 /// Faults, each with the check that has to find it.
 const TABLE: &str = include_str!("../../tests/mutants/table.txt");
 
-/// Judges the good relay, then the broken ones.
+/// Faults of clients.
+const CLIENTS: &str = include_str!("../../tests/mutants/clients.txt");
+
+/// What every run of `cargo xtask test` asks of the client: a few seconds of each area.
+const QUICK_FOR_CLIENTS: &str =
+    "SEAL-TEXT,SEAL-SESSION,GROUP-REMOVED,KEYS-CRASH,DISK-TEXT,CRASH-ACKNOWLEDGED,CHEAT-BEND";
+
+/// Judges the good ones, then the broken ones.
 pub(crate) async fn judge(workspace: &Workspace, judge: &Judge) -> Result<(), Error> {
     let mut steps = Steps::begin();
     steps.next("Build the relay and the audit suite");
     build(workspace).await?;
     good(workspace, &mut steps, judge.evidence.as_deref()).await?;
+    client(workspace, &mut steps, Which::All).await?;
     if !judge.good {
+        broken_clients(workspace, &mut steps).await?;
         let table = broken(workspace, &mut steps, Which::All).await?;
         if judge.write {
             write(workspace, &table)?;
         }
     }
-    steps.done("The relay was judged");
+    steps.done("The relay and the client were judged");
     Ok(())
 }
 
@@ -92,6 +101,80 @@ pub(crate) async fn good(
         "ACCESS-*,PROOF-HONEST,CARRY-ORDER",
     ]))
     .await
+}
+
+/// The client that is there, behind the shim that comes with the suite.
+pub(crate) async fn client(
+    workspace: &Workspace,
+    steps: &mut Steps,
+    which: Which,
+) -> Result<(), Error> {
+    steps.next("Judge the client");
+    let mut command = client_suite(workspace, "", &workspace.target().join("debug/sori"));
+    if which == Which::Quick {
+        command.args(["--only", QUICK_FOR_CLIENTS]);
+    } else if !rustix::process::geteuid().is_root() {
+        println!("   only root may look into the client's memory: that is left out");
+        command.args(["--skip", "DISK-MEMORY"]);
+    }
+    shell::run(&mut command).await
+}
+
+/// Every fault of the table of clients has to be found by its check, which the same program without a fault passes.
+async fn broken_clients(workspace: &Workspace, steps: &mut Steps) -> Result<(), Error> {
+    steps.next("Build the broken clients");
+    let folder = workspace.target().join("debug");
+    let (good, broken) = (folder.join("sori"), folder.join("sori-mutants"));
+    shell::run(mutants::cargo(workspace)?.args(["build", "-p", "sori"])).await?;
+    let _not_there = fs::remove_file(&broken);
+    fs::copy(&good, &broken).map_err(|source| Error::io("copy the broken client", source))?;
+    shell::run(shell::cargo(workspace.root()).args(["build", "-p", "sori"])).await?;
+
+    steps.next("Find out the broken clients");
+    let lines = CLIENTS.lines().filter(|line| !line.starts_with('#'));
+    let mut missed = Vec::new();
+    for (check, fault) in lines.filter_map(|line| line.split_once(' ')) {
+        let fault = fault.trim();
+        if !contains(&broken, fault)? || contains(&good, fault)? {
+            return Err(Error::DidNotHold(format!(
+                "`{fault}` is in the broken client and only there"
+            )));
+        }
+        let mut verdicts = Vec::new();
+        for fault in ["", fault] {
+            let mut command = client_suite(workspace, fault, &broken);
+            command.args(["--only", check]).kill_on_drop(true);
+            let done = command.output().await;
+            let done = done.map_err(|source| Error::io("run the audit suite", source))?;
+            let said = String::from_utf8_lossy(&done.stdout);
+            verdicts.push(said.lines().last().unwrap_or_default().to_owned());
+        }
+        println!("   {fault:<30} {check:<20} {verdicts:?}");
+        let [without, with] = verdicts.as_slice() else {
+            continue;
+        };
+        if !without.starts_with("1 passed") || !with.starts_with("0 passed, 1 failed") {
+            missed.push(fault);
+        }
+    }
+    if missed.is_empty() {
+        return Ok(());
+    }
+    Err(Error::DidNotHold(format!(
+        "each fault of a client is found by its check: {missed:?} were not"
+    )))
+}
+
+fn client_suite(workspace: &Workspace, fault: &str, client: &Path) -> Command {
+    let suite = workspace.target().join("debug/sori-audit");
+    let shim = format!(
+        "env 'SORI_MUTANT={fault}' {} shim --sori {}",
+        suite.display(),
+        client.display()
+    );
+    let mut command = Command::new(suite);
+    command.args(["client", "--shim", &shim]);
+    command
 }
 
 /// Every fault of the table has to be found by its check, which the same program without a fault passes. The table

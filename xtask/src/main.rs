@@ -72,7 +72,7 @@ enum Task {
     Sim(sim::Sim),
     /// See that the tests notice builds that are broken on purpose.
     Mutants,
-    /// Judge the relay by the audit suite, and the suite by relays that were broken on purpose.
+    /// Judge the relay and the client by the audit suite, and the suite by ones that were broken on purpose.
     Judge(judge::Judge),
     /// Build the Debian package of the relay (needs cargo-deb).
     Deb,

@@ -36,6 +36,7 @@ pub(crate) async fn test(workspace: &Workspace) -> Result<(), Error> {
         Some(_) => judge::Which::All,
         None => judge::Which::Quick,
     };
+    judge::client(workspace, &mut steps, which).await?;
     judge::broken(workspace, &mut steps, which).await?;
 
     steps.next("Front end tests");

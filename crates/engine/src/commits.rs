@@ -392,6 +392,9 @@ impl Engine {
 
     /// Destroys snapshots that are too many or too old; the first state kept becomes the anchor.
     fn prune(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
+        if sori_mls::broken!("keep old states") {
+            return Ok(());
+        }
         let old = now.minus_ms(SNAPSHOT_AGE_MAX_MS);
         while let [first, second, ..] = group.record.path.as_slice() {
             let (first, second) = (*first, *second);

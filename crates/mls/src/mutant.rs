@@ -3,6 +3,8 @@
 
 #[cfg(sori_mutants)]
 use std::cell::Cell;
+#[cfg(sori_mutants)]
+use std::sync::OnceLock;
 
 #[cfg(sori_mutants)]
 thread_local! {
@@ -15,11 +17,17 @@ pub fn set(name: Option<&'static str>) {
     BROKEN.with(|broken| broken.set(name));
 }
 
-/// Whether it is broken in this way.
+/// Whether it is broken in this way: as [`set`] says on this thread or, where it says nothing, `SORI_MUTANT` for the whole
+/// process.
 #[cfg(sori_mutants)]
 #[must_use]
 pub fn is(name: &str) -> bool {
-    BROKEN.with(|broken| broken.get() == Some(name))
+    static OF_PROCESS: OnceLock<Option<String>> = OnceLock::new();
+    let of_process = || std::env::var("SORI_MUTANT").ok();
+    match BROKEN.with(Cell::get) {
+        Some(broken) => broken == name,
+        None => OF_PROCESS.get_or_init(of_process).as_deref() == Some(name),
+    }
 }
 
 /// Whether this build is broken on purpose in the way of this name. `false` at compile time in every other build,

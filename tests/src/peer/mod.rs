@@ -4,7 +4,7 @@
 //! what does not come within [`PATIENCE`] did not come.
 
 pub(crate) mod datagram;
-mod decode;
+pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod hello;
 mod proof;

@@ -1,0 +1,168 @@
+//! What a check of a client has to work with.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use crate::finding::Finding;
+use crate::stage::Tape;
+
+use super::person::Person;
+use super::stand::Stand;
+
+/// A relay, a folder, and a command that starts a client.
+#[derive(Debug)]
+pub(crate) struct Scene {
+    pub(crate) command: String,
+    pub(crate) stand: Stand,
+    pub(crate) tape: Tape,
+    folder: TempDir,
+    seed: u64,
+    id: &'static str,
+}
+
+impl Scene {
+    pub(crate) async fn set(
+        command: String,
+        seed: u64,
+        id: &'static str,
+        tape: Tape,
+    ) -> Result<Self, Finding> {
+        let folder = tempfile::Builder::new().prefix("sori-audit-").tempdir();
+        Ok(Self {
+            command,
+            stand: Stand::open(bytes(seed, id, "relay")).await?,
+            tape,
+            folder: folder.map_err(Finding::not_seen)?,
+            seed,
+            id,
+        })
+    }
+
+    /// A word that stands nowhere else, and that the same seed gives again.
+    pub(crate) fn canary(&self, label: &str) -> String {
+        let bytes = bytes(self.seed, self.id, label);
+        let hex: String = bytes
+            .iter()
+            .take(12)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!("canary{hex}")
+    }
+
+    /// A path that nobody has yet.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Somebody with a new profile, connected to the stand.
+    pub(crate) async fn person(&self, name: &str) -> Result<Person, Finding> {
+        Person::come(self, name).await
+    }
+
+    /// So many people in one group of the first of them.
+    pub(crate) async fn gather(&self, count: usize) -> Result<(Vec<Person>, String), Finding> {
+        const NAMES: [&str; 8] = ["Ann", "Bob", "Cat", "Dan", "Eve", "Fay", "Gus", "Hal"];
+        let mut people = Vec::new();
+        for n in 0..count {
+            let name = NAMES
+                .get(n)
+                .map_or_else(|| format!("Person {n}"), |name| (*name).to_owned());
+            people.push(self.person(&name).await?);
+        }
+        let (first, others) = people
+            .split_first_mut()
+            .ok_or_else(|| Finding::not_seen("nobody is there"))?;
+        let group = first.create("Somebody").await?;
+        for other in others.iter_mut() {
+            first.let_in(&group, other).await?;
+        }
+        all_have_members(&mut people, &group, count).await?;
+        Ok((people, group))
+    }
+}
+
+/// Waits until every device knows of so many members, and all are in one state.
+pub(crate) async fn all_have_members(
+    people: &mut [Person],
+    group: &str,
+    count: usize,
+) -> Result<(), Finding> {
+    let wait = Wait::new(format!("all {count} are in the group, in one state"));
+    loop {
+        let mut states = Vec::new();
+        for person in people.iter_mut() {
+            let view = person.look(group).await?;
+            states.push((view.members.len(), view.state));
+        }
+        let (first, all) = (states.first(), &states);
+        if all
+            .iter()
+            .all(|view| Some(view) == first && view.0 == count)
+        {
+            return Ok(());
+        }
+        wait.more().await?;
+    }
+}
+
+/// Waits until each of `people` shows each of `texts`.
+pub(crate) async fn all_have(
+    people: &mut [Person],
+    group: &str,
+    texts: &[String],
+) -> Result<(), Finding> {
+    for person in people {
+        let wait = Wait::new(format!("{} shows {} messages", person.name, texts.len()));
+        loop {
+            let shown = person.texts(group).await?;
+            if texts.iter().all(|text| shown.contains(text)) {
+                break;
+            }
+            wait.more().await?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits for what must become so.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    what: String,
+    since: Instant,
+}
+
+impl Wait {
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            since: Instant::now(),
+        }
+    }
+
+    /// A moment later; a finding once it has taken too long.
+    pub(crate) async fn more(&self) -> Result<(), Finding> {
+        if self.since.elapsed() > PATIENCE {
+            return Err(Finding::broken(format!(
+                "not within {PATIENCE:?}: {}",
+                self.what
+            )));
+        }
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        Ok(())
+    }
+}
+
+fn bytes(seed: u64, id: &str, label: &str) -> [u8; 32] {
+    let hash = Sha256::new()
+        .chain_update(seed.to_be_bytes())
+        .chain_update(id)
+        .chain_update([0])
+        .chain_update(label);
+    hash.finalize().into()
+}
+
+/// How long what must happen may take: clients come back after waits that grow.
+const PATIENCE: Duration = Duration::from_secs(60);
