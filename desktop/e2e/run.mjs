@@ -11,13 +11,17 @@ import { join } from 'node:path';
 import { App, Person, Relay, display, endAll, place, target } from './lib/programs.mjs';
 import { sleep } from './lib/webdriver.mjs';
 import { burst } from './parts/burst.mjs';
+import { accessibility } from './parts/accessibility.mjs';
+import { citizen } from './parts/citizen.mjs';
 import { conversation } from './parts/conversation.mjs';
+import { daily } from './parts/daily.mjs';
 import { files } from './parts/files.mjs';
 import { firstStart } from './parts/first-start.mjs';
 import { hangul } from './parts/hangul.mjs';
 import { invites } from './parts/invites.mjs';
 import { keeping } from './parts/keeping.mjs';
 import { keychain } from './parts/keychain.mjs';
+import { locking } from './parts/locking.mjs';
 import { opening } from './parts/opening.mjs';
 import { refusals } from './parts/refusals.mjs';
 import { restart } from './parts/restart.mjs';
@@ -41,6 +45,8 @@ let failed = 0;
 const world = {
   passphrase: '바다 위 초록 자전거',
   profile: place('profile'),
+  /** Where the address of the window's D-Bus session is written. */
+  bus: join(place('bus'), 'address'),
   screen: process.env.DISPLAY,
   people: {},
   texts: [],
@@ -64,13 +70,18 @@ const world = {
   },
 
   async shot(name) {
-    // What was changed last is drawn a little later.
+    // What was changed last is drawn a little later, and what fades in is looked at when it is there.
+    await world.window.run(async () => {
+      const ending = document.getAnimations().filter((one) => Number.isFinite(one.effect?.getComputedTiming().endTime));
+      await Promise.all(ending.map((one) => one.finished.catch(() => undefined)));
+      for (let n = 0; n < 3; n += 1) await new Promise((resolve) => requestAnimationFrame(resolve));
+    });
     await sleep(120);
     writeFileSync(join(shots, `${name}.png`), await world.window.screenshot());
   },
 
   async open(options = {}) {
-    world.app = await App.start({ home: 'minji', profile: world.profile, relay: world.relay.url, screen: world.screen, ...options });
+    world.app = await App.start({ home: 'minji', profile: world.profile, relay: world.relay.url, screen: world.screen, before: `printf %s "$DBUS_SESSION_BUS_ADDRESS" > '${world.bus}'`, ...options });
     world.window = world.app.window;
     await world.window.resize(1120, 780);
   },
@@ -82,7 +93,7 @@ try {
   await world.relay.start();
   for (const name of ['서준', '하루', '유나']) world.people[name] = await Person.start(name, world.relay.url);
   await world.open();
-  for (const part of [firstStart, invites, conversation, refusals, trouble, settings, search, files, keeping, restart, burst, reach]) await part(world);
+  for (const part of [firstStart, invites, conversation, refusals, trouble, settings, daily, search, files, keeping, restart, burst, reach, citizen, accessibility, locking]) await part(world);
   await world.app.stop();
   await undriven(world);
   await hangul(world);

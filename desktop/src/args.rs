@@ -21,4 +21,12 @@ pub(crate) struct Args {
     /// The relay that a new profile is offered, such as relay://HOST:PORT/#KEY
     #[arg(long, value_name = "URL", env = "SORI_RELAY", hide_env_values = true)]
     pub(crate) relay: Option<String>,
+
+    /// Begin in the tray, without a window, if there is a tray
+    #[arg(long)]
+    pub(crate) minimized: bool,
+
+    /// An invite link to look at, sori:invite#...; nothing happens before you agree
+    #[arg(value_name = "LINK")]
+    pub(crate) link: Option<String>,
 }

@@ -13,22 +13,34 @@
 //! [`session`] (what is open).
 
 mod args;
+mod autostart;
+mod bus;
+mod clipboard;
 mod commands;
 mod files;
+mod links;
+mod notify;
+mod place;
 mod refusal;
 mod session;
 mod settings;
 mod stage;
+mod system;
+mod tray;
 mod window;
+mod wishes;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use tauri::{AppHandle, Manager, RunEvent};
+use tauri::{AppHandle, Manager, RunEvent, WindowEvent};
 
 use crate::args::Args;
+use crate::bus::{Claim, Instance};
 use crate::session::Session;
 use crate::stage::Stage;
+use crate::system::System;
+use crate::wishes::{Wish, Wishes};
 
 fn main() -> ExitCode {
     // Where the system does not allow it, a messenger is worth more than none.
@@ -43,29 +55,56 @@ fn main() -> ExitCode {
         Ok(stage) => stage,
         Err(error) => return complain(&format!("sori-desktop cannot start itself: {error}")),
     };
+    let link = args.link.clone();
     let Some(session) = Session::new(args, stage) else {
         return complain("sori-desktop finds no home folder; say where with --profile DIR");
     };
-    match run(session) {
+    let claim = match Instance::claim(session.profile(), link.as_deref()) {
+        Instance::First(claim) => claim,
+        Instance::Told => return ExitCode::SUCCESS,
+    };
+    match run(session, claim, link.as_deref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(&format!("sori-desktop cannot open its window: {error}")),
     }
 }
 
-fn run(session: Session) -> tauri::Result<()> {
+fn run(session: Session, claim: Option<Claim>, link: Option<&str>) -> tauri::Result<()> {
     let app = tauri::Builder::default()
         .manage(session)
+        .manage(Wishes::default())
+        .manage(System::default())
         .invoke_handler(commands::handler())
         .setup(|app| {
             end_when_asked(app.handle().clone());
-            Ok(window::open(app)?)
+            window::open(app)?;
+            system::begin(app.handle());
+            Ok(())
         })
         .build(tauri::generate_context!())?;
-    app.run(|handle, event| {
-        if matches!(event, RunEvent::Exit) {
+    if let Some(wish) = link.and_then(Wish::link) {
+        app.state::<Wishes>().tell(wish);
+    }
+    if let Some(claim) = &claim {
+        let handle = app.handle().clone();
+        claim.serve(move |link| {
+            if let Some(wish) = Wish::link(link) {
+                handle.state::<Wishes>().tell(wish);
+            }
+            system::show(&handle);
+        });
+    }
+    app.run(|handle, event| match event {
+        RunEvent::WindowEvent {
+            event: WindowEvent::CloseRequested { api, .. },
+            ..
+        } => window::close_asked(handle, &api),
+        RunEvent::Exit => {
             tauri::async_runtime::block_on(handle.state::<Session>().shutdown());
         }
+        _ => {}
     });
+    drop(claim);
     Ok(())
 }
 
@@ -123,6 +162,17 @@ mod tests {
             .collect();
         handled.sort_unstable();
         assert_eq!(handled, COMMANDS);
+    }
+
+    #[test]
+    fn the_package_registers_links() {
+        let config: serde_json::Value =
+            serde_json::from_str(include_str!("../tauri.conf.json")).unwrap();
+        let template = &config["bundle"]["linux"]["deb"]["desktopTemplate"];
+        assert_eq!(template, "sori.desktop");
+        let entry = include_str!("../sori.desktop");
+        assert!(entry.contains("\nMimeType=x-scheme-handler/sori;\n"));
+        assert!(entry.contains("\nExec={{exec}} %u\n"));
     }
 
     #[test]

@@ -29,6 +29,22 @@ impl Refusal {
         }
     }
 
+    /// Not an address that is handed to the system.
+    pub(crate) fn link() -> Self {
+        Self {
+            code: "link".to_owned(),
+            detail: "only web and mail addresses are opened".to_owned(),
+        }
+    }
+
+    /// There is no picture in the clipboard.
+    pub(crate) fn no_picture() -> Self {
+        Self {
+            code: "no_picture".to_owned(),
+            detail: "the clipboard holds no picture".to_owned(),
+        }
+    }
+
     /// There is a profile, and it is open.
     pub(crate) fn profile_exists() -> Self {
         Self {

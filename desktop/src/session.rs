@@ -19,6 +19,8 @@ pub(crate) struct Session {
     settings: Mutex<Settings>,
     client: Mutex<Option<Client>>,
     pub(crate) stage: Stage,
+    /// Whether to begin without a window.
+    pub(crate) minimized: bool,
 }
 
 impl Session {
@@ -32,6 +34,7 @@ impl Session {
             settings_file,
             client: Mutex::new(None),
             stage,
+            minimized: args.minimized,
         })
     }
 
@@ -113,6 +116,15 @@ impl Session {
         if let Some(client) = open {
             client.shutdown().await;
         }
+    }
+
+    /// Closes what is open and destroys the profile.
+    ///
+    /// # Errors
+    /// As [`Client::profile_wipe`].
+    pub(crate) async fn wipe(&self) -> Result<(), Error> {
+        self.shutdown().await;
+        Client::profile_wipe(&self.profile).await
     }
 
     fn keep(&self, client: &Client) {

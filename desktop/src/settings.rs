@@ -30,11 +30,59 @@ pub(crate) enum Theme {
     System,
 }
 
-/// How the window looks.
+/// What a notification says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Notify {
+    /// Who and what.
+    All,
+    /// That there is something.
+    #[default]
+    Hidden,
+    /// Nothing at all: there is none.
+    Off,
+    /// Who.
+    Who,
+}
+
+/// Which key sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SendWith {
+    /// Control and Enter; Enter alone begins a line.
+    CtrlEnter,
+    /// Enter; with Shift it begins a line.
+    #[default]
+    Enter,
+}
+
+/// How the window looks and behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Settings {
     pub(crate) language: Language,
     pub(crate) theme: Theme,
+    #[serde(default)]
+    pub(crate) notify: Notify,
+    /// Minutes without a key or the mouse after which the page asks to lock; zero for never.
+    #[serde(default)]
+    pub(crate) lock_after_min: u16,
+    #[serde(default = "yes")]
+    pub(crate) close_to_tray: bool,
+    #[serde(default)]
+    pub(crate) autostart: bool,
+    /// Size of everything, in per cent.
+    #[serde(default = "whole")]
+    pub(crate) zoom: u16,
+    #[serde(default)]
+    pub(crate) send_with: SendWith,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn whole() -> u16 {
+    100
 }
 
 impl Settings {
@@ -45,7 +93,18 @@ impl Settings {
             .unwrap_or_else(|| Self {
                 language: language_of(&|name| std::env::var(name).ok()),
                 theme: Theme::default(),
+                notify: Notify::default(),
+                lock_after_min: 0,
+                close_to_tray: yes(),
+                autostart: false,
+                zoom: whole(),
+                send_with: SendWith::default(),
             })
+    }
+
+    /// The factor by which everything is drawn larger, within what can be read and fits.
+    pub(crate) fn scale(self) -> f64 {
+        f64::from(self.zoom.clamp(80, 200)) / 100.0
     }
 
     /// Saves to `file`, which is replaced as a whole.
@@ -103,6 +162,9 @@ mod tests {
         let settings = Settings {
             language: Language::Ko,
             theme: Theme::Dark,
+            notify: Notify::Who,
+            lock_after_min: 5,
+            ..Settings::load(None)
         };
         settings.save(&file).unwrap();
         assert_eq!(Settings::load(Some(&file)), settings);
@@ -115,6 +177,18 @@ mod tests {
         let file = dir.path().join("desktop.json");
         fs::write(&file, b"{\"language\":7}").unwrap();
         assert_eq!(Settings::load(Some(&file)).theme, Theme::System);
+    }
+
+    #[test]
+    fn settings_of_an_earlier_version_are_read_and_zoom_has_bounds() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("desktop.json");
+        fs::write(&file, br#"{"language":"ko","theme":"dark"}"#).unwrap();
+        let settings = Settings::load(Some(&file));
+        assert_eq!((settings.theme, settings.zoom), (Theme::Dark, 100));
+        assert!(settings.close_to_tray && settings.notify == Notify::Hidden);
+        let scale = |zoom| Settings { zoom, ..settings }.scale();
+        assert_eq!((scale(10), scale(150), scale(900)), (0.8, 1.5, 2.0));
     }
 
     #[test]

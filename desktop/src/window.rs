@@ -1,7 +1,13 @@
 //! The one window, and what its page may not do.
 
 use tauri::webview::{Color, NewWindowResponse};
-use tauri::{App, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
+use tauri::{
+    App, AppHandle, CloseRequestApi, Manager, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder,
+};
+
+use crate::place::{self, Place};
+use crate::session::Session;
+use crate::system::System;
 
 /// Opens the window.
 ///
@@ -20,8 +26,32 @@ pub(crate) fn open(app: &App) -> tauri::Result<()> {
         .on_navigation(is_own_page)
         .on_new_window(|_url, _features| NewWindowResponse::Deny)
         .on_download(|_webview, _event| false)
+        // To begin in the tray; shown after all where there is none.
+        .visible(!app.state::<Session>().minimized)
         .build()?;
-    restrain(&window)
+    restrain(&window)?;
+    if let Some(place) = place::file().and_then(|file| Place::load(&file)) {
+        place.restore(&window);
+    }
+    let settings = app.state::<Session>().settings();
+    if settings.zoom != 100 {
+        window.set_zoom(settings.scale())?;
+    }
+    Ok(())
+}
+
+/// Somebody closes the window: it stands there the next time, and hides where there is a tray to find it in.
+pub(crate) fn close_asked(app: &AppHandle, close: &CloseRequestApi) {
+    let Some(window) = app.get_webview_window("main") else {
+        return;
+    };
+    if let (Some(file), Some(place)) = (place::file(), Place::of(&window)) {
+        place.save(&file);
+    }
+    let wanted = app.state::<Session>().settings().close_to_tray;
+    if app.state::<System>().hides(wanted) && window.hide().is_ok() {
+        close.prevent_close();
+    }
 }
 
 /// Whether tests drive the window; never in a shipped build, see [`crate::stage`].

@@ -9,5 +9,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    // The names of all emoji, read when somebody looks for one.
+    chunkSizeWarningLimit: 700,
   },
 });

@@ -60,6 +60,7 @@ mod backup;
 mod client;
 mod clock;
 mod counter;
+mod desk;
 mod driver;
 mod dumps;
 mod error;
@@ -77,6 +78,7 @@ mod secrets;
 mod signal;
 mod upkeep;
 mod verbs;
+mod wipe;
 
 pub use backup::BackupProgress;
 pub use client::{Client, EVENTS_KEPT};
@@ -93,10 +95,11 @@ pub use signal::asked_to_end;
 pub use sori_engine::store::backup::BackupError;
 pub use sori_engine::store::{Backend, Progress};
 pub use sori_engine::view::{
-    AccountView, ConnectionView, ContactView, CopiesView, Direction, Event, GroupInfo, GroupView,
-    HitView, JoinState, JoinView, MemberView, MessageKind, MessageView, NoticeView, PartView,
-    PersonView, ReactionView, SearchView, SettingsView, SyncView,
+    AccountView, ArrangementView, ConnectionView, ContactView, CopiesView, Direction, EditView,
+    Event, GroupInfo, GroupView, HitView, JoinState, JoinView, MemberView, MessageKind,
+    MessageView, NoticeView, PartView, PersonView, ReactionView, SearchView, SettingsView,
+    SyncView, WindowView,
 };
-pub use sori_engine::{Error as EngineError, InviteOptions, Notices, Trouble};
+pub use sori_engine::{Arrange, Error as EngineError, InviteOptions, Notices, Trouble};
 pub use sori_wire::RelayUrl;
 pub use tokio::sync::broadcast;

@@ -450,6 +450,11 @@ pub(crate) fn sync_dir(_dir: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// The names of the keys that the profile may be under; none if it is under none.
+pub(crate) fn keychain_ids(dir: &Path) -> Vec<String> {
+    read_keychain_ids(dir).unwrap_or_default()
+}
+
 /// The names of the keys that the profile may be under, the latest last; one, or two while they change.
 fn read_keychain_ids(dir: &Path) -> Result<Vec<String>, Error> {
     let mut bytes = fs::read(dir.join(KEYCHAIN_ID)).map_err(|_error| KeychainError::NoEntry)?;
@@ -469,6 +474,9 @@ pub(crate) fn folder(error: &std::io::Error) -> Error {
 
 /// Name of the file that holds the keychain id.
 const KEYCHAIN_ID: &str = "keychain-id";
+
+/// The files of a profile besides its store.
+pub(crate) const FILES: [&str; 4] = [KEYCHAIN_ID, REJOIN, "judged", "rotated-at"];
 
 /// Name of the file that says that the groups have to be given up.
 const REJOIN: &str = "rejoin";

@@ -175,6 +175,7 @@ impl Engine {
         let mut records = Vec::new();
         for table in [
             table::ACCOUNT,
+            table::ARRANGEMENT,
             table::CHANNEL,
             table::GROUP,
             table::CURSOR,

@@ -14,7 +14,6 @@ use crate::error::Error;
 use crate::record::{Body, MessageRecord};
 use crate::table;
 use crate::time::{DAY_MS, Time};
-use crate::view::Event;
 
 /// Milliseconds in a minute.
 const MINUTE_MS: u64 = 60_000;
@@ -39,7 +38,7 @@ pub(crate) fn minute_of(body: &Body, now: Time) -> Option<Minute> {
 }
 
 /// When a minute begins.
-fn time_of(minute: Minute) -> Time {
+pub(crate) fn time_of(minute: Minute) -> Time {
     Time::from_unix_ms(u64::from(minute).saturating_mul(MINUTE_MS))
 }
 
@@ -112,17 +111,7 @@ impl Engine {
             return Ok(());
         };
         self.with_group(id, |engine, group| {
-            let Some(record) = engine.message_record(group, sequence)? else {
-                return Ok(());
-            };
-            for (change, _) in engine.changes(group, &record.id)? {
-                engine.remove_message(group, change)?;
-            }
-            engine.remove_message(group, sequence)?;
-            engine.mark_gone(group, &record.id, sequence)?;
-            engine.event(Event::GroupChanged {
-                group: group.record.id.to_string(),
-            });
+            engine.take_out(group, sequence)?;
             Ok(())
         })
     }

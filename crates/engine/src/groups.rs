@@ -152,6 +152,7 @@ impl Engine {
             standing: group.record.standing.name().to_owned(),
             muted: self.prefs.of(&group.record.id).muted,
             last,
+            arrangement: self.arrangement_view(group)?,
         })
     }
 

@@ -36,6 +36,7 @@
 )]
 
 mod account;
+mod arrange;
 mod backup;
 mod catchup;
 mod channel;
@@ -55,6 +56,7 @@ mod group;
 mod groups;
 mod handshake;
 mod hellos;
+mod hiding;
 mod incoming;
 mod invite_link;
 mod invites;
@@ -100,6 +102,7 @@ mod vectors;
 pub mod view;
 mod welcomes;
 
+pub use arrange::{Arrange, DRAFT_LEN_MAX};
 pub use backup::{Backup, Restore, RestoreProgress};
 pub use effect::{Effect, PublishToken};
 pub use engine::Engine;

@@ -3,9 +3,11 @@
 use sori_content::{Meaning, MessageId, MimiContent};
 use sori_mls::{AccountId, GroupId};
 
+use crate::arrange::WithTimer;
 use crate::engine::Engine;
 use crate::envelope::{AppBody, AppMessage, ChannelMessage};
 use crate::error::Error;
+use crate::expiry::minute_of;
 use crate::group::Group;
 use crate::record::{Body, MessageIdBytes, MessageRecord, Standing};
 use crate::show::meaning;
@@ -39,7 +41,8 @@ impl Engine {
             Ok(match reply_to {
                 Some(id) => MimiContent::reply(salt, text, engine.line(group, id)?),
                 None => MimiContent::text(salt, text),
-            })
+            }
+            .with_timer(engine.arrangement(group)?.timer_s, now))
         })
     }
 
@@ -219,13 +222,14 @@ impl Engine {
                     sent_at: now.unix_ms(),
                     body: AppBody::Content(content.encode()),
                 };
+                let body = Body::Content(content.encode());
                 let mut record = MessageRecord {
                     id: *message_id.as_bytes(),
                     clock: app.clock,
                     sent_at: app.sent_at,
                     sender: me,
-                    body: Body::Content(content.encode()),
-                    expires: None,
+                    expires: minute_of(&body, now),
+                    body,
                     holders: Vec::new(),
                     snapshot: 0,
                     audience: Vec::new(),

@@ -5,6 +5,7 @@ use sori_mls::AccountId;
 
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::expiry::time_of;
 use crate::group::Group;
 use crate::record::{Body, MessageRecord, Notice};
 use crate::view::{MessageKind, MessageView, NoticeView, ReactionView};
@@ -82,6 +83,7 @@ impl Engine {
             hidden: false,
             edited: false,
             deleted: false,
+            expires_at: record.expires.map(|minute| time_of(minute).unix_ms()),
             in_reply_to: None,
             reactions: Vec::new(),
             notice: None,

@@ -97,6 +97,9 @@ pub(crate) const PREFS: [u8; 4] = one(2);
 
 /// Group, intent → the Welcome to its commit. Own: destroyed when it is sent.
 pub(crate) const WELCOME: Table = Table::own(24);
+/// Group number → how the person arranged the conversation on this device. Own: a draft is written
+/// over often, and what it was is nobody's business.
+pub(crate) const ARRANGEMENT: Table = Table::own(30);
 
 /// What divides records of the log: those of one day end together.
 pub(crate) const fn day(day: Day) -> Class {

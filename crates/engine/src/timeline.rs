@@ -16,6 +16,8 @@
 //! A message is found by its id through a record of its own, and what changes it lies beside that
 //! record. All of it is staged in the step that brings the message, so nothing can be out of step.
 
+mod window;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

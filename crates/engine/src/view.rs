@@ -129,6 +129,22 @@ pub struct GroupView {
     pub muted: bool,
     /// The newest message, if there is one.
     pub last: Option<MessageView>,
+    /// How the person arranged it on this device.
+    #[serde(flatten)]
+    pub arrangement: ArrangementView,
+}
+
+/// How a person arranged a conversation on this device. Nobody else hears of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ArrangementView {
+    /// What was written and not sent.
+    pub draft: String,
+    /// Whether it stands before the others.
+    pub pinned: bool,
+    /// Whether it is put away; that ends with the next message.
+    pub archived: bool,
+    /// What is written here from now on disappears after so many seconds.
+    pub timer_s: Option<u32>,
 }
 
 /// A group in detail.
@@ -258,12 +274,34 @@ pub struct MessageView {
     pub edited: bool,
     /// Whether the sender deleted it.
     pub deleted: bool,
+    /// When it disappears from every device, in milliseconds since the Unix epoch.
+    pub expires_at: Option<u64>,
     /// The message this one answers.
     pub in_reply_to: Option<String>,
     /// Reactions, by emoji.
     pub reactions: Vec<ReactionView>,
     /// The parts of a notice.
     pub notice: Option<NoticeView>,
+}
+
+/// A piece of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WindowView {
+    /// Lines without a gap, newest first.
+    pub messages: Vec<MessageView>,
+    /// Whether there are older ones.
+    pub earlier: bool,
+    /// Whether there are newer ones.
+    pub later: bool,
+}
+
+/// One state of a text that was edited.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EditView {
+    /// When the sender says it was written, in milliseconds since the Unix epoch.
+    pub sent_at: u64,
+    /// The text, if it is the latest: an earlier one is destroyed when the next arrives.
+    pub text: Option<String>,
 }
 
 /// Some results of a search.
@@ -362,6 +400,13 @@ pub enum Event {
         group: String,
         /// How it is now.
         message: MessageView,
+    },
+    /// A message is no longer listed: its time was over, or it was taken out on this device.
+    MessageGone {
+        /// Group id.
+        group: String,
+        /// Message id.
+        id: String,
     },
     /// A message or notice arrived, or an own one was written.
     MessageNew {

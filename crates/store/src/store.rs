@@ -258,6 +258,15 @@ impl Store {
         Ok(self)
     }
 
+    /// Destroys the profile in `dir` for good: overwrites what opens it, then removes everything. Needs no
+    /// secret.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::InUse`]; [`Error::Io`], [`Error::ReadOnly`] after as much as possible is gone.
+    pub fn destroy(dir: &Path) -> Result<(), Error> {
+        Profile::destroy(dir)
+    }
+
     /// Stages a value of at most [`VALUE_LEN_MAX`] bytes at a key of at most [`KEY_LEN_MAX`]. A new record
     /// gets [`Class::NONE`]; one that is there keeps its class.
     ///

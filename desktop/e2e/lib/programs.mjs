@@ -119,6 +119,16 @@ export function plainWindow({ home, screen }) {
   return start('dbus-run-session', ['--', program('sori-desktop'), '--profile', place('apps', home, 'profile')], { env });
 }
 
+/** Starts the window's program once more in the session whose bus is at this address. Gives the code with which it ends. */
+export async function startAgain({ home, profile, bus, screen, args = [] }) {
+  const env = { ...process.env, DISPLAY: screen, HOME: place('apps', home), DBUS_SESSION_BUS_ADDRESS: bus, LANG: 'ko_KR.UTF-8', GDK_BACKEND: 'x11' };
+  const again = start(program('sori-desktop'), ['--profile', profile, ...args], { env });
+  const late = setTimeout(() => signal(again, 'SIGKILL'), 30_000);
+  const code = await again.ended;
+  clearTimeout(late);
+  return code;
+}
+
 /** A real relay. It can be stopped, and started again at the same address with the same key. */
 export class Relay {
   #key = join(place('relay'), 'key');

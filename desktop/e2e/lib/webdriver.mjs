@@ -40,7 +40,7 @@ export async function eventually(read, check, ms = WAIT_MS) {
 }
 
 /** Names of keys that have no letter, as WebDriver writes them. */
-export const Key = { Enter: '\uE007', Shift: '\uE008', Control: '\uE009', Alt: '\uE00A', Escape: '\uE00C', Up: '\uE013', Down: '\uE015', F10: '\uE03A' };
+export const Key = { Enter: '\uE007', Shift: '\uE008', Control: '\uE009', Alt: '\uE00A', Escape: '\uE00C', End: '\uE010', Tab: '\uE004', Up: '\uE013', Down: '\uE015', F10: '\uE03A' };
 
 export class Window {
   #base;
@@ -92,6 +92,11 @@ export class Window {
       if (answer.error !== undefined) throw new Error(answer.error);
       return answer.value;
     });
+  }
+
+  /** Runs a whole script inside the page. */
+  runSource(source) {
+    return this.#call('POST', '/execute/sync', { script: source, args: [] });
   }
 
   async #all(css) {
@@ -166,6 +171,41 @@ export class Window {
   seeText(css, text, ms) {
     return until(`"${text}" in ${css}`, async () => (await this.texts(css)).some((found) => found.includes(text)), ms);
   }
+}
+
+/**
+ * Everything that an open conversation says, oldest first: walks up from where it is, because only what is near the
+ * screen is drawn. Ends at the first message, or when `enough` of it was seen.
+ */
+export async function transcript(window, enough = () => false, ms = 60_000) {
+  const known = new Set();
+  let lines = [];
+  await until(
+    'the beginning of the conversation',
+    async () => {
+      const { rows, above, earlier } = await window.run(() => {
+        const scroller = document.querySelector('.scroller');
+        const frame = scroller.getBoundingClientRect();
+        // Not what is drawn far away because it has the focus.
+        const drawn = [...document.querySelectorAll('[data-testid=message]')].filter((row) => {
+          const { top, bottom } = row.getBoundingClientRect();
+          return bottom > frame.top - 600 && top < frame.bottom + 600;
+        });
+        const rows = drawn.map((row) => [row.dataset.message, row.querySelector('.text').textContent]);
+        const above = scroller.scrollTop;
+        // The uppermost stays in sight, so that nothing is passed by, however late it is drawn.
+        if (drawn.length > 0) scroller.scrollTop = Math.max(0, above + drawn[0].getBoundingClientRect().top - frame.top - frame.height / 2);
+        return { rows, above, earlier: scroller.dataset.earlier === 'true' };
+      });
+      const joint = rows.findIndex(([id]) => known.has(id));
+      if (joint < 0 && lines.length > 0) return false;
+      lines = [...(joint < 0 ? rows : rows.slice(0, joint)), ...lines];
+      for (const [id] of rows) known.add(id);
+      return enough(lines.map(([, text]) => text)) || (above === 0 && !earlier && joint === 0);
+    },
+    ms,
+  );
+  return lines.map(([, text]) => text);
 }
 
 /** Runs inside the page. */

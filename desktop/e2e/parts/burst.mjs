@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { eventually, until } from '../lib/webdriver.mjs';
+import { eventually, transcript, until } from '../lib/webdriver.mjs';
 
 const EACH = 100;
 
@@ -25,27 +25,33 @@ export async function burst({ test, window, people, group }) {
     const shown = async () => (await window.texts('[data-testid=message] .text')).filter(wanted);
     await until('the newest, without a press', async () => (await shown()).at(-1) === order.at(-1), 30_000);
     await eventually(() => window.count('[data-testid=to-latest]'), (found) => assert.equal(found, 0));
-    // A window that falls behind begins anew with the newest page; what is above comes by scrolling.
-    let last = [];
-    await until(
-      'all of them',
-      async () => {
-        last = await shown();
-        if (last.length >= 3 * EACH) return true;
-        await window.run(() => {
-          document.querySelector('.scroller').scrollTop = 0;
-        });
-        return false;
-      },
-      30_000,
-    ).catch((error) => {
-      const missing = order.filter((text) => !last.includes(text));
-      throw new Error(`${error.message}; shown ${last.length}, missing ${missing.slice(0, 12).join(', ')}`);
-    });
+    const last = (await transcript(window, (texts) => texts.filter(wanted).length >= 3 * EACH)).filter(wanted);
     assert.deepEqual(last, order);
-    await window.run(() => {
+  });
+
+  await test('few of them are drawn, and what is on the screen stays there while more is read', async () => {
+    await eventually(() => window.count('[data-testid=message]'), (found) => assert.ok(found <= 60, `${found} messages are drawn`));
+    await window.click('[data-testid=to-latest]');
+    await window.gone('[data-testid=to-latest]');
+    const moved = await window.run(async () => {
       const scroller = document.querySelector('.scroller');
-      scroller.scrollTop = scroller.scrollHeight;
+      const frame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 30)));
+      const middle = () =>
+        [...document.querySelectorAll('[data-testid=message]')].find((row) => row.getBoundingClientRect().top > scroller.getBoundingClientRect().top + 200);
+      let worst = 0;
+      for (let step = 0; step < 12; step += 1) {
+        scroller.scrollTop = Math.max(0, scroller.scrollTop - 700);
+        // What is drawn first is measured, and what is read comes.
+        for (let n = 0; n < 6; n += 1) await frame();
+        const row = middle();
+        const before = row.getBoundingClientRect().top;
+        for (let n = 0; n < 8; n += 1) await frame();
+        if (row.isConnected) worst = Math.max(worst, Math.abs(row.getBoundingClientRect().top - before));
+      }
+      return worst;
     });
+    assert.ok(moved <= 1, `it moved by ${moved} px`);
+    await window.click('[data-testid=to-latest]');
+    await window.gone('[data-testid=to-latest]');
   });
 }

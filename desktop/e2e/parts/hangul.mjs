@@ -69,7 +69,7 @@ export async function hangul(world) {
   });
 
   await test('the search field takes composed Hangul as it is typed, and finds it', async () => {
-    x('key', 'ctrl+k');
+    x('key', 'ctrl+f');
     await until('the field', () => window.run(() => document.activeElement.id === 'search'));
     x('type', '--delay', '120', 'gksrmf');
     await until('both syllables, once', async () => (await window.value('#search')) === '한글');

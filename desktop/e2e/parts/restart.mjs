@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { App, place } from '../lib/programs.mjs';
+import { transcript } from '../lib/webdriver.mjs';
 
 function* files(folder) {
   for (const name of readdirSync(folder)) {
@@ -59,7 +60,10 @@ export async function restart(world) {
     await window.click('[data-testid=unlock]');
     await window.seeText('[data-testid=conversation]', '북한산 산행', 30_000);
     await window.run(() => [...document.querySelectorAll('[data-testid=conversation]')].find((row) => row.textContent.includes('북한산')).click());
-    for (const text of world.texts) await window.seeText('[data-testid=message] .text', text);
+    await window.see('[data-testid=messages][data-settled=true] [data-testid=message]');
+    const said = await transcript(window);
+    for (const text of world.texts) assert.ok(said.includes(text), text);
+    if ((await window.count('[data-testid=to-latest]')) > 0) await window.click('[data-testid=to-latest]');
     await window.seeText('[data-testid=connection]', '연결됨', 30_000);
   });
 

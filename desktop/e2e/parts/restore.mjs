@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { place } from '../lib/programs.mjs';
-import { Key, until } from '../lib/webdriver.mjs';
+import { Key, transcript, until } from '../lib/webdriver.mjs';
 
 /** On a new device, from the backup that was made before. */
 export async function restore(world) {
@@ -41,7 +41,13 @@ export async function restore(world) {
     await window.seeText('[data-testid=conversation]', '북한산 산행');
     await window.seeText('header .name', '민지');
     await window.run(() => [...document.querySelectorAll('[data-testid=conversation]')].find((row) => row.textContent.includes('북한산')).click());
-    await window.seeText('[data-testid=message] .text', '좋아요! 김밥은 제가 싸 갈게요');
+    await window.seeText('[data-testid=conversation-title]', '북한산 산행');
+    await window.see('[data-testid=messages][data-settled=true]');
+    const first = '좋아요! 김밥은 제가 싸 갈게요';
+    const said = await transcript(window, (texts) => texts.includes(first));
+    assert.ok(said.includes(first), 'what was said first is there');
+    await window.click('[data-testid=to-latest]');
+    await window.gone('[data-testid=to-latest]');
   });
 
   await test('it comes back into the group by itself, and the conversation goes on', async () => {

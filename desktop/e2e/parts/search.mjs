@@ -19,8 +19,8 @@ export async function search(world) {
   const { test, window, shot } = world;
   const line = '좋아요! 김밥은 제가 싸 갈게요';
 
-  await test('Ctrl+K finds words in every conversation and marks them', async () => {
-    await window.press(Key.Control, 'k');
+  await test('Ctrl+F finds words in every conversation and marks them', async () => {
+    await window.press(Key.Control, 'f');
     await eventually(() => window.run(() => document.activeElement.id), (found) => assert.equal(found, 'search'));
     const found = await find(window, '김밥은');
     assert.ok(found.length >= 1 && found.every((text) => text.includes('김밥은')), found.join(' | '));

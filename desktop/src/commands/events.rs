@@ -3,12 +3,13 @@
 use serde::Serialize;
 use sori_client::Event;
 use sori_client::broadcast::error::RecvError;
-use tauri::State;
 use tauri::ipc::Channel;
+use tauri::{AppHandle, Manager, State};
 
 use super::Answer;
 use crate::refusal::Refusal;
 use crate::session::Session;
+use crate::system::System;
 
 /// An event of the engine, or one of the shell's own.
 #[derive(Clone, Debug, Serialize)]
@@ -29,13 +30,20 @@ pub(crate) enum ShellEvent {
 
 /// Hands every event to `channel`, in order, until the page or the messenger is gone.
 #[tauri::command]
-pub(crate) fn subscribe(session: State<'_, Session>, channel: Channel<Told>) -> Answer<()> {
+pub(crate) fn subscribe(
+    app: AppHandle,
+    session: State<'_, Session>,
+    channel: Channel<Told>,
+) -> Answer<()> {
     let client = session.client()?;
     let mut events = client.events();
     tauri::async_runtime::spawn(async move {
         loop {
             let told = match events.recv().await {
-                Ok(event) => Told::Engine(Box::new(event)),
+                Ok(event) => {
+                    app.state::<System>().heard(&event, &client, &app).await;
+                    Told::Engine(Box::new(event))
+                }
                 Err(RecvError::Lagged(_)) => Told::Shell(ShellEvent::Resync),
                 Err(RecvError::Closed) => break,
             };

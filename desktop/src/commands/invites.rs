@@ -33,7 +33,7 @@ pub(crate) struct QrView {
 }
 
 impl QrView {
-    fn new(text: &str) -> Option<Self> {
+    pub(super) fn new(text: &str) -> Option<Self> {
         let matrix = QrMatrix::new(text).ok()?;
         let mut path = String::new();
         for (y, row) in matrix.rows().iter().enumerate() {

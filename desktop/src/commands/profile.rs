@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 use sori_client::{AccountView, Client, ConnectionView, ProfileState, UnlockChoice, UnlockMethod};
-use tauri::State;
 use tauri::ipc::Channel;
+use tauri::{State, WebviewWindow};
 use zeroize::Zeroizing;
 
 use super::Answer;
 use super::progress::{Meter, ProgressView};
+use crate::autostart;
+use crate::refusal::Refusal;
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::stage::Stage;
@@ -178,7 +180,36 @@ pub(crate) async fn relay_set(session: State<'_, Session>, url: String) -> Answe
     Ok(session.client()?.relay_set(&url).await?)
 }
 
+/// Saves the settings and carries out what is the shell's of them.
 #[tauri::command]
-pub(crate) fn settings_set(session: State<'_, Session>, settings: Settings) -> Answer<()> {
-    session.set_settings(settings)
+pub(crate) fn settings_set(
+    window: WebviewWindow,
+    session: State<'_, Session>,
+    settings: Settings,
+) -> Answer<()> {
+    let before = session.settings();
+    session.set_settings(settings)?;
+    if before.zoom != settings.zoom {
+        // A window that cannot be zoomed stays as it is.
+        let _zoomed = window.set_zoom(settings.scale());
+    }
+    if before.autostart != settings.autostart
+        && let Some(file) = autostart::file()
+    {
+        autostart::set(&file, settings.autostart).map_err(|error| Refusal::settings(&error))?;
+    }
+    Ok(())
+}
+
+/// Saves and closes the profile: what it takes to open it is asked again.
+#[tauri::command]
+pub(crate) async fn profile_lock(session: State<'_, Session>) -> Answer<()> {
+    session.shutdown().await;
+    Ok(())
+}
+
+/// Destroys the profile for good, open or not.
+#[tauri::command]
+pub(crate) async fn profile_wipe(session: State<'_, Session>) -> Answer<()> {
+    Ok(session.wipe().await?)
 }

@@ -31,6 +31,9 @@ const PEOPLE: Record<string, string> = {
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
+/** A conversation that nobody has arranged. */
+const plainly = { muted: false, draft: '', pinned: false, archived: false, timer_s: null };
+
 let count = 0;
 function message(sender: string, text: string, ago: number, more: Partial<MessageView> = {}): MessageView {
   count += 1;
@@ -50,6 +53,7 @@ function message(sender: string, text: string, ago: number, more: Partial<Messag
     hidden: false,
     edited: false,
     deleted: false,
+    expires_at: null,
     in_reply_to: null,
     reactions: [],
     notice: null,
@@ -99,6 +103,12 @@ export function fakeBackend(query: URLSearchParams): Backend {
   const settings: Settings = {
     language: query.get('lang') === 'en' ? 'en' : 'ko',
     theme: query.get('theme') === 'dark' ? 'dark' : 'light',
+    notify: 'hidden',
+    lock_after_min: 0,
+    close_to_tray: true,
+    autostart: false,
+    zoom: 100,
+    send_with: 'enter',
   };
   let profile = (query.get('start') ?? 'open') as StartView['profile'];
   let connection: ConnectionView = {
@@ -123,10 +133,10 @@ export function fakeBackend(query: URLSearchParams): Backend {
     ['team', [message(ME, '회의록 올렸어요', 72 * HOUR)]],
   ]);
   const groups: GroupView[] = [
-    { group: 'hike', name: '주말 등산', unread: 0, direct: false, members: 5, active: true, standing: 'active', muted: false, last: null },
-    { group: 'seo', name: '서준', unread: 1, direct: true, members: 2, active: true, standing: 'active', muted: false, last: null },
-    { group: 'club', name: '책 읽는 저녁', unread: 12, direct: false, members: 8, active: true, standing: 'active', muted: false, last: null },
-    { group: 'team', name: '디자인팀', unread: 0, direct: false, members: 4, active: true, standing: 'active', muted: false, last: null },
+    { group: 'hike', name: '주말 등산', unread: 0, direct: false, members: 5, active: true, standing: 'active', last: null, ...plainly },
+    { group: 'seo', name: '서준', unread: 1, direct: true, members: 2, active: true, standing: 'active', last: null, ...plainly },
+    { group: 'club', name: '책 읽는 저녁', unread: 12, direct: false, members: 8, active: true, standing: 'active', last: null, ...plainly },
+    { group: 'team', name: '디자인팀', unread: 0, direct: false, members: 4, active: true, standing: 'active', last: null, ...plainly },
   ];
   if (query.has('empty')) groups.length = 0;
 
@@ -253,7 +263,7 @@ export function fakeBackend(query: URLSearchParams): Backend {
     contactVerify: () => done,
     groupCreate: (name) => {
       const group = `group-${groups.length}`;
-      groups.push({ group, name, unread: 0, direct: false, members: 1, active: true, standing: 'active', muted: false, last: null });
+      groups.push({ group, name, unread: 0, direct: false, members: 1, active: true, standing: 'active', last: null, ...plainly });
       messages.set(group, [notice(0, ME, 'created', name)]);
       return Promise.resolve(group);
     },
@@ -338,6 +348,53 @@ export function fakeBackend(query: URLSearchParams): Backend {
       return Promise.resolve({ hits: hits.toSorted((a, b) => b.message.sent_at - a.message.sent_at), more: null, searched_to: null });
     },
     messageSearchMore: () => Promise.reject(new BackendError('not_found')),
+    messageAround: (group, id, before, after) => {
+      const list = messages.get(group) ?? [];
+      const at = list.findIndex((known) => known.id === id);
+      if (at < 0) return Promise.reject(new BackendError('not_found'));
+      const [from, to] = [Math.max(0, at - before), Math.min(list.length, at + after + 1)];
+      return Promise.resolve({ messages: list.slice(from, to).toReversed(), earlier: from > 0, later: to < list.length });
+    },
+    messageUnread: (group) => {
+      const unread = groups.find((known) => known.group === group)?.unread ?? 0;
+      const theirs = (messages.get(group) ?? []).filter((known) => !known.mine && known.kind !== 'notice');
+      return Promise.resolve(theirs.at(-unread)?.id ?? null);
+    },
+    messageHistory: (group, id) => {
+      const known = messages.get(group)?.find((message) => message.id === id);
+      const now = known?.sent_at ?? 0;
+      return Promise.resolve([
+        { sent_at: now, text: null },
+        { sent_at: now + 90_000, text: known?.text ?? '' },
+      ]);
+    },
+    messageHide: (group, id) => {
+      messages.set(group, (messages.get(group) ?? []).filter((known) => known.id !== id));
+      listen({ event: 'message_gone', group, id });
+      return done;
+    },
+    groupArrange: (group, changes) => {
+      const found = groups.find((known) => known.group === group);
+      if (found !== undefined) Object.assign(found, changes, 'timer_s' in changes ? { timer_s: changes.timer_s || null } : {});
+      return done;
+    },
+    syncStatus: (group) =>
+      Promise.resolve({ group, attached: connection.state === 'connected', envelopes: 214, pending: 0, unsent: 1, catching_up: false, peers: 2 }),
+    profileLock: () => {
+      profile = 'locked';
+      return done;
+    },
+    profileWipe: () => {
+      profile = 'absent';
+      return done;
+    },
+    wishes: () => done,
+    desktopInfo: () => Promise.resolve({ tray: true, notifications: true }),
+    desktopShow: () => done,
+    linkOpen: () => done,
+    linkInfo: (url) => Promise.resolve({ url, host: new URL(url).hostname, unusual: url.includes('xn--') }),
+    clipboardPicture: () => Promise.reject(new BackendError('no_picture')),
+    qrDraw: () => Promise.resolve({ size: 21, path: 'M0 0h7v1h-7z' }),
     markRead: (group) => {
       const found = groups.find((known) => known.group === group);
       if (found !== undefined) found.unread = 0;

@@ -20,6 +20,7 @@ const own: MessageView = {
   hidden: false,
   edited: false,
   deleted: false,
+  expires_at: null,
   in_reply_to: null,
   reactions: [],
   notice: null,

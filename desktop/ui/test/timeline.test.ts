@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { MessageView } from '../src/lib/backend';
-import { firstUnread, timeline } from '../src/lib/timeline';
+import { timeline } from '../src/lib/timeline';
 
 const START = new Date('2026-11-20T10:00:00').getTime();
 const MINUTE = 60_000;
@@ -21,6 +21,7 @@ function message(id: string, sender: string, minutes: number, more: Partial<Mess
     hidden: false,
     edited: false,
     deleted: false,
+    expires_at: null,
     in_reply_to: null,
     reactions: [],
     notice: null,
@@ -29,9 +30,11 @@ function message(id: string, sender: string, minutes: number, more: Partial<Mess
 }
 
 const shape = (messages: MessageView[], unread: string | null = null): string[] =>
-  timeline(messages, unread).map((row) =>
-    row.kind === 'message' ? `${row.message.id}${row.first ? ' first' : ''}${row.last ? ' last' : ''}` : row.kind,
-  );
+  timeline(messages, unread).flatMap((row) => [
+    ...(row.day === null ? [] : ['day']),
+    ...(row.unread ? ['unread'] : []),
+    row.message.kind === 'notice' ? 'notice' : `${row.message.id}${row.first ? ' first' : ''}${row.last ? ' last' : ''}`,
+  ]);
 
 test('messages of one person soon after one another are a run', () => {
   const messages = [message('a', 'x', 0), message('b', 'x', 1), message('c', 'x', 2), message('d', 'me', 3)];
@@ -50,10 +53,7 @@ test('a new day has its separator', () => {
   expect(shape([message('a', 'x', 0), message('b', 'x', 24 * 60)])).toEqual(['day', 'a first last', 'day', 'b first last']);
 });
 
-test('the first unread message is counted over those of others', () => {
-  const messages = [message('a', 'x', 0), message('b', 'x', 1), message('c', 'me', 2), message('d', 'x', 3)];
-  expect(firstUnread(messages, 0)).toBeNull();
-  expect(firstUnread(messages, 1)).toBe('d');
-  expect(firstUnread(messages, 2)).toBe('b');
-  expect(firstUnread(messages, 99)).toBe('a');
+test('one message is one row, whatever stands above it', () => {
+  const messages = [message('a', 'x', 0), message('n', '', 1, { kind: 'notice' }), message('b', 'x', 24 * 60)];
+  expect(timeline(messages, 'b').map((row) => row.key)).toEqual(['a', 'n', 'b']);
 });

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sori_client::{
-    Client, Error, ExportFormat, ExportLanguage, ExportOptions, InviteOptions, Notices,
+    Arrange, Client, Error, ExportFormat, ExportLanguage, ExportOptions, InviteOptions, Notices,
 };
 use zeroize::Zeroizing;
 
@@ -87,6 +87,14 @@ pub(super) enum Call {
     GroupLeave { group: String },
     #[serde(rename = "group.read")]
     GroupRead { group: String },
+    #[serde(rename = "group.arrange")]
+    GroupArrange {
+        group: String,
+        draft: Option<String>,
+        pinned: Option<bool>,
+        archived: Option<bool>,
+        timer: Option<u32>,
+    },
     #[serde(rename = "group.export")]
     GroupExport {
         group: String,
@@ -128,6 +136,19 @@ pub(super) enum Call {
         limit: Option<u32>,
         notices: Option<bool>,
     },
+    #[serde(rename = "message.around")]
+    MessageAround {
+        group: String,
+        id: String,
+        before: Option<u32>,
+        after: Option<u32>,
+    },
+    #[serde(rename = "message.unread")]
+    MessageUnread { group: String },
+    #[serde(rename = "message.history")]
+    MessageHistory { group: String, id: String },
+    #[serde(rename = "message.hide")]
+    MessageHide { group: String, id: String },
     #[serde(rename = "message.search")]
     MessageSearch {
         text: String,
@@ -250,6 +271,21 @@ impl Call {
             } => done(client.group_read_receipts(&group, read_receipts).await?),
             Self::GroupLeave { group } => done(client.group_leave(&group).await?),
             Self::GroupRead { group } => done(client.mark_read(&group).await?),
+            Self::GroupArrange {
+                group,
+                draft,
+                pinned,
+                archived,
+                timer,
+            } => {
+                let change = Arrange {
+                    draft,
+                    pinned,
+                    archived,
+                    timer_s: timer,
+                };
+                object(client.group_arrange(&group, change).await?)
+            }
             Self::GroupExport {
                 group,
                 file,
@@ -313,6 +349,23 @@ impl Call {
                     json!({ "messages": client.message_list_with(notices, &group, before, limit).await? }),
                 )
             }
+            Self::MessageAround {
+                group,
+                id,
+                before,
+                after,
+            } => {
+                let around = |count: Option<u32>| count.unwrap_or(LIMIT_DEFAULT);
+                let sides = (around(before), around(after));
+                object(client.message_around(&group, &id, sides).await?)
+            }
+            Self::MessageUnread { group } => {
+                Ok(json!({ "id": client.message_unread(&group).await? }))
+            }
+            Self::MessageHistory { group, id } => {
+                Ok(json!({ "states": client.message_history(&group, &id).await? }))
+            }
+            Self::MessageHide { group, id } => done(client.message_hide(&group, &id).await?),
             Self::MessageSearch { text, group, limit } => {
                 let limit = limit.unwrap_or(LIMIT_DEFAULT);
                 object(
@@ -356,7 +409,7 @@ fn object(view: impl Serialize) -> Result<Value, Error> {
 const LIMIT_DEFAULT: u32 = 50;
 
 /// Every method there is, in the order of docs/rpc.md.
-pub(super) const METHODS: [&str; 45] = [
+pub(super) const METHODS: [&str; 50] = [
     "account.create",
     "account.info",
     "settings.get",
@@ -386,6 +439,7 @@ pub(super) const METHODS: [&str; 45] = [
     "group.read_receipts",
     "group.leave",
     "group.read",
+    "group.arrange",
     "group.export",
     "message.send",
     "message.react",
@@ -395,6 +449,10 @@ pub(super) const METHODS: [&str; 45] = [
     "message.drop",
     "message.copies",
     "message.list",
+    "message.around",
+    "message.unread",
+    "message.history",
+    "message.hide",
     "message.search",
     "message.search_more",
     "sync.status",

@@ -7,10 +7,11 @@ use super::protocol::notification;
 
 /// Every notification there is, in the order of docs/rpc.md.
 #[cfg(test)]
-pub(super) const NOTIFICATIONS: [&str; 9] = [
+pub(super) const NOTIFICATIONS: [&str; 10] = [
     "profile.copied",
     "message.new",
     "message.changed",
+    "message.gone",
     "group.changed",
     "join.requested",
     "join.changed",
@@ -29,6 +30,7 @@ pub(super) fn of(event: &Event) -> Option<String> {
             "message.changed",
             json!({ "group": group, "message": message }),
         ),
+        Event::MessageGone { group, id } => ("message.gone", json!({ "group": group, "id": id })),
         Event::GroupChanged { group } => ("group.changed", json!({ "group": group })),
         Event::JoinRequested { join } => ("join.requested", json!(join)),
         Event::JoinChanged { join } => ("join.changed", json!(join)),

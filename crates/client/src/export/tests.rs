@@ -18,6 +18,7 @@ fn group() -> GroupView {
         standing: "active".into(),
         muted: false,
         last: None,
+        arrangement: sori_engine::view::ArrangementView::default(),
     }
 }
 
@@ -37,6 +38,7 @@ fn message(id: &str, text: &str) -> MessageView {
         hidden: false,
         edited: true,
         deleted: false,
+        expires_at: None,
         in_reply_to: None,
         reactions: vec![ReactionView {
             emoji: HOSTILE.into(),

@@ -112,6 +112,7 @@ impl Restore {
     fn place(&mut self, record: &BackupRecord) -> Result<(Table, Class), Error> {
         let known = [
             table::ACCOUNT,
+            table::ARRANGEMENT,
             table::CHANNEL,
             table::CONTACT,
             table::CURSOR,

@@ -16,6 +16,7 @@
 //! ```
 
 mod ballast;
+mod destroy;
 pub(crate) mod files;
 mod header;
 mod moving;

@@ -4,20 +4,25 @@ import {
   type AccountView,
   type Backend,
   BackendError,
+  type Arrange,
   type ConnectionView,
+  type DesktopView,
   type Event,
   type GroupView,
   type JoinState,
   type JoinView,
+  type MessageView,
   type NewProfile,
   type Origin,
   type ProgressView,
   type Restoring,
   type Settings,
   type StartView,
+  type Wish,
 } from './backend';
 import { Conversation } from './conversation.svelte';
 import { i18n } from './i18n.svelte';
+import { Idle } from './idle';
 import { Search } from './search.svelte';
 import { errorWords } from './words';
 
@@ -25,11 +30,19 @@ import { errorWords } from './words';
 export type DialogName =
   | { name: 'new-group' }
   | { name: 'invite'; group: string | null; title: string }
-  | { name: 'join'; id: string | null }
+  | { name: 'join'; id: string | null; url?: string }
   | { name: 'requests' }
   | { name: 'rename' }
   | { name: 'add-contact' }
   | { name: 'settings' }
+  | { name: 'shortcuts' }
+  | { name: 'switch' }
+  | { name: 'handed-over' }
+  | { name: 'wipe' }
+  | { name: 'link'; url: string; shown: string }
+  | { name: 'forward'; message: MessageView }
+  | { name: 'history'; group: string; message: MessageView }
+  | { name: 'timer'; group: string }
   | { name: 'backup' }
   | { name: 'origin'; origin: Exclude<Origin, 'here'> }
   | { name: 'unlock-change' }
@@ -46,6 +59,8 @@ export interface Toast {
 const OVER: JoinState[] = ['done', 'denied', 'expired'];
 const TOAST_MS = 6_000;
 const LIST_DELAY_MS = 60;
+/** After the last key. */
+const DRAFT_MS = 400;
 
 /** Everything the window knows. Components read its fields and call its verbs. */
 export class App {
@@ -55,7 +70,17 @@ export class App {
   protected = $state(false);
   failure = $state<BackendError | null>(null);
   start = $state.raw<StartView | null>(null);
-  settings = $state.raw<Settings>({ language: 'ko', theme: 'system' });
+  settings = $state.raw<Settings>({
+    language: 'ko',
+    theme: 'system',
+    notify: 'hidden',
+    lock_after_min: 0,
+    close_to_tray: true,
+    autostart: false,
+    zoom: 100,
+    send_with: 'enter',
+  });
+  desktop = $state.raw<DesktopView>({ tray: false, notifications: false });
   account = $state.raw<AccountView | null>(null);
   connection = $state.raw<ConnectionView>({ state: 'connecting', relay: null, trouble: null });
   groups = $state.raw<GroupView[]>([]);
@@ -67,8 +92,15 @@ export class App {
   toasts = $state<Toast[]>([]);
   panel = $state(false);
   readonly search: Search;
-  /** Unsent text by group, for as long as the window is open. */
+  /** Whether the conversations that are put away are listed instead of the others. */
+  archive = $state(false);
+  /** Unsent text by group, as it stands in the window; the profile has it a moment later. */
   readonly drafts = new SvelteMap<string, string>();
+  readonly #draftTimers = new Map<string, ReturnType<typeof setTimeout>>();
+  readonly #idle = new Idle(() => void this.lock());
+  /** A link that waits until the profile is open. */
+  #link: string | null = null;
+  #wishing = false;
   #toastId = 0;
   #listTimer: ReturnType<typeof setTimeout> | null = null;
 
@@ -85,6 +117,21 @@ export class App {
     return this.account?.account ?? null;
   }
 
+  /** The conversations that are listed: pinned ones first, put away ones left out, or only those. */
+  get listed(): GroupView[] {
+    const shown = this.groups.filter((group) => group.archived === this.archive);
+    return [...shown.filter((group) => group.pinned), ...shown.filter((group) => !group.pinned)];
+  }
+
+  get archived(): number {
+    return this.groups.filter((group) => group.archived).length;
+  }
+
+  /** Whether there is something to lock with: the keychain alone opens without asking anybody. */
+  get lockable(): boolean {
+    return this.start?.unlock === 'passphrase' || this.start?.unlock === 'both';
+  }
+
   get requests(): JoinView[] {
     return this.joins.filter((join) => join.direction === 'incoming' && join.state === 'waiting');
   }
@@ -97,6 +144,10 @@ export class App {
 
   async begin(): Promise<void> {
     try {
+      if (!this.#wishing) {
+        this.#wishing = true;
+        await this.backend.wishes((wish) => void this.#grant(wish));
+      }
       const start = await this.backend.appStart();
       this.start = start;
       this.#apply(start.settings);
@@ -130,7 +181,12 @@ export class App {
       await this.backend.accountInfo();
       await this.backend.subscribe((event) => this.#on(event));
       await this.#readAll();
+      this.start = await this.backend.appStart();
+      this.desktop = await this.backend.desktopInfo();
       this.phase = 'main';
+      this.#idle.after(this.lockable ? this.settings.lock_after_min : 0);
+      this.#tellDesktop();
+      if (this.#link !== null) this.#followLink(this.#link);
     } catch (error) {
       // A first start that was broken off after the lock was made: the name is still to be asked.
       if (error instanceof BackendError && error.code === 'no_account') this.phase = 'start';
@@ -138,12 +194,117 @@ export class App {
     }
   }
 
+  /** Saves and closes the profile, and forgets everything that was shown of it. */
+  async lock(): Promise<void> {
+    if (this.phase !== 'main' || !this.lockable) return;
+    await this.#saveDrafts();
+    this.#forget();
+    this.phase = 'loading';
+    try {
+      await this.backend.profileLock();
+      this.start = await this.backend.appStart();
+      this.phase = 'unlock';
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Destroys the profile; what follows is a first start. */
+  async wipe(): Promise<void> {
+    for (const timer of this.#draftTimers.values()) clearTimeout(timer);
+    this.#draftTimers.clear();
+    this.#forget();
+    this.phase = 'loading';
+    try {
+      await this.backend.profileWipe();
+      this.protected = false;
+      await this.begin();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #forget(): void {
+    this.#idle.after(0);
+    this.dialog = null;
+    this.close();
+    this.search.clear();
+    this.groups = [];
+    this.joins = [];
+    this.ended.clear();
+    this.drafts.clear();
+    this.toasts = [];
+    this.account = null;
+    this.archive = false;
+    document.title = 'Sori';
+    void this.backend.desktopShow(0, null).catch(() => undefined);
+  }
+
+  /** The system asks for something. */
+  async #grant(wish: Wish): Promise<void> {
+    if (wish.wish === 'lock') await this.lock();
+    else if (wish.wish === 'link') this.#followLink(wish.url);
+    else if (this.phase === 'main') await this.selectAt(wish.group, wish.message);
+  }
+
+  /** Proposes what a link is for; without an open profile it waits. */
+  #followLink(url: string): void {
+    this.#link = this.phase === 'main' ? null : url;
+    if (this.phase === 'main') this.dialog = { name: 'join', id: null, url };
+  }
+
+  /** Notes what was written and not sent; the profile has it a moment after the last key. */
+  draft(group: string, text: string): void {
+    if ((this.drafts.get(group) ?? '') === text) return;
+    this.drafts.set(group, text);
+    clearTimeout(this.#draftTimers.get(group));
+    this.#draftTimers.set(
+      group,
+      setTimeout(() => void this.#saveDraft(group), DRAFT_MS),
+    );
+  }
+
+  async #saveDraft(group: string): Promise<void> {
+    const timer = this.#draftTimers.get(group);
+    if (timer === undefined) return;
+    clearTimeout(timer);
+    await this.attempt(() => this.backend.groupArrange(group, { draft: this.drafts.get(group) ?? '' }));
+    // More may have been written meanwhile.
+    if (this.#draftTimers.get(group) === timer) this.#draftTimers.delete(group);
+  }
+
+  async #saveDrafts(): Promise<void> {
+    await Promise.all([...this.#draftTimers.keys()].map((group) => this.#saveDraft(group)));
+  }
+
+  async arrange(group: string, change: Arrange): Promise<void> {
+    await this.attempt(async () => {
+      await this.backend.groupArrange(group, change);
+      await this.refreshList();
+    });
+  }
+
   async select(group: string): Promise<void> {
     if (this.open?.group === group) return;
+    await this.#saveDrafts();
     const conversation = new Conversation(this.backend, group);
     this.open = conversation;
     const unread = this.groups.find((known) => known.group === group)?.unread ?? 0;
+    this.#tellDesktop();
     await this.attempt(() => conversation.open(unread));
+  }
+
+  /** The conversation `by` places below the open one, of those listed or only of those with something unread. */
+  step(by: number, unreadOnly = false): void {
+    const all = this.listed;
+    const from = all.findIndex((group) => group.group === this.open?.group);
+    for (let n = 1; n <= all.length; n += 1) {
+      const at = from < 0 ? (by > 0 ? n - 1 : -n) : from + by * n;
+      const group = all.at(((at % all.length) + all.length) % all.length);
+      if (group === undefined || (unreadOnly && group.unread === 0)) continue;
+      void this.select(group.group);
+      return;
+    }
   }
 
   /** Opens a conversation at one of its messages. */
@@ -157,12 +318,15 @@ export class App {
   }
 
   close(): void {
+    void this.#saveDrafts();
     this.open = null;
     this.panel = false;
+    this.#tellDesktop();
   }
 
   async change(settings: Partial<Settings>): Promise<void> {
     this.#apply({ ...this.settings, ...settings });
+    this.#idle.after(this.phase === 'main' && this.lockable ? this.settings.lock_after_min : 0);
     await this.attempt(() => this.backend.settingsSet(this.settings));
   }
 
@@ -195,8 +359,16 @@ export class App {
   async refreshList(): Promise<void> {
     const groups = await this.backend.groupList();
     this.groups = groups;
-    const unread = groups.reduce((sum, group) => sum + (group.muted ? 0 : group.unread), 0);
+    for (const group of groups) if (!this.#draftTimers.has(group.group)) this.drafts.set(group.group, group.draft);
+    if (this.archive && this.archived === 0) this.archive = false;
+    this.#tellDesktop();
+  }
+
+  #tellDesktop(): void {
+    const unread = this.groups.reduce((sum, group) => sum + (group.muted ? 0 : group.unread), 0);
     document.title = unread === 0 ? 'Sori' : `(${unread}) Sori`;
+    // An icon that does not change is not worth a word.
+    void this.backend.desktopShow(unread, this.open?.group ?? null).catch(() => undefined);
   }
 
   join(id: string): JoinView | undefined {
@@ -231,7 +403,12 @@ export class App {
         return;
       case 'message_new':
         this.#listSoon();
-        if (open?.group === event.group) await open.refresh();
+        if (open?.group === event.group) await open.refresh(event.message.id);
+        return;
+      case 'message_gone':
+        if (open?.group === event.group) open.gone(event.id);
+        this.search.gone(event.id);
+        this.#listSoon();
         return;
       case 'group_changed':
         this.#listSoon();
@@ -247,7 +424,7 @@ export class App {
         return;
       case 'resync':
         await this.#readAll();
-        await Promise.all([open?.refresh(), open?.refreshInfo()]);
+        await Promise.all([open?.refresh().then(() => open.reread()), open?.refreshInfo()]);
         return;
       case 'stopped':
         this.#fail(new BackendError(event.refusal.code, event.refusal.detail));

@@ -11,9 +11,21 @@ export type Role = 'owner' | 'admin' | 'member';
 export type Policy = 'admins' | 'members';
 export type Protection = 'passphrase' | 'keychain' | 'both';
 
+/** What a notification of the system says: nothing at all, that there is something, who, or who and what. */
+export type Notify = 'off' | 'hidden' | 'who' | 'all';
+
 export interface Settings {
   language: Language;
   theme: Theme;
+  notify: Notify;
+  /** Minutes without a key or the mouse after which the profile is closed; 0 for never. */
+  lock_after_min: number;
+  /** Whether closing the window leaves Sori running, where there is a tray to find it in. */
+  close_to_tray: boolean;
+  autostart: boolean;
+  /** Per cent. */
+  zoom: number;
+  send_with: 'enter' | 'ctrl_enter';
 }
 
 /** What the window has to know before anything is unlocked. It holds no name and no count. */
@@ -94,6 +106,8 @@ export interface MessageView {
   hidden: boolean;
   edited: boolean;
   deleted: boolean;
+  /** When it disappears from every device, in milliseconds since 1970. */
+  expires_at: number | null;
   in_reply_to: string | null;
   reactions: ReactionView[];
   notice: NoticeView | null;
@@ -127,6 +141,49 @@ export interface GroupView {
   standing: Standing;
   muted: boolean;
   last: MessageView | null;
+  /** What was written and not sent. */
+  draft: string;
+  /** Whether it stands before the others. */
+  pinned: boolean;
+  /** Whether it is put away, until somebody says something. */
+  archived: boolean;
+  /** Seconds after which what is written here disappears. */
+  timer_s: number | null;
+}
+
+/** What is to change of how a conversation is arranged on this device. `timer_s` 0 is for never. */
+export type Arrange = Partial<Pick<GroupView, 'draft' | 'pinned' | 'archived'>> & { timer_s?: number };
+
+/** A piece of a conversation, newest first. */
+export interface WindowView {
+  messages: MessageView[];
+  earlier: boolean;
+  later: boolean;
+}
+
+/** One state of a text that was edited; only the latest has its text. */
+export interface EditView {
+  sent_at: number;
+  text: string | null;
+}
+
+/** How a group's log stands. */
+export interface SyncView {
+  group: string;
+  attached: boolean;
+  envelopes: number;
+  pending: number;
+  unsent: number;
+  catching_up: boolean;
+  peers: number;
+}
+
+/** What there is at hand of the system. */
+export interface DesktopView {
+  /** Whether there is a tray that shows icons. */
+  tray: boolean;
+  /** Whether the system takes notifications. */
+  notifications: boolean;
 }
 
 export interface MemberView {
@@ -164,6 +221,16 @@ export interface QrView {
 export interface InviteView {
   url: string;
   qr: QrView | null;
+}
+
+/** An address taken apart. */
+export interface LinkView {
+  /** The whole address as it is handed on. */
+  url: string;
+  /** The host, in Punycode where it is not plain letters. */
+  host: string;
+  /** Whether the host has letters that could be mistaken for others. */
+  unusual: boolean;
 }
 
 export interface InviteOptions {
@@ -248,6 +315,7 @@ export interface NewProfile {
 export type Event =
   | { event: 'message_new'; group: string; message: MessageView }
   | { event: 'message_changed'; group: string; message: MessageView }
+  | { event: 'message_gone'; group: string; id: string }
   | { event: 'group_changed'; group: string }
   | { event: 'join_requested'; join: JoinView }
   | { event: 'join_changed'; join: JoinView }
@@ -257,6 +325,15 @@ export type Event =
   | { event: 'resync' }
   /** The messenger has ended; nothing that is asked from now on happens. */
   | { event: 'stopped'; refusal: { code: string; detail: string } };
+
+/** What the system asks of the window. */
+export type Wish =
+  /** A link was given to this or to another start of the program. It proposes; nothing happens without an answer. */
+  | { wish: 'link'; url: string }
+  /** A notification was pressed. */
+  | { wish: 'show'; group: string; message: string }
+  /** "Lock" in the tray's menu, or the computer goes to sleep. */
+  | { wish: 'lock' };
 
 /** A refusal by the engine. `code` is stable and chooses the words; `detail` is for people who report a fault. */
 export class BackendError extends Error {
@@ -278,6 +355,23 @@ export interface Backend {
   profileCreate(profile: NewProfile): Promise<void>;
   profileOpen(passphrase: string | null, onProgress: (at: ProgressView) => void): Promise<Origin>;
   profileRestore(what: Restoring, onProgress: (at: ProgressView) => void): Promise<void>;
+  /** Saves and closes the profile; the page forgets what it showed. */
+  profileLock(): Promise<void>;
+  /** Destroys the profile, open or not. */
+  profileWipe(): Promise<void>;
+  /** What the system asks of the window, from now on. */
+  wishes(onWish: (wish: Wish) => void): Promise<void>;
+  desktopInfo(): Promise<DesktopView>;
+  /** Tells the tray and the notifications what is unread and what is being looked at. */
+  desktopShow(unread: number, group: string | null): Promise<void>;
+  /** Opens a web or mail address in the program of the system for it, after it was shown whole. */
+  linkOpen(url: string): Promise<void>;
+  /** What a link really leads to: its host as the network knows it. */
+  linkInfo(url: string): Promise<LinkView>;
+  /** The picture that was copied. */
+  clipboardPicture(): Promise<Blob>;
+  /** A text as a QR code; `null` if it is too long for one. */
+  qrDraw(text: string): Promise<QrView | null>;
   subscribe(onEvent: (event: Event) => void): Promise<void>;
 
   accountInfo(): Promise<AccountView>;
@@ -320,6 +414,13 @@ export interface Backend {
   readReceiptsSet(told: boolean): Promise<void>;
   groupExport(what: Export, onProgress: (at: ProgressView) => void): Promise<{ file: string; lines: number }>;
 
+  groupArrange(group: string, change: Arrange): Promise<void>;
+  syncStatus(group: string): Promise<SyncView>;
+
+  messageAround(group: string, id: string, before: number, after: number): Promise<WindowView>;
+  messageUnread(group: string): Promise<string | null>;
+  messageHistory(group: string, id: string): Promise<EditView[]>;
+  messageHide(group: string, id: string): Promise<void>;
   messageList(group: string, before: string | null, limit: number): Promise<MessageView[]>;
   messageSend(group: string, text: string, replyTo: string | null): Promise<string>;
   /** An empty emoji takes the own reaction back. */

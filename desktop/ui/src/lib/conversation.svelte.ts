@@ -1,65 +1,63 @@
 import type { Backend, GroupInfo, MessageView } from './backend';
-import { firstUnread } from './timeline';
 
-const PAGE = 60;
-/** More than this is never fetched again at once when something arrives. */
-const REFRESH_MAX = 400;
-/** A window that is open for days drops what has long scrolled out at the top, down to half of this. */
+/** Messages that are read at a time. */
+const PAGE = 80;
+/** Most messages that are kept of a conversation; what is farther from the place that is shown is read again. */
 const KEPT_MAX = 600;
-
-/** How many are read at a time on the way to a message that is far above. */
-const STRIDE = 400;
+/** Lines that came late, to places between others, that are looked for one by one; of more the window is read anew. */
+const STRAYS_MAX = 12;
 
 /**
- * One open conversation: its members, and a window of its messages. The window ends at the newest, unless somebody went
- * to a message so far above that the way between would be too long to keep: then it is `away`.
+ * One open conversation: its members, and a window of its messages. There may be more messages above the window and
+ * below it; it grows on the side where somebody scrolls, and forgets on the other.
  */
 export class Conversation {
   readonly group: string;
   readonly #backend: Backend;
   info = $state.raw<GroupInfo | null>(null);
-  /** Oldest first. */
+  /** Oldest first, without gaps. */
   messages = $state.raw<MessageView[]>([]);
   loaded = $state(false);
   hasEarlier = $state(false);
-  loadingEarlier = $state(false);
+  hasLater = $state(false);
   firstUnread = $state<string | null>(null);
   /** The message that is to be shown next. */
   target = $state<string | null>(null);
-  /** Where the pages below an `away` window begin: the lines before these, the nearest page last. */
-  #below = $state.raw<(string | null)[]>([]);
+  /** Counts up whenever the window is put somewhere else. */
+  place = $state(0);
+  /** Whether the last change of `messages` was at the upper end, so that what is below keeps its place on the screen. */
+  above = $state(false);
+  /** Whether somebody looks at the end, and wants to go on doing so. */
+  following = true;
   #fetching = false;
   #refreshing: Promise<void> | null = null;
   #again = false;
+  #arrived = new Set<string>();
 
   constructor(backend: Backend, group: string) {
     this.#backend = backend;
     this.group = group;
   }
 
+  /** Reads what is shown first: the newest messages, or those around the first unread one. */
   async open(unread: number): Promise<void> {
-    const [info, page] = await Promise.all([
+    const first = unread > 0 ? await this.#backend.messageUnread(this.group) : null;
+    const [info] = await Promise.all([
       this.#backend.groupInfo(this.group),
-      this.#backend.messageList(this.group, null, PAGE),
+      first === null ? this.#readLatest() : this.#readAround(first),
     ]);
     this.info = info;
-    this.messages = page.toReversed();
-    this.hasEarlier = page.length === PAGE;
-    this.firstUnread = firstUnread(this.messages, unread);
+    this.firstUnread = first;
     this.loaded = true;
-  }
-
-  /** Whether there are messages below the window that are not in it. */
-  get away(): boolean {
-    return this.#below.length > 0;
   }
 
   async refreshInfo(): Promise<void> {
     this.info = await this.#backend.groupInfo(this.group);
   }
 
-  /** Reads the newest messages again. Calls that come while one is under way share the next one. */
-  refresh(): Promise<void> {
+  /** A message has come: `id`, or whatever is new if that is not known. Calls that come meanwhile share the next read. */
+  refresh(id?: string): Promise<void> {
+    if (id !== undefined) this.#arrived.add(id);
     if (this.#refreshing !== null) {
       this.#again = true;
       return this.#refreshing;
@@ -73,30 +71,59 @@ export class Conversation {
   async #refreshUntilQuiet(): Promise<void> {
     do {
       this.#again = false;
-      // What arrives is below the window, and is read when somebody goes there.
-      if (this.away) return;
-      const limit = Math.min(Math.max(this.messages.length + PAGE, PAGE), REFRESH_MAX);
-      const page = (await this.#backend.messageList(this.group, null, limit)).toReversed();
-      if (this.away) return;
-      this.#merge(page, page.length === limit);
+      const arrived = [...this.#arrived];
+      this.#arrived.clear();
+      // What arrives at the end of a window that does not reach there is read when somebody goes there.
+      if (!this.hasLater) {
+        const page = (await this.#backend.messageList(this.group, null, PAGE)).toReversed();
+        if (!this.hasLater) this.#merge(page);
+      }
+      await this.#fetchStrays(arrived.filter((known) => this.byId(known) === undefined));
     } while (this.#again);
   }
 
-  /** Puts the newest messages in the place of what was known of them; the window keeps its upper end. */
-  #merge(page: MessageView[], more: boolean): void {
-    const top = this.messages[0];
-    const start = top === undefined ? -1 : page.findIndex((message) => message.id === top.id);
-    if (start >= 0 && this.hasEarlier) {
-      this.messages = page.slice(start);
-      return;
+  /** Puts the newest messages in the place of what was known of them. */
+  #merge(page: MessageView[]): void {
+    const known = new Map(this.messages.map((message, index) => [message.id, index]));
+    const joint = page.map((message) => known.get(message.id)).find((index) => index !== undefined);
+    if (joint !== undefined) {
+      this.#put([...this.messages.slice(0, joint), ...page], false);
+    } else if (this.messages.length === 0 || page.length < PAGE) {
+      this.#put(page, false);
+      this.hasEarlier = page.length === PAGE;
+    } else if (this.following) {
+      this.#put(page, false);
+      this.hasEarlier = true;
+    } else {
+      // More came than was read: the rest is read when somebody goes there.
+      this.hasLater = true;
     }
-    const joint = start >= 0 ? -1 : this.messages.findIndex((message) => message.id === page[0]?.id);
-    if (joint > 0) {
-      this.messages = [...this.messages.slice(0, joint), ...page];
-      return;
+  }
+
+  /** Messages that belong between others that are known. */
+  async #fetchStrays(ids: string[]): Promise<void> {
+    if (ids.length > STRAYS_MAX) return this.reread();
+    for (const id of ids) {
+      const around = await this.#backend.messageAround(this.group, id, 1, 1).catch(() => null);
+      if (around === null || this.byId(id) !== undefined) continue;
+      const at = around.messages.findIndex((message) => message.id === id);
+      const [stray, earlier, later] = [around.messages[at], around.messages[at + 1], around.messages[at - 1]];
+      if (stray === undefined) continue;
+      const before = this.messages.findIndex((message) => message.id === earlier?.id);
+      const after = this.messages.findIndex((message) => message.id === later?.id);
+      // One that belongs beyond an end of the window is read with its neighbours.
+      if (before >= 0 && after >= 0) this.#put(this.messages.toSpliced(before + 1, 0, stray), false);
     }
-    this.messages = page;
-    this.hasEarlier = more;
+  }
+
+  /** Reads the window again where it is. */
+  async reread(): Promise<void> {
+    const first = this.messages[0];
+    if (first === undefined) return;
+    const around = await this.#backend.messageAround(this.group, first.id, 0, KEPT_MAX).catch(() => null);
+    if (around === null) return this.#readLatest();
+    this.#put(around.messages.toReversed(), false);
+    this.hasLater = around.later;
   }
 
   /** Replaces a message that changed, where it stands. */
@@ -105,92 +132,97 @@ export class Conversation {
     if (at >= 0) this.messages = this.messages.with(at, message);
   }
 
+  /** A message is no more. */
+  gone(id: string): void {
+    if (this.byId(id) !== undefined) this.#put(this.messages.filter((message) => message.id !== id), false);
+  }
+
   async loadEarlier(): Promise<void> {
     const oldest = this.messages[0];
-    if (this.loadingEarlier || !this.hasEarlier || oldest === undefined) return;
-    this.loadingEarlier = true;
-    try {
+    if (!this.hasEarlier || oldest === undefined) return;
+    await this.#fetch(async () => {
       const page = await this.#backend.messageList(this.group, oldest.id, PAGE);
+      if (this.messages[0]?.id !== oldest.id) return;
+      this.#put([...page.toReversed(), ...this.messages], true);
       this.hasEarlier = page.length === PAGE;
-      const known = new Set(this.messages.map((message) => message.id));
-      this.messages = [...page.toReversed().filter((message) => !known.has(message.id)), ...this.messages];
-    } finally {
-      this.loadingEarlier = false;
-    }
+    });
   }
 
-  /** Has a message shown, wherever it is; answers whether it is there. */
-  async reach(id: string): Promise<boolean> {
-    if (this.byId(id) === undefined && !(await this.#walkTo(id))) return false;
-    this.target = id;
-    return true;
-  }
-
-  /** Reads upwards from the newest until the message is among what was read. */
-  async #walkTo(id: string): Promise<boolean> {
-    const starts: (string | null)[] = [];
-    let before: string | null = null;
-    for (;;) {
-      const page: MessageView[] = await this.#backend.messageList(this.group, before, STRIDE);
-      if (page.some((message) => message.id === id)) {
-        this.messages = page.toReversed();
-        this.hasEarlier = page.length === STRIDE;
-        this.#below = starts;
-        return true;
-      }
-      const oldest = page.at(-1);
-      if (oldest === undefined || page.length < STRIDE) return false;
-      starts.push(before);
-      before = oldest.id;
-    }
-  }
-
-  /** Reads the page below an `away` window. */
   async loadLater(): Promise<void> {
-    const start = this.#below.at(-1);
-    if (start === undefined || this.#fetching) return;
+    const newest = this.messages.at(-1);
+    if (!this.hasLater || newest === undefined) return;
+    await this.#fetch(async () => {
+      const around = await this.#backend.messageAround(this.group, newest.id, 0, PAGE);
+      if (this.messages.at(-1)?.id !== newest.id) return;
+      const later = around.messages.toReversed().slice(1);
+      this.#put([...this.messages, ...later], false);
+      this.hasLater = around.later;
+    });
+  }
+
+  /** Only one piece is read at a time. */
+  async #fetch(read: () => Promise<void>): Promise<void> {
+    if (this.#fetching) return;
     this.#fetching = true;
     try {
-      const later = await this.#between(start);
-      this.messages = [...this.messages, ...later];
-      this.#below = this.#below.slice(0, -1);
-      if (!this.away) await this.refresh();
+      await read();
     } finally {
       this.#fetching = false;
     }
   }
 
-  /** The messages below the window down to the line `before`, oldest first. More may have come between them meanwhile. */
-  async #between(before: string | null): Promise<MessageView[]> {
-    const known = new Set(this.messages.map((message) => message.id));
-    let found: MessageView[] = [];
-    for (let from = before; ; ) {
-      const page = (await this.#backend.messageList(this.group, from, STRIDE)).toReversed();
-      const joint = page.findLastIndex((message) => known.has(message.id));
-      found = [...page.slice(joint + 1), ...found];
-      const oldest = page[0];
-      if (joint >= 0 || oldest === undefined) return found;
-      from = oldest.id;
+  /** Has a message shown, wherever it is; answers whether it is there. */
+  async reach(id: string): Promise<boolean> {
+    if (this.byId(id) === undefined) {
+      const found = await this.#readAround(id).then(
+        () => true,
+        () => false,
+      );
+      if (!found) return false;
     }
+    this.target = id;
+    return true;
   }
 
-  /** Goes back to the newest messages from an `away` window. */
+  /** Goes to the newest messages. */
   async toLatest(): Promise<void> {
-    if (!this.away) return;
-    const page = await this.#backend.messageList(this.group, null, PAGE);
-    this.#below = [];
-    this.messages = page.toReversed();
-    this.hasEarlier = page.length === PAGE;
+    if (this.hasLater) await this.#readLatest();
   }
 
-  /** Forgets old messages again that are far above the end; they are read anew when somebody scrolls there. */
-  trim(): void {
+  async #readLatest(): Promise<void> {
+    const page = await this.#backend.messageList(this.group, null, PAGE);
+    this.#put(page.toReversed(), false);
+    this.hasEarlier = page.length === PAGE;
+    this.hasLater = false;
+    this.place += 1;
+  }
+
+  async #readAround(id: string): Promise<void> {
+    const around = await this.#backend.messageAround(this.group, id, PAGE / 2, PAGE / 2);
+    this.#put(around.messages.toReversed(), false);
+    this.hasEarlier = around.earlier;
+    this.hasLater = around.later;
+    this.place += 1;
+  }
+
+  /** Forgets messages at the end that is farther from what is on the screen. */
+  trim(end: 'upper' | 'lower'): void {
     if (this.messages.length <= KEPT_MAX) return;
-    this.messages = this.messages.slice(-KEPT_MAX / 2);
-    this.hasEarlier = true;
+    if (end === 'upper') {
+      this.#put(this.messages.slice(-KEPT_MAX + PAGE), true);
+      this.hasEarlier = true;
+    } else {
+      this.#put(this.messages.slice(0, KEPT_MAX - PAGE), false);
+      this.hasLater = true;
+    }
   }
 
   byId(id: string): MessageView | undefined {
     return this.messages.find((message) => message.id === id);
+  }
+
+  #put(messages: MessageView[], above: boolean): void {
+    this.above = above;
+    this.messages = messages;
   }
 }

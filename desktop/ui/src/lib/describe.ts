@@ -1,5 +1,6 @@
 import type { MessageView, Role } from './backend';
 import { fullTime, oneLine } from './format';
+import { plain } from './markup';
 import { tables, type Words } from './words';
 
 /** A role in words. */
@@ -83,7 +84,7 @@ export function plainWords(message: MessageView, me: string | null, words: Words
   if (message.hidden) return words.message_hidden;
   if (message.deleted) return words.message_deleted;
   if (message.kind === 'unknown') return message.text === '' ? words.message_unknown : oneLine(message.text);
-  return oneLine(message.text);
+  return oneLine(plain(message.text));
 }
 
 /** The second line of a conversation in the list. */

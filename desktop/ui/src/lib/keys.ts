@@ -15,6 +15,6 @@ export interface Key {
  */
 export const isComposing = (key: Key): boolean => key.isComposing || key.keyCode === 229;
 
-/** Whether this key sends the message: Enter alone, and never while a Hangul letter is being composed. */
-export const sends = (key: Key): boolean =>
-  key.key === 'Enter' && !isComposing(key) && !key.shiftKey && !key.ctrlKey && !key.altKey && !key.metaKey;
+/** Whether this key sends the message: Enter alone, or with Ctrl if so chosen; never while a Hangul letter is being composed. */
+export const sends = (key: Key, sendWith: 'enter' | 'ctrl_enter' = 'enter'): boolean =>
+  key.key === 'Enter' && !isComposing(key) && !key.shiftKey && key.ctrlKey === (sendWith === 'ctrl_enter') && !key.altKey && !key.metaKey;

@@ -59,7 +59,12 @@ export class Search {
 
   /** A message has changed; one that was taken back is no hit any more. */
   change(message: MessageView): void {
-    if (message.deleted) this.hits = this.hits.filter((hit) => hit.message.id !== message.id);
+    if (message.deleted) this.gone(message.id);
+  }
+
+  /** A message is no more. */
+  gone(id: string): void {
+    if (this.hits.some((hit) => hit.message.id === id)) this.hits = this.hits.filter((hit) => hit.message.id !== id);
   }
 
   /** Each call is a bounded piece of work, so it is asked until a page is full or everything was looked at. */

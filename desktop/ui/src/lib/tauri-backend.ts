@@ -1,5 +1,5 @@
 import { Channel, invoke } from '@tauri-apps/api/core';
-import { type Backend, BackendError, type Event, type ProgressView } from './backend';
+import { type Backend, BackendError, type Event, type ProgressView, type Wish } from './backend';
 
 const isRefusal = (value: unknown): value is { code: string; detail?: string } =>
   typeof value === 'object' && value !== null && 'code' in value && typeof value.code === 'string';
@@ -27,6 +27,22 @@ export const tauriBackend: Backend = {
   profileCreate: (profile) => call('profile_create', { profile }),
   profileOpen: (passphrase, onProgress) => call('profile_open', { passphrase, progress: listener(onProgress) }),
   profileRestore: (what, onProgress) => call('profile_restore', { restoring: what, progress: listener(onProgress) }),
+  profileLock: () => call('profile_lock'),
+  profileWipe: () => call('profile_wipe'),
+  wishes: (onWish) => {
+    const channel = new Channel<Wish>();
+    channel.onmessage = onWish;
+    return call('wishes', { channel });
+  },
+  desktopInfo: () => call('desktop_info'),
+  desktopShow: (unread, group) => call('desktop_show', { unread, group }),
+  linkOpen: (url) => call('link_open', { url }),
+  linkInfo: (url) => call('link_info', { url }),
+  clipboardPicture: async () => {
+    const picture: ArrayBuffer = await call('clipboard_picture');
+    return new Blob([picture], { type: 'image/png' });
+  },
+  qrDraw: (text) => call('qr_draw', { text }),
   subscribe: (onEvent) => {
     const channel = new Channel<Event>();
     channel.onmessage = onEvent;
@@ -70,6 +86,13 @@ export const tauriBackend: Backend = {
   readReceiptsSet: (told) => call('read_receipts_set', { told }),
   groupExport: (what, onProgress) => call('group_export', { export: what, progress: listener(onProgress) }),
 
+  groupArrange: (group, change) => call('group_arrange', { group, change }),
+  syncStatus: (group) => call('sync_status', { group }),
+
+  messageAround: (group, id, before, after) => call('message_around', { group, id, before, after }),
+  messageUnread: (group) => call('message_unread', { group }),
+  messageHistory: (group, id) => call('message_history', { group, id }),
+  messageHide: (group, id) => call('message_hide', { group, id }),
   messageList: (group, before, limit) => call('message_list', { group, before, limit }),
   messageSend: (group, text, replyTo) => call('message_send', { group, text, replyTo }),
   messageReact: (group, id, emoji) => call('message_react', { group, id, emoji }),

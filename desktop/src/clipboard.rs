@@ -1,0 +1,27 @@
+//! The picture that somebody has copied, such as one of a QR code.
+//!
+//! It is handed to the page as it is, which looks at it in the sandbox of the web view: nothing here decodes it.
+
+use crate::refusal::Refusal;
+
+/// Larger pictures are not handed over, in bytes.
+const LEN_MAX: usize = 32 * 1024 * 1024;
+
+/// The picture in the clipboard as PNG. To be called on the main thread.
+///
+/// # Errors
+/// `no_picture` if there is none, or too large a one.
+#[cfg(target_os = "linux")]
+pub(crate) fn picture() -> Result<Vec<u8>, Refusal> {
+    let clipboard = gtk::Clipboard::get(&gtk::gdk::SELECTION_CLIPBOARD);
+    let contents = clipboard.wait_for_contents(&gtk::gdk::Atom::intern("image/png"));
+    let bytes = contents.map(|contents| contents.data());
+    bytes
+        .filter(|bytes| !bytes.is_empty() && bytes.len() <= LEN_MAX)
+        .ok_or_else(Refusal::no_picture)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn picture() -> Result<Vec<u8>, Refusal> {
+    Err(Refusal::no_picture())
+}

@@ -1,0 +1,122 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { App } from '../src/lib/app.svelte';
+import type { Arrange, Backend, Wish } from '../src/lib/backend';
+import { fakeBackend } from '../dev/fake-backend';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.stubGlobal('document', { title: '', documentElement: { dataset: {}, lang: '' }, hasFocus: () => true });
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+interface Watched {
+  app: App;
+  arranged: [string, Arrange][];
+  locked: () => number;
+  wish: (wish: Wish) => void;
+}
+
+/** A window on made-up conversations, and what it asks for. */
+function window(query = ''): Watched {
+  const fake = fakeBackend(new URLSearchParams(query));
+  const arranged: [string, Arrange][] = [];
+  let locked = 0;
+  let grant: (wish: Wish) => void = () => undefined;
+  const backend: Backend = {
+    ...fake,
+    wishes: (onWish) => {
+      grant = onWish;
+      return Promise.resolve();
+    },
+    groupArrange: (group, change) => {
+      arranged.push([group, change]);
+      return fake.groupArrange(group, change);
+    },
+    profileLock: () => {
+      locked += 1;
+      return fake.profileLock();
+    },
+  };
+  return { app: new App(backend), arranged, locked: () => locked, wish: (wish) => grant(wish) };
+}
+
+test('pinned conversations stand first, put away ones elsewhere', async () => {
+  const { app } = window();
+  await app.begin();
+  const names = (): string[] => app.listed.map((group) => group.group);
+  expect(names()).toEqual(['hike', 'seo', 'club', 'team']);
+  await app.arrange('club', { pinned: true });
+  await app.arrange('seo', { archived: true });
+  expect(names()).toEqual(['club', 'hike', 'team']);
+  expect(app.archived).toBe(1);
+  app.archive = true;
+  expect(names()).toEqual(['seo']);
+  await app.arrange('seo', { archived: false });
+  expect(app.archive).toBe(false);
+});
+
+test('the next conversation goes around, and past those that are read if wanted', async () => {
+  const { app } = window();
+  await app.begin();
+  const after = async (by: number, unread = false): Promise<string | undefined> => {
+    app.step(by, unread);
+    await vi.runAllTimersAsync();
+    return app.open?.group;
+  };
+  expect(await after(1)).toBe('hike');
+  expect(await after(-1)).toBe('team');
+  expect(await after(1)).toBe('hike');
+  expect(await after(1, true)).toBe('seo');
+  expect(await after(1, true)).toBe('club');
+});
+
+test('a draft is kept a moment after the last key, and before one goes elsewhere', async () => {
+  const { app, arranged } = window();
+  await app.begin();
+  await app.select('hike');
+  for (const text of ['ㄱ', '가', '가나']) app.draft('hike', text);
+  expect(arranged).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(arranged).toEqual([['hike', { draft: '가나' }]]);
+  app.draft('hike', '가나다');
+  await app.select('seo');
+  expect(arranged.at(-1)).toEqual(['hike', { draft: '가나다' }]);
+  expect(app.drafts.get('hike')).toBe('가나다');
+});
+
+test('locking keeps what was begun and forgets everything that was shown', async () => {
+  const { app, arranged, locked } = window();
+  await app.begin();
+  // The made-up profile is unlocked by a passphrase as soon as it is locked.
+  app.start = { ...app.start!, unlock: 'passphrase' };
+  await app.select('hike');
+  app.draft('hike', '쓰던 말');
+  await app.lock();
+  expect(arranged.at(-1)).toEqual(['hike', { draft: '쓰던 말' }]);
+  expect(locked()).toBe(1);
+  expect(app.phase).toBe('unlock');
+  expect([app.groups, app.open, app.account, app.drafts.size, app.dialog]).toEqual([[], null, null, 0, null]);
+  expect(document.title).toBe('Sori');
+});
+
+test('a profile that the keychain opens alone is not locked: anybody could open it again', async () => {
+  const { app, locked } = window();
+  await app.begin();
+  app.start = { ...app.start!, unlock: 'keychain' };
+  await app.lock();
+  expect(locked()).toBe(0);
+  expect(app.phase).toBe('main');
+});
+
+test('a link waits until the profile is open, and proposes only', async () => {
+  const { app, wish } = window('start=locked');
+  await app.begin();
+  wish({ wish: 'link', url: 'sori:invite#x' });
+  expect(app.dialog).toBe(null);
+  await app.unlock('any', () => undefined);
+  expect(app.dialog).toEqual({ name: 'join', id: null, url: 'sori:invite#x' });
+  expect(app.outgoing).toEqual([]);
+});
