@@ -42,8 +42,10 @@ const HELP_FROM: usize = 512;
 /// After this long without a word a catch-up is given up, in milliseconds; the next begins where
 /// it ended.
 const SILENCE_MS: u64 = 8_000;
-/// The same before the first word: the peer may have taken somebody else's offer.
+/// The same before the first word, for who asks: another one may answer better.
 const FIRST_SILENCE_MS: u64 = 2_500;
+/// How often that is doubled at most, after as many catch-ups that broke off: the way to the others may be long.
+const PATIENCE_MAX: u32 = 3;
 /// Most catch-ups at a time; a peer gains at most this many sessions' memory.
 const SESSIONS_MAX: usize = 4;
 /// Frames of one catch-up that are remembered.
@@ -145,6 +147,13 @@ fn give_back(
     }
 }
 
+impl Running {
+    /// Whether it answers somebody who has said nothing yet, and may have taken another one's offer.
+    fn is_idle(&self) -> bool {
+        self.aad == ANSWERING && !self.is_heard
+    }
+}
+
 impl Sessions {
     pub(crate) fn topics(&self) -> Vec<Wanted> {
         let one = |(number, running): (&u64, &Running)| {
@@ -195,7 +204,26 @@ impl Sessions {
 
     /// Whether somebody's hello can be answered now: not who is being answered already.
     pub(crate) fn may_answer(&self, channel: u32, account: &AccountId) -> bool {
-        self.running.len() < SESSIONS_MAX && !self.has_peer(channel, account, ANSWERING)
+        !self.has_peer(channel, account, ANSWERING)
+            && (self.running.len() < SESSIONS_MAX || self.running.values().any(Running::is_idle))
+    }
+
+    /// Makes room for one more catch-up, if need be by giving up the oldest whose offer nobody has taken yet.
+    fn make_room(&mut self) -> bool {
+        if self.running.len() >= SESSIONS_MAX {
+            let idle = self.running.iter().find(|(_, running)| running.is_idle());
+            let Some(idle) = idle.map(|(number, _)| *number) else {
+                return false;
+            };
+            self.running.remove(&idle);
+        }
+        true
+    }
+
+    /// Whether a hello would bring nothing because somebody is being asked already who is enough.
+    pub(crate) fn has_help(&self, channel: u32) -> bool {
+        let (helpers, busy) = self.helpers(channel);
+        helpers >= HELPERS_MAX || (helpers > 0 && !busy)
     }
 
     fn has_peer(&self, channel: u32, account: &AccountId, aad: [&[u8]; 2]) -> bool {
@@ -264,8 +292,7 @@ impl Engine {
             let answer = held.live.answer.take_if(|answer| answer.at <= now);
             let unproved = held.live.unproved.take_if(|(at, _)| *at <= now);
             if hello {
-                held.live.hello_at = None;
-                self.say_hello(number, now)?;
+                self.hello_due(number, now)?;
             }
             if receipt {
                 self.send_receipts(number, now)?;
@@ -306,7 +333,7 @@ impl Engine {
             return;
         };
         let mine = held.log.prints();
-        if mine.agrees(&answer.log) || self.sessions.running.len() >= SESSIONS_MAX {
+        if mine.agrees(&answer.log) || !self.sessions.make_room() {
             return;
         }
         let floor = mine.common_floor(&answer.log);
@@ -388,13 +415,12 @@ impl Engine {
 
     /// Goes to the topic of an offer, if it answers us and we need it.
     pub(crate) fn follow_offer(&mut self, channel: u32, offer: &Offer, now: Time) {
-        let (helpers, busy) = self.sessions.helpers(channel);
         let asks = self.sessions.has_peer(channel, &offer.account, ASKING);
-        let enough = helpers >= HELPERS_MAX || !busy;
+        let has_help = self.sessions.has_help(channel);
         let Some(held) = self.channels.get_mut(&channel) else {
             return;
         };
-        if asks || (helpers > 0 && enough) || !held.live.asked.contains(&offer.hello) {
+        if asks || has_help || !held.live.asked.contains(&offer.hello) {
             return;
         }
         held.live.asked.retain(|asked| *asked != offer.hello);
@@ -422,6 +448,11 @@ impl Engine {
             Stage::Offering { .. } | Stage::Giving { .. } => ANSWERING,
             Stage::Opening | Stage::Talking(_) | Stage::Taking(_) => ASKING,
         };
+        let failures = (self.channels.get(&channel)).map_or(0, |held| held.live.broke_off);
+        let patience = match aad == ASKING {
+            true => FIRST_SILENCE_MS << failures.min(PATIENCE_MAX),
+            false => SILENCE_MS,
+        };
         let running = Running {
             channel,
             peer,
@@ -435,7 +466,7 @@ impl Engine {
             stage,
             incoming: Assembler::default(),
             seen: BTreeSet::new(),
-            until: now.plus_ms(FIRST_SILENCE_MS),
+            until: now.plus_ms(patience),
             is_heard: false,
             accepted: false,
         };
@@ -671,7 +702,7 @@ impl Engine {
 
     /// Begins to answer a device that comes back.
     pub(crate) fn give(&mut self, channel: u32, ask: u64, answer: Vec<u8>, now: Time) {
-        if self.sessions.running.len() < SESSIONS_MAX {
+        if self.sessions.make_room() {
             let seed = TopicSeed::from_bytes(self.random());
             let Some(me) = self.me.as_ref().map(|me| me.id) else {
                 return;
@@ -689,7 +720,7 @@ impl Engine {
             self.plan_hello_now(channel, now);
         }
         if let Some(held) = self.channels.get_mut(&channel) {
-            held.live.is_even = true;
+            (held.live.is_even, held.live.broke_off) = (true, 0);
         }
         self.sync_changed(channel);
     }
@@ -702,6 +733,7 @@ impl Engine {
     fn broke_off(&mut self, running: &Running, now: Time) {
         let asked = running.aad == ASKING && !running.accepted;
         if let Some(held) = self.channels.get_mut(&running.channel).filter(|_| asked) {
+            held.live.broke_off = held.live.broke_off.saturating_add(1);
             let unhelpful = &mut held.live.unhelpful;
             unhelpful.retain(|_, at| now.since_ms(*at) < UNHELPFUL_MS);
             unhelpful.insert(running.peer, now);

@@ -71,6 +71,8 @@ pub(crate) struct Live {
     /// Whether somebody's log agrees with ours, by a hello or by a catch-up that has ended, and nobody has
     /// differed since.
     pub(crate) is_even: bool,
+    /// How many catch-ups that we asked for broke off one after the other without bringing anything.
+    pub(crate) broke_off: u32,
     /// Members whose catch-up with us broke off without bringing anything, and when.
     pub(crate) unhelpful: BTreeMap<AccountId, Time>,
     /// An offer that no known member has signed, for the case that there is no other, and until when.

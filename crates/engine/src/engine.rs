@@ -244,7 +244,7 @@ impl Engine {
             return Ok(());
         }
         if let Some(Purpose::Channel { channel, .. }) = self.network.purpose(relay, topic) {
-            self.plan_hello_now(channel, now);
+            self.missed_something(channel, now);
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::envelope::{ChannelMessage, HELLO_LABEL, Hello};
 use crate::error::Error;
 use crate::network::Purpose;
+use crate::pruning;
 use crate::time::Time;
 
 /// Waits between the first hellos on a channel, in milliseconds; the first may be lost, or come
@@ -39,6 +40,8 @@ const ANSWER_WAIT_MS: u64 = 20;
 /// Length of one of the spans in which answers are given, in milliseconds: some more than an offer
 /// takes to reach the others.
 const ANSWER_SPAN_MS: u64 = 150;
+/// Wait while somebody is being asked already, in milliseconds.
+const BUSY_WAIT_MS: u64 = 1_000;
 /// Hellos of ours that may still be answered.
 const ASKED_MAX: usize = 4;
 
@@ -69,6 +72,7 @@ impl Engine {
         if let Some(held) = self.channels.get_mut(&channel) {
             let live = &mut held.live;
             (live.hellos, live.is_even, live.overdue) = (0, false, None);
+            live.broke_off = 0;
         }
         self.plan_hello(channel, now);
     }
@@ -99,15 +103,42 @@ impl Engine {
         live.hello_at = Some(live.overdue.map_or(at, |overdue| overdue.min(at)));
     }
 
-    /// Plans a hello soon, because something may be missing here or news is to be passed on.
+    /// Plans a hello soon, because something may be missing here or news is to be passed on; less soon each time
+    /// that what followed from it broke off.
     pub(crate) fn plan_hello_now(&mut self, channel: u32, now: Time) {
-        let spread = self.pace(channel).saturating_mul(200);
-        let wait = 50_u64.saturating_add(self.below(spread));
+        let pace = self.pace(channel);
+        let jitter = self.below(pace.saturating_mul(200));
         if let Some(held) = self.channels.get_mut(&channel) {
             let live = &mut held.live;
+            let wait = match live.broke_off {
+                0 | 1 => 50,
+                again => 500_u64 << again.min(6),
+            };
             live.hellos = live.hellos.min(1);
             live.is_even = false;
+            let wait = wait.saturating_mul(pace).saturating_add(jitter);
             live.hello_at = Some(now.plus_ms(wait));
+        }
+    }
+
+    /// A relay says that something is missing here.
+    pub(crate) fn missed_something(&mut self, channel: u32, now: Time) {
+        if let Some(held) = self.channels.get_mut(&channel) {
+            held.live.broke_off = 0;
+        }
+        self.plan_hello_now(channel, now);
+    }
+
+    /// The time of a hello has come.
+    pub(crate) fn hello_due(&mut self, channel: u32, now: Time) -> Result<(), Error> {
+        let has_help = self.sessions.has_help(channel);
+        let Some(held) = self.channels.get_mut(&channel) else {
+            return Ok(());
+        };
+        held.live.hello_at = has_help.then(|| now.plus_ms(BUSY_WAIT_MS));
+        match has_help {
+            true => Ok(()),
+            false => self.say_hello(channel, now),
         }
     }
 
@@ -124,7 +155,7 @@ impl Engine {
         live.hello_at = live.hello_at.map(|planned| planned.min(at));
     }
 
-    pub(crate) fn say_hello(&mut self, channel: u32, now: Time) -> Result<(), Error> {
+    fn say_hello(&mut self, channel: u32, now: Time) -> Result<(), Error> {
         let is_here =
             |purpose| matches!(purpose, Purpose::Channel { channel: c, .. } if c == channel);
         if !self.network.is_attached(is_here) {
@@ -196,8 +227,9 @@ impl Engine {
                 }
                 let equal = mine.equal_days(&hello.log);
                 engine.holds_days(channel, group, &hello.account, &equal)?;
-                engine.note_days_held(channel, group, &hello.account, &hello.log)?;
-                engine.prune_held(channel, group, now)?;
+                let past = mine.before(pruning::today(now));
+                engine.note_days_held(channel, group, &hello.account, (&past, &hello.log))?;
+                engine.prune_held(channel, group, &past)?;
                 if even {
                     engine.note_commits_held(group, channel, &hello.account, now)?;
                 }

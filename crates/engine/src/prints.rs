@@ -7,6 +7,7 @@
 //! have to find short vectors in a lattice of 1024 dimensions.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
@@ -26,6 +27,8 @@ pub(crate) const DAYS_MAX: usize = 40;
 pub(crate) struct SetHash {
     count: u64,
     sums: Box<[u16; WIDTH]>,
+    /// What it comes to, once somebody asked: a hello is compared far more often than an envelope comes.
+    digest: OnceLock<[u8; 32]>,
 }
 
 impl Default for SetHash {
@@ -33,6 +36,7 @@ impl Default for SetHash {
         Self {
             count: 0,
             sums: Box::new([0; WIDTH]),
+            digest: OnceLock::new(),
         }
     }
 }
@@ -51,6 +55,7 @@ impl SetHash {
     /// Puts an id in that is not in.
     pub(crate) fn add(&mut self, id: &EnvelopeId) {
         self.count = self.count.saturating_add(1);
+        self.digest = OnceLock::new();
         for (sum, part) in self.sums.iter_mut().zip(stretch(id)) {
             *sum = sum.wrapping_add(part);
         }
@@ -59,18 +64,19 @@ impl SetHash {
     /// Takes an id out that is in.
     pub(crate) fn remove(&mut self, id: &EnvelopeId) {
         self.count = self.count.saturating_sub(1);
+        self.digest = OnceLock::new();
         for (sum, part) in self.sums.iter_mut().zip(stretch(id)) {
             *sum = sum.wrapping_sub(part);
         }
     }
 
     fn digest(&self) -> [u8; 32] {
-        let mut hash = Sha256::new_with_prefix(b"sori log 1");
-        hash.update(self.count.to_be_bytes());
-        for sum in self.sums.iter() {
-            hash.update(sum.to_be_bytes());
-        }
-        hash.finalize().into()
+        *self.digest.get_or_init(|| {
+            let sums: Vec<u8> = self.sums.iter().flat_map(|sum| sum.to_be_bytes()).collect();
+            let hash =
+                Sha256::new_with_prefix(b"sori log 1").chain_update(self.count.to_be_bytes());
+            hash.chain_update(sums).finalize().into()
+        })
     }
 }
 
@@ -124,6 +130,15 @@ impl Prints {
         let ascending = self.days.is_sorted_by(|one, other| one.day < other.day);
         let first = self.days.first();
         ascending && self.days.len() <= DAYS_MAX && first.is_none_or(|one| one.day >= self.floor)
+    }
+
+    /// Of that, the days before one.
+    pub(crate) fn before(&self, end: Day) -> Self {
+        let past = self.days.iter().filter(|print| print.day < end);
+        Self {
+            floor: self.floor,
+            days: past.copied().collect(),
+        }
     }
 
     pub(crate) fn digest(&self, day: Day) -> Option<[u8; 32]> {

@@ -34,20 +34,22 @@ struct HeldRecord {
     holders: Vec<u8>,
 }
 
+/// The first day of which more may come from members whose clocks go slow.
+pub(crate) fn today(now: Time) -> Day {
+    now.minus_ms(CLOCK_SKEW_MS.saturating_mul(2)).day()
+}
+
 impl Engine {
-    /// Notes which days a member holds, by its hello.
+    /// Notes which of the days that are over a member holds, by its hello.
     pub(crate) fn note_days_held(
         &mut self,
         channel: u32,
         group: &mut Group,
         account: &AccountId,
-        theirs: &Prints,
+        (past, theirs): (&Prints, &Prints),
     ) -> Result<(), Error> {
-        let Some(mine) = self.channels.get(&channel).map(|held| held.log.prints()) else {
-            return Ok(());
-        };
         let place = group.roster_index(account);
-        for print in &mine.days {
+        for print in &past.days {
             // What a member does not keep any more it knew everybody to hold.
             let holds = print.day < theirs.floor || theirs.digest(print.day) == Some(print.digest);
             if !holds {
@@ -73,14 +75,14 @@ impl Engine {
         &mut self,
         channel: u32,
         group: &mut Group,
-        now: Time,
+        past: &Prints,
     ) -> Result<(), Error> {
+        if past.days.is_empty() {
+            return Ok(());
+        }
         if group.is_stateless() || !self.is_settled_channel(channel, group)? {
             return Ok(());
         }
-        let Some(mine) = self.channels.get(&channel).map(|held| held.log.prints()) else {
-            return Ok(());
-        };
         let me = self.me()?.id;
         let accounts = self.accounts(group)?;
         let mut others = Vec::new();
@@ -90,8 +92,7 @@ impl Engine {
         if others.is_empty() {
             return Ok(());
         }
-        for print in mine.days {
-            let over = print.day.end().plus_ms(CLOCK_SKEW_MS.saturating_mul(2)) < now;
+        for print in &past.days {
             let record: Option<HeldRecord> =
                 self.get(table::HELD, &table::held(channel, print.day))?;
             let record = record.filter(|known| known.digest == print.digest);
@@ -100,7 +101,7 @@ impl Engine {
                     .iter()
                     .all(|place| has_holder(&known.holders, *place))
             });
-            if !over || !held {
+            if !held {
                 break;
             }
             self.raise_floor(channel, Day(print.day.0.saturating_add(1)))?;

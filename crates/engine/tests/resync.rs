@@ -537,6 +537,42 @@ fn a_copy_put_back_after_weeks_comes_back_and_has_what_is_still_kept() {
     });
 }
 
+/// protocol §5.6.7
+#[test]
+fn who_has_just_come_in_gives_the_way_to_all_who_lost_it() {
+    let mut world = World::new(&["a", "b", "c"], 371);
+    let group = world.group("tea", 0, &[1]);
+    world.say(1, &group, "first");
+    world.run(5_000);
+    let options = InviteOptions {
+        group: Some(group.clone()),
+        ..InviteOptions::default()
+    };
+    let link = world
+        .act(0, |engine, now| engine.invite_create(options, now))
+        .unwrap();
+    world.join(&link, 0, 2);
+    world.until(60_000, "in", |world| {
+        world.act(2, |e, now| e.group_info(&group, now)).is_ok()
+    });
+    // Nobody has said a word to it when the others lose what they have.
+    for who in [0, 1] {
+        world.restore_without_state(who);
+    }
+    world.until(120_000, "all are back", |world| {
+        let state = world.state(2, &group);
+        [0, 1].iter().all(|who| {
+            world.standing(*who, &group) == "active" && world.state(*who, &group) == state
+        })
+    });
+    world.say(0, &group, "again");
+    world.until(60_000, "heard", |world| {
+        [1, 2]
+            .iter()
+            .all(|who| world.texts(*who, &group).contains(&"again".to_owned()))
+    });
+}
+
 /// What is written down here has to be so: those who lost it all cannot let each other in, and wait.
 #[test]
 fn where_everybody_lost_the_state_all_wait_until_one_who_has_it_is_there() {

@@ -22,6 +22,9 @@ const ANSWER_WAIT_MS: u64 = 20;
 const ANSWER_SPREAD_MS: u64 = 250;
 /// Wait of a member that is catching up itself, in milliseconds: it may be behind.
 const BUSY_WAIT_MS: u64 = 700;
+/// Wait of a member that was let in and that nobody has been seen to follow yet, in milliseconds: its way may
+/// have lost, so it answers only where nobody else does.
+const LAST_WAIT_MS: u64 = 10_000;
 /// One device gets an answer this often at most, in milliseconds: each costs a signature and the tree.
 const GRANT_EVERY_MS: u64 = 3_000;
 
@@ -35,17 +38,28 @@ impl Engine {
         let (id, tag) = (held.record.group, held.tag());
         let is_own = ask.device == self.core()?.device().id();
         let known = self.with_group(id, |engine, group| {
-            if is_own || !engine.may_answer(group)? {
+            if is_own || !engine.may_give(group)? {
                 return Ok(None);
             }
-            Ok(Some(asker_is_member(group, &ask, &tag)))
+            let is_last = !engine.may_answer(group)?;
+            Ok(Some((asker_is_member(group, &ask, &tag), is_last)))
         })?;
-        let answer = match known {
-            None | Some(Membership::Forged) => return Ok(()),
-            Some(Membership::In) => Planning::Way(ask),
-            Some(Membership::Out) => Planning::Stand(self.stand(ask.id(&tag), Verdict::NoMember)?),
+        let (answer, first) = match known {
+            None | Some((Membership::Forged, _) | (Membership::Out, true)) => return Ok(()),
+            Some((Membership::In, is_last)) => {
+                let first = if is_last {
+                    LAST_WAIT_MS
+                } else {
+                    ANSWER_WAIT_MS
+                };
+                (Planning::Way(ask), first)
+            }
+            Some((Membership::Out, false)) => {
+                let stand = self.stand(ask.id(&tag), Verdict::NoMember)?;
+                (Planning::Stand(stand), ANSWER_WAIT_MS)
+            }
         };
-        let wait = ANSWER_WAIT_MS.saturating_add(self.below(ANSWER_SPREAD_MS));
+        let wait = first.saturating_add(self.below(ANSWER_SPREAD_MS));
         let at = now.plus_ms(wait);
         self.resyncs.plan(Planned {
             at,
@@ -57,9 +71,15 @@ impl Engine {
 
     /// Whether this device stands in the group and is not itself in doubt.
     fn may_answer(&self, group: &mut Group) -> Result<bool, Error> {
+        Ok(group.resync.entered.is_none() && self.may_give(group)?)
+    }
+
+    /// Whether this device can give the way: also who was let in and has seen nobody since. If all others have
+    /// lost the state, nobody else can.
+    fn may_give(&self, group: &mut Group) -> Result<bool, Error> {
         let stands = matches!(group.record.standing, Standing::Active | Standing::Leaving);
-        let alone = group.resync.entered.is_some() || group.resync.founded;
-        if !stands || group.is_stateless() || alone {
+        let came_back = group.resync.entered.is_some() && !group.resync.let_in;
+        if !stands || group.is_stateless() || group.resync.founded || came_back {
             return Ok(false);
         }
         self.ensure_head(group)?;
@@ -89,7 +109,7 @@ impl Engine {
         };
         let (id, tag) = (held.record.group, held.tag());
         let way = self.with_group(id, |engine, group| {
-            if !engine.may_answer(group)? || asker_is_member(group, &ask, &tag) != Membership::In {
+            if !engine.may_give(group)? || asker_is_member(group, &ask, &tag) != Membership::In {
                 return Ok(None);
             }
             engine.way(group, &ask.device, &ask.id(&tag)).map(Some)
