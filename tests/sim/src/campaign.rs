@@ -250,6 +250,10 @@ impl Campaign {
         self.note(What::Told(what));
     }
 
+    pub(crate) fn account_of(&self, who: usize) -> &str {
+        &self.people[who].account
+    }
+
     pub(crate) fn name(&self, who: usize) -> String {
         self.history.name(who).to_owned()
     }

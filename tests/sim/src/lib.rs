@@ -42,6 +42,7 @@ use sori_mls as _;
 
 pub mod campaign;
 pub mod check;
+mod forger;
 pub mod history;
 mod malice;
 pub mod many;

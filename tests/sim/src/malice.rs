@@ -4,7 +4,10 @@
 //! different people, go on from old states, hear nothing they do not want to hear, and hold back what they made. To
 //! that come bytes that no program would send.
 
+use sori_mls::StateId;
+
 use crate::campaign::Campaign;
+use crate::forger::Forger;
 
 /// Copies of the malicious member's device that run at the same time, at most.
 const ACCOMPLICES: usize = 2;
@@ -18,11 +21,12 @@ impl Campaign {
             return;
         };
         self.faults.malice += 1;
-        match self.below(5) {
+        match self.below(6) {
             0 => self.make_rivals(who),
             1 => self.equivocate(who),
             2 => self.withhold(who),
             3 => self.play_deaf(who),
+            4 => self.forge(who),
             _ => self.throw_garbage(who),
         }
     }
@@ -75,6 +79,30 @@ impl Campaign {
         let is_deaf = !self.world.people[who].is_cut_off;
         self.tell(format!("{} plays deaf: {is_deaf}", self.name(who)));
         self.world.people[who].is_cut_off = is_deaf;
+    }
+
+    /// Words in the name of others, commits that are valid nowhere, and what is too large: all rightly sealed.
+    fn forge(&mut self, who: usize) {
+        let Some(forger) = Forger::of(&mut self.world, who) else {
+            return;
+        };
+        self.tell(format!("{} forges", self.name(who)));
+        let others = (0..self.people.len()).filter(|other| *other != who);
+        let accounts: Vec<_> = others
+            .filter_map(|other| self.account_of(other).parse().ok())
+            .collect();
+        let heard = self.world.kept_on(&forger.topic);
+        let mut frames = forger.forged_words(&mut self.world, &accounts, &heard);
+        let group = self.group.clone();
+        let info = (self.world).look(who, |engine, now| engine.group_info(&group, now));
+        let state: Option<StateId> = info.ok().and_then(|info| info.state_hash.parse().ok());
+        if let Some(state) = state {
+            frames.extend(forger.nonsense_in(&mut self.world, &state));
+        }
+        frames.extend(forger.oversize(&mut self.world));
+        for frame in frames {
+            self.world.inject(who, forger.topic, frame);
+        }
     }
 
     /// Frames of every length, and frames of others with one bit turned.

@@ -679,6 +679,27 @@ impl World {
         self.kept.push_back((topic, bytes));
     }
 
+    /// Whether somebody is attached to a topic.
+    #[cfg(test)]
+    pub(crate) fn is_at(&self, who: usize, topic: &Topic) -> bool {
+        (self.relay.as_ref()).is_some_and(|relay| relay.topics(who).contains(topic))
+    }
+
+    /// Frames that were published on a topic, the latest ones.
+    pub(crate) fn kept_on(&self, topic: &Topic) -> Vec<Vec<u8>> {
+        let on = self.kept.iter().filter(|(at, _)| at == topic);
+        on.map(|(_, bytes)| bytes.clone()).collect()
+    }
+
+    /// The rows of a table on somebody's disk, in the order of their keys.
+    pub(crate) fn rows(&mut self, who: usize, table: Table) -> Vec<Vec<u8>> {
+        let seed = self.seed32();
+        let disk = self.people[who].disk.image();
+        let store = Store::open_memory(&disk, seed).unwrap();
+        let rows = store.range(table, &[]).unwrap();
+        rows.into_iter().map(|(_, bytes)| bytes.to_vec()).collect()
+    }
+
     /// Somebody publishes random bytes wherever it is attached.
     pub fn inject_noise(&mut self, who: usize, len: usize) {
         let mut bytes = vec![0; len];
@@ -703,7 +724,8 @@ impl World {
         self.inject(who, topic, bytes);
     }
 
-    fn inject(&mut self, who: usize, topic: Topic, bytes: Vec<u8>) {
+    /// Somebody publishes these bytes.
+    pub(crate) fn inject(&mut self, who: usize, topic: Topic, bytes: Vec<u8>) {
         let (frame, now) = (Frame::new(bytes).unwrap(), self.now);
         if let Some(relay) = &mut self.relay {
             relay.publish(who, &topic, frame, PublishToken(u64::MAX), now);

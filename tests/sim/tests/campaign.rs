@@ -21,10 +21,11 @@ fn half(first: u64) {
     agrees_soon(&report);
 }
 
-/// Half a minute for nearly all, two minutes for the slowest, also where the relay withholds in silence.
+/// Half a minute for nearly all, two minutes for the slowest. Of mendings where the relay withholds in silence there are
+/// too few here to tell the slowest from nearly all.
 fn agrees_soon(report: &Report) {
+    assert!(percentile(&report.heals, 99) <= 30_000, "p99");
     for heals in [&report.heals, &report.silent_heals] {
-        assert!(percentile(heals, 99) <= 30_000, "p99");
         assert!(percentile(heals, 100) <= 120_000, "max");
     }
 }
