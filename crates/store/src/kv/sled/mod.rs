@@ -18,8 +18,9 @@
 //! 7. **First error, last word**: after a failed write no other is taken until it is opened again.
 //! 8. **Rebuild**: sled's log does not shrink; what is too bloated is copied into a new one (by the store,
 //!    which does the same to change the engine).
-//! 9. **Lock**: sled locks its log, and lets go a moment after it is closed: opening waits a little for it.
-//!    The profile has a lock of its own besides.
+//! 9. **No wait for ever**: sled's flush runs on a thread of its own, which is left behind if it does not come back.
+//! 10. **Lock**: sled locks its log, and lets go a moment after it is closed: opening waits a little for it.
+//!     The profile has a lock of its own besides.
 
 mod journal;
 pub(super) mod salvage;
@@ -27,9 +28,11 @@ pub(super) mod salvage;
 mod tests;
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::thread::sleep;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread::{self, sleep};
+use std::time::Duration;
 
 use super::backend::{Backend, RELEASE_PAUSE, RELEASE_TRIES};
 use super::{Kv, Op, ROW_LEN_MAX, Row, Stats, fence};
@@ -41,6 +44,9 @@ use crate::profile::files;
 const CACHE_LEN: u64 = 16 * 1024 * 1024;
 /// sled reclaims space in its background flush only, so that must stay on.
 const FLUSH_EVERY_MS: u64 = 500;
+/// How long one flush is waited for before sled is asked again, and how often. Disks that sleep need seconds.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(3);
+const FLUSHES_MAX: usize = 20;
 /// What `conf` holds for the settings used here.
 const CONF: &[u8] =
     b"segment_size: 524288\nuse_compression: false\nversion: 0.34\n\x76\x19\x51\xC1";
@@ -73,6 +79,39 @@ impl Fenced {
             Some(db) => fenced(|| call(db)),
             None => Err(Error::Poisoned),
         }
+    }
+}
+
+impl Fenced {
+    /// Waits until sled has written all that was given to it.
+    ///
+    /// When one of its own threads meets an error, sled's flush sometimes waits for ever for what will not come. So
+    /// it runs on a thread that can be left behind; asked once more, sled tells the error.
+    fn flush(&self) -> Result<(), Error> {
+        let (told, answer) = mpsc::channel();
+        for _ in 0..FLUSHES_MAX {
+            self.begin_flush(told.clone())?;
+            if let Ok(outcome) = answer.recv_timeout(FLUSH_PATIENCE) {
+                return outcome;
+            }
+        }
+        Err(Error::from(ErrorKind::TimedOut))
+    }
+
+    fn begin_flush(&self, told: mpsc::Sender<Result<(), Error>>) -> Result<(), Error> {
+        let db = self.0.clone().ok_or(Error::Poisoned)?;
+        let flush = move || {
+            let outcome = fenced(|| db.flush()).map(drop);
+            let _ = fenced(|| {
+                drop(db);
+                Ok(())
+            });
+            let _nobody_waits_any_more = told.send(outcome);
+        };
+        thread::Builder::new()
+            .name("store flush".into())
+            .spawn(flush)?;
+        Ok(())
     }
 }
 
@@ -147,7 +186,7 @@ impl SledKv {
 
     /// Waits until the device has every batch applied so far.
     fn sync(&self) -> Result<(), Error> {
-        self.db.call(|db| db.flush())?;
+        self.db.flush()?;
         if self.stray_files()? != 0 {
             files::sync_tree(&self.dir.join("blobs"))?;
         }
