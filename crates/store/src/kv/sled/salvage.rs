@@ -267,13 +267,25 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::kv::backend::{RELEASE_PAUSE, RELEASE_TRIES};
+
+    /// sled lets go of its log a moment after it is closed.
+    fn opened(config: &sled::Config) -> sled::Db {
+        for _ in 0..RELEASE_TRIES {
+            if let Ok(db) = config.open() {
+                return db;
+            }
+            std::thread::sleep(RELEASE_PAUSE);
+        }
+        config.open().unwrap()
+    }
 
     /// Rows that come, change and go, in a log of several segments that was opened again now and then.
     fn log(dir: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
         let mut expected = BTreeMap::new();
         for session in 0..3_u32 {
             let config = sled::Config::new().path(dir).segment_size(SEGMENT_LEN);
-            let db = config.flush_every_ms(None).open().unwrap();
+            let db = opened(&config.flush_every_ms(None));
             for n in 0..3000_u32 {
                 let key = [&[3, 0][..], &(n * 7919 % 1500).to_be_bytes()].concat();
                 if n % 5 == 4 {
