@@ -102,10 +102,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Finds the end of a group's messages, and says something about the group if nothing else does.
+    /// Finds the end of a group's messages, and says something about the group if nothing else does: members are
+    /// taken to be all who ever were. One too many is harmless, for the others say who is a member (protocol
+    /// §5.6); one too few would be taken for being alone, and the group for this device's to found anew.
     fn prepare_group(&mut self, group: &mut Group, me: AccountId) -> Result<(), Error> {
         let number = group.record.number;
-        let mut members = BTreeSet::from([me]);
+        let mut members: BTreeSet<AccountId> = group.record.roster.iter().copied().collect();
+        members.insert(me);
         for (sequence, message) in
             self.scan::<MessageRecord>(table::MESSAGE, &table::one(number))?
         {
@@ -167,6 +170,34 @@ mod tests {
         let now = large.now();
         let expected = texts(&mut large.engine, now).remove(0).1;
         (large, expected)
+    }
+
+    #[test]
+    fn nobody_is_taken_to_be_alone_because_nothing_else_of_the_others_is_left() {
+        let (large, _) = filled();
+        let me = large.engine.me().unwrap().id;
+        let group = large.engine.groups.values().next().unwrap();
+        let messages = large
+            .engine
+            .scan::<MessageRecord>(table::MESSAGE, &table::one(group.record.number));
+        let others: Vec<u64> = (messages.unwrap().into_iter())
+            .filter(|(_, message)| message.sender != me)
+            .map(|(sequence, _)| sequence)
+            .collect();
+        assert!(!others.is_empty());
+        let number = group.record.number;
+        let (mut engine, now) = without(large, |store| {
+            for sequence in &others {
+                store
+                    .delete(table::MESSAGE, &table::of(number, *sequence))
+                    .unwrap();
+            }
+            for (key, _) in store.range(table::RESYNC, &[]).unwrap() {
+                store.delete(table::RESYNC, &key).unwrap();
+            }
+        });
+        engine.mark_repaired(now).unwrap();
+        assert_eq!(texts(&mut engine, now).remove(0).0, "rejoining");
     }
 
     #[test]
