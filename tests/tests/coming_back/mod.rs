@@ -1,5 +1,6 @@
 //! A profile that does not go on from where it was left gives up the keys of its groups and comes back to them:
 //! a real relay and real `sori rpc` processes.
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -39,6 +40,11 @@ fn is_back(peers: &mut [Peer], group: &str) {
     };
     wait_until("all are active", || {
         peers.iter_mut().all(|peer| standing(peer) == "active")
+    });
+    // What somebody says who has not seen the comeback yet is in a state that was given up: it is not readable there.
+    wait_until("all follow the comeback", || {
+        let states: BTreeSet<_> = peers.iter_mut().map(|peer| state(peer, group)).collect();
+        states.len() == 1
     });
     let said = talk(peers, group, 1000..1010);
     wait_until("all have all", || {
