@@ -48,7 +48,10 @@ fn walk(folder: &Path, start: SystemTime, needles: &[&Needle], search: &mut Sear
         let is_new = metadata.modified().is_ok_and(|time| time >= start);
         if metadata.is_file() && is_new && metadata.len() <= LEN_MAX {
             search.files = search.files.saturating_add(1);
-            look(&path, needles, search);
+            // An empty one has nothing; those of a mounted /proc say that they are empty, and reading can wait for ever.
+            if metadata.len() > 0 {
+                look(&path, needles, search);
+            }
         }
     }
 }
