@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::answer;
 use crate::baseline::{Baseline, BaselineError};
 use crate::catalogue::{self, Check, Profile};
 use crate::report::{self, Language, Report, Totals, evidence, html, json, junit, terminal};
@@ -61,6 +62,9 @@ struct RelayArguments {
     /// Command that prints all that the relay can say about itself, for example `sori-relay warrant --json`
     #[arg(long, value_name = "COMMAND")]
     warrant: Option<String>,
+    /// Write the answer to a warrant, as far as this run supports it, in English and Korean (Markdown)
+    #[arg(long, value_name = "FILE")]
+    answer: Option<PathBuf>,
     /// Allow floods against a relay on another machine
     #[arg(long)]
     i_own_this_target: bool,
@@ -160,7 +164,18 @@ pub fn main() -> ExitCode {
 
 /// Whether the relay is as it must be.
 fn of_relay(arguments: &RelayArguments) -> Result<bool, Failure> {
-    judge(catalogue::all(), &arguments.run, || {
+    let answer = |report: &Report| match &arguments.answer {
+        None => Ok(()),
+        Some(file) => {
+            let (page, open) = (answer::page(&report.entries), answer::open(&report.entries));
+            say(&format!(
+                "Answer to a warrant: {} (open: {open})\n",
+                file.display()
+            ));
+            std::fs::write(file, page).map_err(Failure::Write)
+        }
+    };
+    judge(catalogue::all(), &arguments.run, answer, || {
         let target = Target::open(given(arguments))?;
         Ok(Subject {
             name: target.address().to_string(),
@@ -172,13 +187,18 @@ fn of_relay(arguments: &RelayArguments) -> Result<bool, Failure> {
 
 /// Whether the client is.
 fn of_client(arguments: &ClientArguments) -> Result<bool, Failure> {
-    judge(catalogue::of_clients(), &arguments.run, || {
-        Ok(Subject {
-            name: arguments.shim.clone(),
-            sees_process: true,
-            judged: Judged::Client(arguments.shim.clone()),
-        })
-    })
+    judge(
+        catalogue::of_clients(),
+        &arguments.run,
+        |_| Ok(()),
+        || {
+            Ok(Subject {
+                name: arguments.shim.clone(),
+                sees_process: true,
+                judged: Judged::Client(arguments.shim.clone()),
+            })
+        },
+    )
 }
 
 /// Who is judged.
@@ -191,6 +211,7 @@ struct Subject {
 fn judge(
     all: Vec<Check>,
     arguments: &RunArguments,
+    afterwards: impl FnOnce(&Report) -> Result<(), Failure>,
     subject: impl FnOnce() -> Result<Subject, Failure>,
 ) -> Result<bool, Failure> {
     let selection = Selection {
@@ -242,6 +263,7 @@ fn judge(
     if let Some(folder) = &arguments.evidence {
         write(folder, &mut report, arguments.lang)?;
     }
+    afterwards(&report)?;
     say(&terminal::summary(&report, arguments.lang));
     Ok(report.conformant)
 }

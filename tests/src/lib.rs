@@ -20,6 +20,7 @@
 //!
 //! Start with `docs/auditing.md`.
 
+mod answer;
 mod baseline;
 mod catalogue;
 mod checks;

@@ -21,7 +21,7 @@ pub(crate) struct Judge {
     /// Leave out the broken relays.
     #[arg(long)]
     good: bool,
-    /// Put the table of broken relays into docs/auditing.md, too.
+    /// Put the table of broken relays into docs/auditing.md, and write docs/what-we-could-hand-over.md anew.
     #[arg(long, conflicts_with = "good")]
     write: bool,
     /// Folder for report.html and what belongs to it.
@@ -45,6 +45,9 @@ pub(crate) async fn judge(workspace: &Workspace, judge: &Judge) -> Result<(), Er
     steps.next("Build the relay and the audit suite");
     build(workspace).await?;
     good(workspace, &mut steps, judge.evidence.as_deref()).await?;
+    if judge.write {
+        answer(workspace, &mut steps).await?;
+    }
     client(workspace, &mut steps, Which::All).await?;
     if !judge.good {
         broken_clients(workspace, &mut steps).await?;
@@ -64,9 +67,10 @@ pub(crate) async fn good(
     evidence: Option<&Path>,
 ) -> Result<(), Error> {
     steps.next("Judge the relay");
+    let folder = tempfile::tempdir().map_err(|source| Error::io("make a folder", source))?;
     let relay = workspace.target().join("debug/sori-relay");
     let run = format!("{} run --listen 127.0.0.1:0 --log debug", relay.display());
-    let mut command = suite(workspace, &run);
+    let mut command = open_relay(workspace, folder.path());
     if rustix::process::geteuid().is_root() {
         command
             .arg("--baseline")
@@ -81,7 +85,6 @@ pub(crate) async fn good(
     shell::run(&mut command).await?;
 
     steps.next("Judge it as a private relay");
-    let folder = tempfile::tempdir().map_err(|source| Error::io("make a folder", source))?;
     let keys = folder.path().join("access.keys");
     shell::run(Command::new(&relay).arg("access-key").arg(&keys)).await?;
     let key =
@@ -101,6 +104,29 @@ pub(crate) async fn good(
         "ACCESS-*,PROOF-HONEST,CARRY-ORDER",
     ]))
     .await
+}
+
+/// The suite, for a relay that can also be asked what it would say to a warrant.
+fn open_relay(workspace: &Workspace, folder: &Path) -> Command {
+    let relay = workspace.target().join("debug/sori-relay");
+    let (relay, admin) = (relay.display(), folder.join("admin"));
+    let admin = admin.display();
+    let run = format!("{relay} run --listen 127.0.0.1:0 --log debug --admin {admin}");
+    let mut command = suite(workspace, &run);
+    command.args([
+        "--warrant",
+        &format!("{relay} warrant --json --admin {admin}"),
+    ]);
+    command
+}
+
+/// The answer to a warrant, from all the checks that it names.
+async fn answer(workspace: &Workspace, steps: &mut Steps) -> Result<(), Error> {
+    steps.next("Write the answer to a warrant");
+    let folder = tempfile::tempdir().map_err(|source| Error::io("make a folder", source))?;
+    let mut command = open_relay(workspace, folder.path());
+    command.args(["--profile", "full", "--only", ANSWERING, "--answer"]);
+    shell::run(command.arg(workspace.root().join(ANSWER))).await
 }
 
 /// The client that is there, behind the shim that comes with the suite.
@@ -330,6 +356,12 @@ fn write(workspace: &Workspace, table: &str) -> Result<(), Error> {
     let text = format!("{before}{BEGIN}\n\n{table}\n{END}{after}");
     fs::write(&file, text).map_err(|source| Error::io("write docs/auditing.md", source))
 }
+
+/// The answer to a warrant, which a run writes.
+const ANSWER: &str = "docs/what-we-could-hand-over.md";
+
+/// The checks that it names.
+const ANSWERING: &str = "KEEP-*,CARRY-LATE,CARRY-BACK-LATER,TLS-NO-CLIENT-CERTIFICATE";
 
 const BEGIN: &str = "<!-- broken relays: cargo xtask judge --write -->";
 const END: &str = "<!-- end -->";

@@ -101,9 +101,36 @@ pub(crate) const CHECKS: &[Check] = &[
             "Twelve clients; everybody writes once.",
             "One state, and twelve equal lists.",
         ],
-        |scene| Box::pin(many(scene)),
+        |scene| Box::pin(many(scene, 12)),
     )
     .takes(Profile::Full),
+    Check::client(
+        "GROUP-CROWD",
+        &["5.9.1", "7.3.2"],
+        [
+            "fifty people come one after the other and agree",
+            "쉰 명이 차례로 들어와 일치함",
+        ],
+        [
+            "Fifty clients; everybody writes once.",
+            "One state, and fifty equal lists.",
+        ],
+        |scene| Box::pin(many(scene, 50)),
+    )
+    .takes(Profile::Soak),
+    Check::client(
+        "GROUP-NOT-ADMITTED",
+        &["7.2.6"],
+        [
+            "who follows an invite stays outside until a person lets them in",
+            "초대 링크를 따라온 사람도 승인 전에는 들어오지 못함",
+        ],
+        [
+            "Cat follows an invite; nobody lets her in; they talk for ten seconds. Then somebody does.",
+            "Until then nobody but two is in the group, and Cat shows nothing of it.",
+        ],
+        |scene| Box::pin(not_admitted(scene)),
+    ),
 ];
 
 async fn order(scene: Scene) -> Outcome {
@@ -315,10 +342,56 @@ async fn fork(scene: Scene) -> Outcome {
     Ok(format!("one state, called {names:?}"))
 }
 
-async fn many(scene: Scene) -> Outcome {
-    let (mut people, group) = scene.gather(12).await?;
+async fn many(scene: Scene, count: usize) -> Outcome {
+    let (mut people, group) = scene.gather(count).await?;
     let texts = talk(&mut people, &group, 1, "one").await?;
     same_lists(&mut people, &group, &texts).await
+}
+
+async fn not_admitted(scene: Scene) -> Outcome {
+    let (mut people, group) = scene.gather(2).await?;
+    let mut cat = scene.person("Cat").await?;
+    let Some(ann) = people.first_mut() else {
+        return Err(Finding::not_seen("nobody is there"));
+    };
+    let invite = ann.ask("invite", &json!({ "group": group })).await?;
+    cat.ask("join", &json!({ "invite": invite["invite"] }))
+        .await?;
+    let mut texts = Vec::new();
+    for n in 0..20 {
+        let text = format!("among two {n}");
+        if let Some(ann) = people.first_mut() {
+            ann.say(&group, &text).await?;
+        }
+        texts.push(text);
+        let counts = people_know(&mut people, &group).await?;
+        must(counts == BTreeSet::from([2]), || {
+            format!("nobody let anybody in, and there are {counts:?} members")
+        })?;
+        let groups = cat.ask("groups", &json!({})).await?;
+        must(!lists(&groups, &group), || {
+            "who was not let in is in the group".into()
+        })?;
+        tokio::time::sleep(SETTLES / 4).await;
+    }
+    // The knock was there all the time: it opens the moment somebody says so.
+    let wait = Wait::new("Cat is let in");
+    while !lists(&cat.ask("groups", &json!({})).await?, &group) {
+        if let Some(ann) = people.first_mut() {
+            ann.ask("admit", &json!({})).await?;
+        }
+        wait.more().await?;
+    }
+    let shown = cat.texts(&group).await?;
+    must(texts.iter().all(|text| !shown.contains(text)), || {
+        "who came in shows what was said before".into()
+    })?;
+    Ok(format!("outside for {} messages, then let in", texts.len()))
+}
+
+fn lists(groups: &serde_json::Value, group: &str) -> bool {
+    let groups = groups["groups"].as_array();
+    groups.is_some_and(|groups| groups.iter().any(|entry| entry == group))
 }
 
 /// Long enough for what passes to have passed. Nothing that must happen is judged by it.
