@@ -6,8 +6,8 @@
 //!
 //! - [`machine`] asks what is there and installs what is not; [`shell`] runs commands, [`step`] says what is going on;
 //! - [`program`] holds a started process and ends it with all its children; [`relay`] is one of those;
-//! - [`run`], [`demo`], [`check`], [`mod@audit`], [`mod@bench`], [`crash`], [`sim`], [`mutants`], [`deb`], [`judge`] and
-//!   [`mod@test`] are the commands.
+//! - [`run`], [`demo`], [`check`], [`mod@audit`], [`mod@bench`], [`crash`], [`sim`], [`mutants`], [`mod@mls`], [`deb`],
+//!   [`judge`] and [`mod@test`] are the commands.
 
 #![expect(
     clippy::print_stdout,
@@ -26,6 +26,7 @@ mod front_end;
 mod judge;
 mod machine;
 mod meeting;
+mod mls;
 mod mutants;
 mod program;
 mod relay;
@@ -74,6 +75,8 @@ enum Task {
     Mutants,
     /// Judge the relay and the client by the audit suite, and the suite by ones that were broken on purpose.
     Judge(judge::Judge),
+    /// Let another MLS library into our groups and us into its groups, and run the official vectors of MLS.
+    Mls(mls::Mls),
     /// Build the Debian package of the relay (needs cargo-deb).
     Deb,
 }
@@ -134,6 +137,7 @@ async fn work(task: Task) -> Result<(), Error> {
         Task::Check => check::check(&workspace).await,
         Task::Crash(crash) => crash::crash(&workspace, &crash).await,
         Task::Deb => deb::deb(&workspace).await,
+        Task::Mls(mls) => mls::mls(&workspace, &mls).await,
         Task::Mutants => mutants::mutants(&workspace).await,
         Task::Judge(judge) => judge::judge(&workspace, &judge).await,
         Task::Run(run) if run.demo => demo::demo(&workspace).await,
