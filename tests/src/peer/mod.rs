@@ -45,6 +45,9 @@ pub(crate) const EXPORTER_CONTEXT: &[u8] = b"sori/1";
 /// How long to wait for what has to come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a relay may take to close a connection whose peer has finished.
+const CLOSES: Duration = Duration::from_secs(2);
+
 /// What carries a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Via {
@@ -448,6 +451,9 @@ impl Peer {
                 connection,
                 ..
             } => {
+                // The end of a stream is sent until it arrives, a close only once: whoever missed it would take the
+                // connection to be there for a minute. So the relay is to say first that it is over.
+                let _over = timeout(CLOSES, connection.closed()).await;
                 connection.close(VarInt::from_u32(0), b"");
                 let _gone = timeout(PATIENCE, endpoint.wait_idle()).await;
             }
