@@ -116,6 +116,8 @@ pub(crate) fn notice(words: &Words, notice: &NoticeView) -> String {
         }
         "undelivered" => (words.notice_undelivered, harmless(&notice.detail)),
         "not_admitted" => (words.notice_not_admitted, String::new()),
+        "halted" => (words.notice_halted, String::new()),
+        "equivocated" => (words.notice_equivocated, String::new()),
         _ => (words.notice_other, String::new()),
     };
     fill(template, &[&actor, &object, &detail])

@@ -161,6 +161,8 @@ words! {
     group_line: "{0}  (members: {1}, unread: {2})", "{0}  (구성원 {1}명, 안 읽음 {2})";
     group_line_rejoining: "{0}  (rejoining: what you write is kept until somebody else is online)",
         "{0}  (다시 들어가는 중입니다. 다른 멤버가 접속할 때까지 쓴 글을 보관합니다)";
+    group_line_halted: "{0}  (halted: another copy of this profile is in use)",
+        "{0}  (멈춤: 이 프로필의 다른 사본이 쓰이고 있습니다)";
     group_line_left: "{0}  (you are no longer in it)", "{0}  (더 이상 구성원이 아님)";
     group_made: "Made {0}.", "{0} 그룹을 만들었습니다.";
     group_added: "{0} has been added to {1}.", "{1}에 {0}님을 추가했습니다.";
@@ -321,6 +323,10 @@ words! {
         "받지 못한 구성원이 있는 내 메시지 {2}개를 더 이상 보관하지 않습니다. 아직 필요하면 다시 보내세요";
     notice_not_admitted: "{0} tried to add you to a group, and it did not work: ask {0} to try again, or for an invite",
         "{0}님이 그룹에 추가하려 했지만 되지 않았습니다. 다시 해 달라고 하거나 초대를 받으세요";
+    notice_halted: "another copy of this profile is in use and has decided otherwise here, so this one says nothing more in this group. Stop using one of the two; then have an admin remove this account and let it in again",
+        "이 프로필의 다른 사본이 쓰이고 있고 여기서 다르게 결정해, 이 기기는 이 그룹에서 더 이상 말하지 않습니다. 둘 중 하나를 그만 쓰고, 관리자에게 이 계정을 내보냈다가 다시 들여 달라고 하세요";
+    notice_equivocated: "{1} has signed two things that exclude each other. Either {1} cheats, or somebody else uses a copy of that device. The proof is kept; ask {1}, and have an admin remove {1} if in doubt",
+        "{1}님이 서로 어긋나는 두 가지에 서명했습니다. 속이고 있거나, 누군가 그 기기의 사본을 쓰고 있습니다. 증거를 보관했습니다. 직접 물어보고, 의심스러우면 관리자에게 내보내 달라고 하세요";
     notice_other: "the group changed", "그룹이 바뀌었습니다";
 }
 
@@ -385,6 +391,10 @@ const KOREAN_ERRORS: &[(&str, &str)] = &[
     ("not_found", "이 프로필에서 찾을 수 없습니다"),
     ("not_member", "더 이상 이 그룹의 구성원이 아닙니다"),
     ("not_sender", "보낸 사람만 바꿀 수 있습니다"),
+    (
+        "halted",
+        "이 프로필의 다른 사본이 이 그룹에서 쓰였습니다. 둘 중 하나를 그만 쓰고, 관리자에게 이 계정을 내보냈다가 다시 들여 달라고 하세요",
+    ),
     (
         "rejoining",
         "이 그룹의 열쇠를 다시 받는 중입니다. 다른 사람이 접속하면 이어집니다",

@@ -323,7 +323,8 @@ impl Engine {
             ChannelMessage::Stand(stand) => self.take_stand(channel, &stand, now),
             ChannelMessage::Application { .. }
             | ChannelMessage::Commit { .. }
-            | ChannelMessage::Order { .. } => Ok(()),
+            | ChannelMessage::Order { .. }
+            | ChannelMessage::Ballot { .. } => Ok(()),
         }
     }
 

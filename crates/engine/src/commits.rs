@@ -14,10 +14,10 @@ use crate::error::Error;
 use crate::group::{Group, SNAPSHOTS_MAX};
 use crate::groups::policy_name;
 use crate::orders::subject;
+use crate::outcome::{Outcome, Reason};
 use crate::record::{ChannelRecord, CommitRecord, Intent, Notice, NoticeKind, Standing, Wish};
 use crate::table;
 use crate::time::{DAY_MS, Time};
-use crate::tree::Node;
 
 /// How long a state can be gone back to at most, in milliseconds.
 const SNAPSHOT_AGE_MAX_MS: u64 = 14 * DAY_MS;
@@ -27,8 +27,7 @@ const ORDER_AGE_EPOCHS_MAX: u64 = 256;
 const RECOMMITS_MAX: usize = 16;
 
 impl Engine {
-    /// Takes in a commit on `parent` that came on the group's channel. False if the parent is not
-    /// known: the commit has to wait.
+    /// Takes in a commit on `parent` that came on the group's channel.
     pub(crate) fn take_commit(
         &mut self,
         group: &mut Group,
@@ -36,41 +35,52 @@ impl Engine {
         clock: u64,
         (message, spare): (&[u8], &[u8]),
         now: Time,
-    ) -> Result<bool, Error> {
+    ) -> Result<Outcome, Error> {
         if self.is_over(group, now)? {
-            return Ok(true);
+            return Ok(Outcome::Over);
         }
         if !group.record.states.contains_key(&parent) && group.tree.node(&parent).is_none() {
-            return Ok(false);
+            return Ok(Outcome::Waits(parent));
         }
         // A state on a branch that loses today is built all the same: what hangs on it has to be
         // known, for messages and for the day on which the branch wins.
         if !self.open_state(group, &parent, now)? {
-            return Ok(true);
+            return Ok(Outcome::Unreadable);
         }
         let Some(snapshot) = self.snapshot(group, &parent)? else {
-            return Ok(true);
+            return Ok(Outcome::Unreadable);
         };
         // What does not pass is dropped: every honest member judges it alike, unless the trouble is here.
         let Ok(header) = snapshot.inspect_commit(self.core()?, message) else {
-            self.note_stuck(group, &snapshot, message)?;
-            return Ok(true);
+            return self.note_stuck(group, &snapshot, message, now);
         };
-        if header.parent != parent || group.tree.node(&header.id).is_some() {
-            return Ok(true);
+        if header.parent != parent {
+            return Ok(Outcome::Refused(Reason::Malformed));
         }
-        self.keep_commit(group, &header, clock, (message, spare))?;
+        if group.tree.node(&header.id).is_some() {
+            return Ok(Outcome::Known);
+        }
+        self.keep_commit(group, &header, (clock, now), (message, spare))?;
         self.take_orders_of(group, &header, now)?;
         self.confirm(group, now)?;
         self.plan_readd(group, now)?;
-        Ok(true)
+        group.plan_ballot(now);
+        self.look_for_equivocation(group, &header, now)?;
+        if group.choose()?.path.contains(&header.id) {
+            return Ok(Outcome::Taken);
+        }
+        // What is voted, ordered and done after a removal passes on a channel of its own.
+        if !header.removed.is_empty() && !header.removes_me {
+            self.open_state(group, &header.id, now)?;
+        }
+        Ok(Outcome::Superseded)
     }
 
     fn keep_commit(
         &mut self,
         group: &mut Group,
         header: &CommitHeader,
-        clock: u64,
+        (clock, now): (u64, Time),
         (message, spare): (&[u8], &[u8]),
     ) -> Result<(), Error> {
         let number = group.record.next_commit;
@@ -84,18 +94,16 @@ impl Engine {
             notices: notices(header),
             message: message.to_vec(),
             spare: spare.to_vec(),
+            epoch: header.epoch.0,
+            needs_role: header.needs_role,
+            heard: now,
         };
         self.put(
             table::COMMIT,
             &table::of(group.record.number, number),
             &commit,
         )?;
-        let node = Node {
-            parent: commit.parent,
-            key: commit.key,
-            number,
-        };
-        group.tree.insert(commit.id, node);
+        group.learn_commit(&commit, number);
         self.save_group(group)
     }
 
@@ -111,6 +119,7 @@ impl Engine {
     }
 
     pub(crate) fn forget_commit(&mut self, group: &mut Group, id: &StateId) -> Result<(), Error> {
+        group.branches.forget_commit(id);
         if let Some(node) = group.tree.remove(id) {
             self.delete(table::COMMIT, &table::of(group.record.number, node.number))?;
         }
@@ -127,6 +136,7 @@ impl Engine {
         if path != group.record.path {
             self.adopt(group, path, now)?;
         }
+        self.watch_rivals(group)?;
         if sori_mls::broken!("forget an intent") {
             let path = group.record.path.clone();
             let kept = |intent: &Intent| intent.committed.is_some_and(|s| path.contains(&s));
@@ -152,7 +162,9 @@ impl Engine {
 
     fn build_path(&mut self, group: &mut Group, now: Time) -> Result<Vec<StateId>, Error> {
         loop {
-            let path = group.tree.choose(group.anchor()?);
+            let choice = group.choose()?;
+            self.follow_settled(group, &choice, now)?;
+            let path = choice.path;
             let missing = path.windows(2).find_map(|pair| match pair {
                 [parent, child] if !group.record.states.contains_key(child) => {
                     Some((*parent, *child))
@@ -163,6 +175,7 @@ impl Engine {
                 return Ok(path);
             };
             if !self.build(group, &parent, &child, now)? {
+                self.note_failed(group, &child, now);
                 self.forget_commit(group, &child)?;
                 self.add_stuck(group, child)?;
             }
@@ -216,6 +229,7 @@ impl Engine {
             return Ok(false);
         };
         self.save_child(group, &header, &mut made, now)?;
+        self.note_processed(group, &header, now);
         self.save_group(group)?;
         Ok(true)
     }
@@ -249,6 +263,7 @@ impl Engine {
             lost: true,
             joiners: false,
             pruned: crate::time::Day(0),
+            undecided: false,
         })
     }
 
@@ -298,6 +313,7 @@ impl Engine {
             self.plan_commits(group, now);
         }
         self.plan_readd(group, now)?;
+        group.plan_ballot(now);
         self.save_group(group)?;
         self.save_cursor(group)?;
         self.group_changed(group);
@@ -320,6 +336,7 @@ impl Engine {
         group.record.standing = match (in_group, group.record.standing) {
             (false, _) => Standing::Out,
             // Somebody handed the group over meanwhile, and an owner cannot leave.
+            (true, Standing::Halted) => Standing::Halted,
             (true, Standing::Leaving) if owns => Standing::Active,
             (true, Standing::Leaving) => Standing::Leaving,
             // What put us out has lost, or we are back.
@@ -332,10 +349,11 @@ impl Engine {
             group.roster_index(&member.account);
         }
         // Orders that are realised at the head are kept: the commit that did it may lose yet.
-        group
-            .record
-            .orders
-            .retain(|bytes| Order::decode(bytes).is_ok_and(|order| order.base().1.0 >= oldest));
+        let mut orders = group.record.orders.clone();
+        orders.retain(|bytes| Order::decode(bytes).is_ok_and(|order| order.base().1.0 >= oldest));
+        if orders.len() < group.record.orders.len() {
+            group.set_orders(orders);
+        }
         self.note_known(group)?;
         self.topics_stale = true;
         Ok(())
@@ -390,8 +408,30 @@ impl Engine {
         Ok(())
     }
 
+    /// Listens on the channels of branches that lost for as long as nothing is settled in their place: all have to
+    /// know the same to choose alike.
+    fn watch_rivals(&mut self, group: &Group) -> Result<(), Error> {
+        let of_group = self.channels.iter().filter(|(_, held)| {
+            let record = &held.record;
+            record.group == group.record.id && (record.lost || record.undecided)
+        });
+        let changed: Vec<(u32, bool)> = of_group
+            .map(|(number, held)| (*number, held, group.is_undecided(*number)))
+            .filter(|(_, held, is)| held.record.undecided != (held.record.lost && *is))
+            .map(|(number, held, is)| (number, held.record.lost && is))
+            .collect();
+        for (number, undecided) in changed {
+            if let Some(held) = self.channels.get_mut(&number) {
+                held.record.undecided = undecided;
+            }
+            self.topics_stale = true;
+            self.save_channel(number)?;
+        }
+        Ok(())
+    }
+
     /// Destroys snapshots that are too many or too old; the first state kept becomes the anchor.
-    fn prune(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
+    pub(crate) fn prune(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
         if sori_mls::broken!("keep old states") {
             return Ok(());
         }
@@ -404,7 +444,8 @@ impl Engine {
                 .states
                 .get(&second)
                 .map_or(now, |state| state.since);
-            if group.record.path.len() <= SNAPSHOTS_MAX && left >= old {
+            let needed = left >= old && !group.is_dispensable_before(&second, now);
+            if group.record.path.len() <= SNAPSHOTS_MAX && needed {
                 break;
             }
             let siblings: Vec<StateId> = group
@@ -466,6 +507,9 @@ impl Engine {
     /// Notes a wish and commits it. It is committed again whenever its commit loses.
     pub(crate) fn wish(&mut self, group: &mut Group, wish: Wish, now: Time) -> Result<(), Error> {
         group.check_active()?;
+        if self.must_wait(group, &wish) {
+            return self.keep_wish(group, wish, now);
+        }
         if !matches!(wish, Wish::Realise | Wish::Order { .. }) {
             self.realise_decisions(group, now)?;
         }
@@ -489,6 +533,23 @@ impl Engine {
         }
     }
 
+    /// Notes a wish that is to be committed once more is settled.
+    fn keep_wish(&mut self, group: &mut Group, wish: Wish, now: Time) -> Result<(), Error> {
+        if matches!(wish, Wish::Update) {
+            return Ok(());
+        }
+        let number = group.record.next_intent;
+        group.record.next_intent = number.saturating_add(1);
+        group.record.intents.push(Intent {
+            number,
+            wish,
+            committed: None,
+            since: now,
+        });
+        self.plan_commits(group, now);
+        self.save_group(group)
+    }
+
     /// Does something to a group that is out of the map, and undoes all of it if it fails.
     fn attempt(
         &mut self,
@@ -499,7 +560,7 @@ impl Engine {
         let done = self.atomically(|engine| step(engine, group));
         if done.as_ref().is_err_and(|error| !error.is_fatal()) {
             self.groups.remove(&record.id);
-            *group = self.group_of(record, cursor, group.commits_at)?;
+            *group = self.group_of(record, cursor, group.plans())?;
         }
         done
     }
@@ -522,6 +583,9 @@ impl Engine {
             .find(|i| group.is_lost(i))
             .cloned();
         let Some(intent) = lost else { return Ok(false) };
+        if self.must_wait(group, &intent.wish) {
+            return Ok(false);
+        }
         let (number, told) = (intent.number, withdrawn(&intent.wish));
         let intent_wish = intent.wish.clone();
         let done = self.attempt(group, |engine, group| {
@@ -562,6 +626,9 @@ impl Engine {
             welcome,
             mut child,
         } = head.commit(self.core()?, &operation)?;
+        if self.is_ordered_out(group, header.needs_role)? {
+            return Err(Error::NotAllowed);
+        }
         let channel = group.channel()?;
         self.save_child(group, &header, child.snapshot_mut(), now)?;
         let clock = group.tick(now);
@@ -574,7 +641,7 @@ impl Engine {
             | Wish::SetRole { .. }
             | Wish::Update => Vec::new(),
         };
-        self.keep_commit(group, &header, clock, (&message, &spare))?;
+        self.keep_commit(group, &header, (clock, now), (&message, &spare))?;
         if let Some(known) = group
             .record
             .intents

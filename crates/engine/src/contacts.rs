@@ -403,6 +403,7 @@ impl Engine {
             lost: false,
             joiners: false,
             pruned: crate::time::Day(0),
+            undecided: false,
         })?;
         self.enter(&mut group, head, channel, now)?;
         // The way it was let in on may lose: until somebody is seen on it, this device asks.

@@ -15,6 +15,7 @@ use crate::envelope::{CHANNEL_MESSAGE_LEN_MAX, ChannelMessage};
 use crate::error::Error;
 use crate::group::{Group, within};
 use crate::network::{Carried, Purpose, Wanted};
+use crate::outcome::{Outcome, Reason};
 use crate::record::{ChannelRecord, LogRecord, PendingRecord};
 use crate::session::EnvelopeId;
 use crate::table;
@@ -126,7 +127,8 @@ impl Engine {
             let Some(relays) = relays.get(&group) else {
                 continue;
             };
-            if channel.record.lost && !channel.record.joiners {
+            let record = &channel.record;
+            if record.lost && !record.joiners && !record.undecided {
                 continue;
             }
             let expired = channel
@@ -423,6 +425,7 @@ impl Engine {
         let Some(chunk) = Chunk::parse(&plain) else {
             return Ok(());
         };
+        self.hasten_ask(channel, now);
         if chunk.count == 1 {
             let Some(message) = ChannelMessage::decode(&chunk.bytes) else {
                 return Ok(());
@@ -508,8 +511,10 @@ impl Engine {
             return Ok(());
         }
         self.with_group(group, |engine, group| {
-            match engine.act(group, &message, (day, now))? {
-                Some(state) => {
+            let outcome = engine.act(group, &message, (day, now))?;
+            engine.outcomes.count(outcome);
+            match outcome {
+                Outcome::Waits(state) => {
                     let pending = PendingRecord {
                         state,
                         day,
@@ -525,23 +530,29 @@ impl Engine {
                     engine.suspect(group, state, now);
                     Ok(())
                 }
-                None => engine.settle(group, now),
+                Outcome::Taken
+                | Outcome::Superseded
+                | Outcome::Known
+                | Outcome::Unreadable
+                | Outcome::Resync
+                | Outcome::Refused(_)
+                | Outcome::Over
+                | Outcome::Halted => engine.settle(group, now),
             }
         })?;
         self.enter_admitted(now)
     }
 
-    /// Acts on an envelope. The state it has to wait for, if it cannot be read yet.
+    /// Acts on an envelope, and says what became of it.
     fn act(
         &mut self,
         group: &mut Group,
         message: &ChannelMessage,
         (day, now): (Day, Time),
-    ) -> Result<Option<StateId>, Error> {
+    ) -> Result<Outcome, Error> {
         match message {
             ChannelMessage::Application { state, message } => {
-                let taken = self.take_application(group, state, message, (day, now))?;
-                Ok((!taken).then_some(*state))
+                self.take_application(group, state, message, (day, now))
             }
             ChannelMessage::Commit {
                 parent,
@@ -550,16 +561,18 @@ impl Engine {
                 spare,
             } => {
                 let clock = within(*clock, day);
-                let taken = self.take_commit(group, *parent, clock, (message, spare), now)?;
-                Ok((!taken).then_some(*parent))
+                self.take_commit(group, *parent, clock, (message, spare), now)
             }
             ChannelMessage::Order { order } => self.take_order(group, order, now),
+            ChannelMessage::Ballot { votes, reports } => {
+                self.take_ballot(group, (votes, reports), now)
+            }
             ChannelMessage::Hello(_)
             | ChannelMessage::Offer { .. }
             | ChannelMessage::Receipt(_)
             | ChannelMessage::Ask(_)
             | ChannelMessage::Check(_)
-            | ChannelMessage::Stand(_) => Ok(None),
+            | ChannelMessage::Stand(_) => Ok(Outcome::Refused(Reason::Malformed)),
         }
     }
 
@@ -600,7 +613,20 @@ impl Engine {
         if let Some(message) = ChannelMessage::decode(&pending.envelope) {
             // A state that is known and still cannot be used is one whose parent is gone: then
             // nothing will ever open the envelope, and waiting on would be for ever.
-            self.act(group, &message, (pending.day, now))?;
+            let day = pending.day;
+            let outcome = self.act(group, &message, (day, now))?;
+            self.outcomes.count(outcome);
+            if let Outcome::Waits(other) = outcome
+                && other != pending.state
+            {
+                let pending = PendingRecord {
+                    state: other,
+                    ..pending
+                };
+                self.put_in((table::PENDING, table::day(day)), &key, &pending)?;
+                let waiting = group.waiting.entry(other).or_default();
+                waiting.push((channel, sequence));
+            }
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ use crate::handshake::Admission;
 use crate::invites::Invite;
 use crate::joins::Join;
 use crate::network::{Carried, Network, Purpose, Wanted};
+use crate::outcome::Outcomes;
 use crate::prefs::PrefsRecord;
 use crate::record::{self, ContactRecord, KeyPackageRecord};
 use crate::resync::Resyncs;
@@ -52,6 +53,7 @@ pub struct Engine {
     pub(crate) sessions: Sessions,
     pub(crate) resyncs: Resyncs,
     pub(crate) searches: Searches,
+    pub(crate) outcomes: Outcomes,
     pub(crate) effects: Vec<Effect>,
     /// Seed of a topic at which nobody meets, anew with each start.
     idle: [u8; 32],
@@ -98,6 +100,7 @@ impl Engine {
             sessions: Sessions::default(),
             resyncs: Resyncs::default(),
             searches: Searches::default(),
+            outcomes: Outcomes::default(),
             effects: Vec::new(),
             idle: [0; 32],
             topics_stale: true,
@@ -273,6 +276,13 @@ impl Engine {
         }
     }
 
+    /// How often messages on channels have come to each kind of end since the start, by its name. Nothing else is in
+    /// it: no ids, no times.
+    #[must_use]
+    pub const fn outcomes(&self) -> &BTreeMap<&'static str, u64> {
+        self.outcomes.counts()
+    }
+
     /// Time has passed; call it at [`poll_timeout`](Self::poll_timeout) or later.
     ///
     /// # Errors
@@ -293,6 +303,7 @@ impl Engine {
         self.tolerate(|engine| engine.sessions_timeout(now))?;
         self.tolerate(|engine| engine.commits_timeout(now))?;
         self.welcomes_timeout(now)?;
+        self.ballots_timeout(now)?;
         self.resyncs_timeout(now)?;
         self.tolerate(|engine| engine.invites_timeout(now))?;
         self.tolerate(|engine| engine.joins_timeout(now))
@@ -310,6 +321,7 @@ impl Engine {
             self.sessions.next_timeout(),
             self.commits_next_timeout(),
             self.welcomes_next_timeout(),
+            self.ballots_next_timeout(),
             self.resyncs.next_timeout(),
             self.invites_next_timeout(),
             self.joins_next_timeout(),

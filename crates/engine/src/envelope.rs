@@ -21,6 +21,9 @@ pub(crate) const CHANNEL_MESSAGE_LEN_MAX: usize = 4 * 1024 * 1024;
 /// Most channels in one check.
 pub(crate) const LOGS_MAX: usize = 16;
 
+/// Most votes and reports in one ballot, together.
+pub(crate) const BALLOT_MAX: usize = 64;
+
 /// Most envelope ids in one receipt.
 pub(crate) const RECEIPT_IDS_MAX: usize = 1024;
 
@@ -55,6 +58,11 @@ pub(crate) enum ChannelMessage {
     Check(Check),
     /// An answer to one of the two.
     Stand(Stand),
+    /// What the sender's account says about commits: votes and reports, each signed by itself.
+    Ballot {
+        votes: Vec<Vec<u8>>,
+        reports: Vec<Vec<u8>>,
+    },
 }
 
 impl ChannelMessage {
@@ -62,7 +70,10 @@ impl ChannelMessage {
     pub(crate) const fn is_logged(&self) -> bool {
         matches!(
             self,
-            Self::Application { .. } | Self::Commit { .. } | Self::Order { .. }
+            Self::Application { .. }
+                | Self::Commit { .. }
+                | Self::Order { .. }
+                | Self::Ballot { .. }
         )
     }
 
@@ -78,6 +89,9 @@ impl ChannelMessage {
         let bounded = match &message {
             Self::Receipt(receipt) => {
                 receipt.ids.len() <= RECEIPT_IDS_MAX && receipt.reads.len() <= RECEIPT_READS_MAX
+            }
+            Self::Ballot { votes, reports } => {
+                votes.len().saturating_add(reports.len()) <= BALLOT_MAX
             }
             Self::Commit { spare, .. } => spare.len() <= KEY_PACKAGE_LEN_MAX,
             Self::Hello(hello) => hello.log.is_sound(),

@@ -32,6 +32,11 @@ pub enum Error {
     /// The invite has expired.
     #[error("this invite has expired; ask for a new one")]
     InviteExpired,
+    /// This device must not go on in the group.
+    #[error(
+        "another copy of this profile has been used in this group; stop using one of the two, then have an admin remove this account and let it in again"
+    )]
+    Halted,
     /// Something went wrong inside that should not be able to.
     #[error("internal error: {0}")]
     Internal(&'static str),
@@ -92,6 +97,7 @@ impl Error {
             Self::InvalidInvite => "invalid_invite",
             Self::InvalidRelay => "invalid_relay",
             Self::InviteExpired => "invite_expired",
+            Self::Halted => "halted",
             Self::Internal(_) => "internal",
             Self::NewerBackup => "backup_newer",
             Self::NoKeyPackage => "no_key_package",

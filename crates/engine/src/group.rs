@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use sori_mls::{AccountId, GroupData, Head, StateId};
+use sori_mls::branch::{Branches, Commit};
+use sori_mls::{AccountId, GroupData, Head, Order, StateFacts, StateId};
+
+use crate::ballots::Ballots;
 
 use crate::channel::CLOCK_SKEW_MS;
 use crate::engine::Engine;
@@ -28,6 +31,12 @@ pub(crate) struct Group {
     pub(crate) record: GroupRecord,
     pub(crate) cursor: CursorRecord,
     pub(crate) tree: Tree,
+    /// By what its members choose among commits.
+    pub(crate) branches: Branches,
+    /// What the choice has to know of the states that are kept.
+    pub(crate) facts: BTreeMap<StateId, StateFacts>,
+    /// What was said about commits.
+    pub(crate) ballots: Ballots,
     /// The head, once it was needed. Dropped whenever the path changes.
     pub(crate) head: Option<Head>,
     /// What is in memory of the timeline, once it was needed.
@@ -54,12 +63,23 @@ pub(crate) struct Group {
     pub(crate) resync: ResyncRecord,
 }
 
+/// What is to be done in a group and when, beside what the store says.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Plans {
+    commits_at: Option<Time>,
+    ballot_at: Option<Time>,
+    destroy_at: Option<Time>,
+}
+
 impl Group {
     pub(crate) fn new(record: GroupRecord, cursor: CursorRecord) -> Self {
         Self {
             record,
             cursor,
             tree: Tree::default(),
+            branches: Branches::default(),
+            facts: BTreeMap::new(),
+            ballots: Ballots::default(),
             head: None,
             timeline: None,
             shared: None,
@@ -75,11 +95,57 @@ impl Group {
         }
     }
 
+    /// What is planned, for when the rest is read again.
+    pub(crate) const fn plans(&self) -> Plans {
+        Plans {
+            commits_at: self.commits_at,
+            ballot_at: self.ballots.at,
+            destroy_at: self.ballots.destroy_at,
+        }
+    }
+
+    /// Puts a commit into the graph and the tree.
+    pub(crate) fn learn_commit(&mut self, commit: &CommitRecord, number: u64) {
+        let node = Node {
+            parent: commit.parent,
+            key: commit.key,
+            number,
+            heard: commit.heard,
+        };
+        self.tree.insert(commit.id, node);
+        let of_branch = Commit {
+            parent: commit.parent,
+            author: commit.author,
+            epoch: commit.epoch,
+            needs_role: commit.needs_role,
+            key: commit.key,
+        };
+        self.branches.add_commit(commit.id, of_branch);
+    }
+
+    /// The orders that are kept.
+    pub(crate) fn orders(&self) -> Vec<Order> {
+        let decoded = self.record.orders.iter().map(|bytes| Order::decode(bytes));
+        decoded.filter_map(Result::ok).collect()
+    }
+
+    /// Keeps these orders, of those that are kept, and forgets the others.
+    pub(crate) fn set_orders(&mut self, kept: Vec<Vec<u8>>) {
+        for order in self.orders() {
+            let is_kept = order.encode().is_ok_and(|bytes| kept.contains(&bytes));
+            if !is_kept {
+                self.branches.forget_order(&order.id());
+            }
+        }
+        self.record.orders = kept;
+    }
+
     /// Whether this device may say and do something in it.
     pub(crate) const fn check_active(&self) -> Result<(), Error> {
         match self.record.standing {
             Standing::Active => Ok(()),
             Standing::Lost => Err(Error::Rejoining),
+            Standing::Halted => Err(Error::Halted),
             Standing::Leaving | Standing::Out => Err(Error::NotMember),
         }
     }
@@ -176,7 +242,7 @@ impl Engine {
         let planned: BTreeMap<_, _> = self
             .groups
             .iter()
-            .map(|(id, group)| (*id, group.commits_at))
+            .map(|(id, group)| (*id, group.plans()))
             .collect();
         self.groups = BTreeMap::new();
         for (number, record) in self.scan::<GroupRecord>(table::GROUP, &[])? {
@@ -184,7 +250,7 @@ impl Engine {
             let cursor = self
                 .get(table::CURSOR, &table::one(number))?
                 .unwrap_or_default();
-            let planned = planned.get(&record.id).copied().flatten();
+            let planned = planned.get(&record.id).copied().unwrap_or_default();
             let group = self.group_of(record, cursor, planned)?;
             self.groups.insert(group.record.id, group);
         }
@@ -196,23 +262,21 @@ impl Engine {
         &self,
         record: GroupRecord,
         cursor: CursorRecord,
-        commits_at: Option<Time>,
+        plans: Plans,
     ) -> Result<Group, Error> {
         let mut group = Group::new(record, cursor);
         let prefix = table::one(group.record.number);
         for (number, commit) in self.scan::<CommitRecord>(table::COMMIT, &prefix)? {
-            let node = Node {
-                parent: commit.parent,
-                key: commit.key,
-                number,
-            };
-            group.tree.insert(commit.id, node);
+            group.learn_commit(&commit, number);
         }
+        self.load_facts(&mut group)?;
+        self.load_ballots(&mut group)?;
         self.load_waiting(&mut group)?;
         self.load_strays(&mut group)?;
         self.load_welcomes(&mut group)?;
         self.load_resync(&mut group)?;
-        group.commits_at = commits_at;
+        (group.commits_at, group.ballots.at) = (plans.commits_at, plans.ballot_at);
+        group.ballots.destroy_at = plans.destroy_at;
         Ok(group)
     }
 

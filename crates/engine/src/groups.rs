@@ -392,6 +392,7 @@ impl Engine {
         let at = now.plus_ms(COMMIT_WAIT_MS.saturating_add(self.below(COMMIT_SPREAD_MS)));
         for group in self.groups.values_mut() {
             let lost = group.record.intents.iter().any(|i| group.is_lost(i));
+            group.plan_open_ballots(now);
             if lost || !group.record.orders.is_empty() || group.has_own_strays() {
                 group.commits_at = Some(at);
                 group.commits_by = Some(now.plus_ms(COMMIT_LATEST_MS));
@@ -425,6 +426,9 @@ impl Engine {
                     group.commits_at = None;
                     group.commits_by = None;
                     engine.recommit_lost(group, now)?;
+                    if group.record.intents.iter().any(|i| group.is_lost(i)) {
+                        group.commits_at = Some(now.plus_ms(COMMIT_LATEST_MS));
+                    }
                     let active = group.record.standing == Standing::Active;
                     if active && !engine.open_orders(group)?.is_empty() {
                         engine.wish(group, Wish::Realise, now)?;
@@ -436,7 +440,7 @@ impl Engine {
         Ok(())
     }
 
-    fn is_catching_up(&self, group: &Group) -> bool {
+    pub(crate) fn is_catching_up(&self, group: &Group) -> bool {
         self.channels.iter().any(|(number, channel)| {
             channel.record.group == group.record.id && self.sessions.is_busy(*number)
         })

@@ -11,6 +11,7 @@ use crate::expiry;
 use crate::filters::searched_text;
 use crate::group::{Group, clock_of, within};
 use crate::messages::uris;
+use crate::outcome::{Outcome, Reason};
 use crate::receipts::add_holder;
 use crate::record::{Body, MessageIdBytes, MessageRecord};
 use crate::show::meaning;
@@ -23,56 +24,55 @@ use crate::view::Event;
 enum Reading {
     Read(Decrypted),
     /// It does not open here, or was read before. Nothing tells whether a member made it.
-    Nothing,
+    Nothing(Outcome),
     /// A member made it, for only a member knows where it belongs; but its key is out of reach.
     TooFarAhead,
 }
 
 impl Engine {
-    /// Takes in an application message that was encrypted in `state`. False if that state is not
-    /// known: the message has to wait.
+    /// Takes in an application message that was encrypted in `state`.
     pub(crate) fn take_application(
         &mut self,
         group: &mut Group,
         state: &StateId,
         message: &[u8],
         (day, now): (Day, Time),
-    ) -> Result<bool, Error> {
+    ) -> Result<Outcome, Error> {
         if !group.record.states.contains_key(state) {
             if group.tree.node(state).is_none() {
-                return Ok(false);
+                return Ok(Outcome::Waits(*state));
             }
             // A branch that lost: its messages are read all the same.
             if !self.open_state(group, state, now)? {
-                return Ok(true);
+                return Ok(Outcome::Unreadable);
             }
         }
         let decrypted = match self.decrypt(group, state, message)? {
             Reading::Read(decrypted) => decrypted,
-            Reading::Nothing => return Ok(true),
+            Reading::Nothing(outcome) => return Ok(outcome),
             Reading::TooFarAhead => {
                 self.note_unreadable(group, None, (day, now))?;
-                return Ok(true);
+                return Ok(Outcome::Unreadable);
             }
         };
         self.confirm(group, now)?;
         let sender = decrypted.sender.account;
         let Some(app) = AppMessage::decode(&decrypted.plaintext) else {
             self.note_unreadable(group, Some(sender), (day, now))?;
-            return Ok(true);
+            return Ok(Outcome::Refused(Reason::Malformed));
         };
         group.observe(app.clock, now);
         match app.body {
             AppBody::Content(content) => {
                 let Ok(parsed) = MimiContent::decode(&content) else {
                     self.note_unreadable(group, Some(sender), (day, now))?;
-                    return Ok(true);
+                    return Ok(Outcome::Refused(Reason::Malformed));
                 };
                 let (from, room) = uris(&sender, &group.record.id);
                 let id = *parsed.message_id(&from, &room).as_bytes();
                 if let Some(known) = self.find_message(group, &id)? {
                     self.heard_again(group, known, state, within(app.clock, day))?;
-                    return Ok(true);
+                    return Ok(Outcome::Known);
                 }
                 let body = Body::Content(content);
                 let record = MessageRecord {
@@ -101,7 +101,10 @@ impl Engine {
             }
             AppBody::Profile { name } => self.take_profile(group, sender, &name)?,
         }
-        Ok(true)
+        Ok(match group.record.path.contains(state) {
+            true => Outcome::Taken,
+            false => Outcome::Superseded,
+        })
     }
 
     /// Adds what came from outside, unless it is over already, or changes something that is.
@@ -143,7 +146,7 @@ impl Engine {
             (decrypted, head.snapshot_mut().take_changes())
         } else {
             let Some(mut snapshot) = self.snapshot(group, state)? else {
-                return Ok(Reading::Nothing);
+                return Ok(Reading::Nothing(Outcome::Unreadable));
             };
             let decrypted = snapshot.decrypt(self.core()?, message);
             (decrypted, snapshot.take_changes())
@@ -156,10 +159,14 @@ impl Engine {
                     group.head = None;
                 }
                 let ahead = sori_mls::Error::NeedsState(NeedsState::TooFarAhead);
-                return Ok(match error == ahead {
-                    true => Reading::TooFarAhead,
-                    false => Reading::Nothing,
-                });
+                if error == ahead {
+                    return Ok(Reading::TooFarAhead);
+                }
+                let was_read = matches!(error, sori_mls::Error::NeedsState(_));
+                return Ok(Reading::Nothing(match was_read {
+                    true => Outcome::Known,
+                    false => Outcome::Refused(Reason::Malformed),
+                }));
             }
         };
         self.save_changes(group, state, &changes)?;

@@ -38,6 +38,7 @@
 mod account;
 mod arrange;
 mod backup;
+mod ballots;
 mod catchup;
 mod channel;
 mod chunk;
@@ -69,6 +70,7 @@ mod messages;
 mod network;
 mod notices;
 mod orders;
+mod outcome;
 #[cfg(any(test, fuzzing))]
 pub mod outside;
 mod pieces;

@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::envelope::{ChannelMessage, Private};
 use crate::error::Error;
 use crate::group::Group;
+use crate::outcome::{Outcome, Reason};
 use crate::receipts::{add_holder, count_holders};
 use crate::record::{Body, KnownRecord, Notice, NoticeKind, ResyncRecord, Standing, StateOfJoin};
 use crate::table;
@@ -90,7 +91,7 @@ impl Engine {
                 self.save_group(group)
             }
             Standing::Active if group.known_members() == [me] => self.found_anew(group, now),
-            Standing::Active | Standing::Leaving | Standing::Lost => {
+            Standing::Active | Standing::Leaving | Standing::Lost | Standing::Halted => {
                 let unheard = self.unheard(group, now)?;
                 // Whether its way in lost is not the question any more; what nobody has is among the unheard.
                 if std::mem::take(&mut group.resync.let_in) {
@@ -496,15 +497,21 @@ impl Engine {
         group: &mut Group,
         parent: &Snapshot,
         message: &[u8],
-    ) -> Result<(), Error> {
+        now: Time,
+    ) -> Result<Outcome, Error> {
         let judged = parent.inspect_commit_publicly(self.core()?, message);
-        let Ok(header) = judged else { return Ok(()) };
+        let Ok(header) = judged else {
+            return Ok(Outcome::Refused(Reason::Rules));
+        };
         // A commit of another device that fails for its tags alone is here as well: whether it is
         // followed is for the others to say.
         if group.tree.node(&header.id).is_some() || group.record.states.contains_key(&header.id) {
-            return Ok(());
+            return Ok(Outcome::Known);
         }
-        self.add_stuck(group, header.id)
+        group.ballots.report(&header, false);
+        group.plan_ballot(now);
+        self.add_stuck(group, header.id)?;
+        Ok(Outcome::Resync)
     }
 
     pub(crate) fn add_stuck(&mut self, group: &mut Group, child: StateId) -> Result<(), Error> {

@@ -4,12 +4,13 @@
 //! whichever branch wins, the next commit on it realises it. So the losing of a race delays a removal and does not
 //! undo it.
 
-use sori_mls::{AccountId, CommitHeader, Misuse, Operation, Order, OrderKind, StateId};
+use sori_mls::{AccountId, CommitHeader, Misuse, Operation, Order, OrderKind};
 
 use crate::engine::Engine;
 use crate::envelope::ChannelMessage;
 use crate::error::Error;
 use crate::group::Group;
+use crate::outcome::{Outcome, Reason};
 use crate::record::{Standing, Wish};
 use crate::time::Time;
 
@@ -52,37 +53,41 @@ impl Engine {
     }
 
     /// Takes in an order of somebody: it is kept until it is too old, for a commit that realises it
-    /// may lose. The state it has to wait for, if it cannot be judged yet.
+    /// may lose. It waits for its base if it cannot be judged before.
     pub(crate) fn take_order(
         &mut self,
         group: &mut Group,
         order: &[u8],
         now: Time,
-    ) -> Result<Option<StateId>, Error> {
-        let known = group.record.orders.iter().any(|known| known == order);
+    ) -> Result<Outcome, Error> {
         let Ok(parsed) = Order::decode(order) else {
-            return Ok(None);
+            return Ok(Outcome::Refused(Reason::Malformed));
         };
-        if known || self.is_over(group, now)? {
-            return Ok(None);
+        if self.is_over(group, now)? {
+            return Ok(Outcome::Over);
+        }
+        if group.record.orders.iter().any(|known| known == order) {
+            return Ok(Outcome::Known);
         }
         let (base, _) = parsed.base();
         if group.is_stateless() {
-            return Ok(Some(base));
+            return Ok(Outcome::Waits(base));
         }
         if !self.holds_at_head(group, &parsed)? {
             if !group.record.states.contains_key(&base) && group.tree.node(&base).is_none() {
-                return Ok(Some(base));
+                return Ok(Outcome::Waits(base));
             }
             self.open_state(group, &base, now)?;
-            let at_base = self.snapshot(group, &base)?;
-            if at_base.is_none_or(|base| parsed.verify(&base).is_err()) {
-                return Ok(None);
+            let Some(at_base) = self.snapshot(group, &base)? else {
+                return Ok(Outcome::Unreadable);
+            };
+            if parsed.verify(&at_base).is_err() {
+                return Ok(Outcome::Refused(Reason::Rules));
             }
         }
         self.keep_order(group, order)?;
         self.plan_open_orders(group, now)?;
-        Ok(None)
+        Ok(Outcome::Taken)
     }
 
     /// Keeps the orders that came inside a commit: it may lose, and they hold all the same.
@@ -118,11 +123,13 @@ impl Engine {
                     open.push(bytes);
                 }
             }
-            group.record.orders = open;
+            group.set_orders(open);
         }
         let of_one = group.record.orders.iter().filter(|o| by_issuer(o)).count();
         if group.record.orders.len() < ORDERS_MAX && of_one < ORDERS_OF_ONE_MAX {
             group.record.orders.push(order.to_vec());
+            let order = Order::decode(order)?;
+            group.branches.learn_order(&order, group.facts.values());
         }
         self.save_group(group)
     }
@@ -133,23 +140,54 @@ impl Engine {
         Ok(order.verify(head.snapshot()).is_ok())
     }
 
-    /// The orders about others that a commit of this device on the head may realise, as many as fit into one.
+    /// Whether a commit of this device would not count because it is ordered out, or by one to demote it if it could
+    /// not make the commit without its role.
+    pub(crate) fn is_ordered_out(
+        &self,
+        group: &mut Group,
+        needs_role: bool,
+    ) -> Result<bool, Error> {
+        let me = self.me()?.id;
+        for order in group.orders() {
+            let counts = match order.kind() {
+                OrderKind::Remove => true,
+                OrderKind::Demote => needs_role,
+                OrderKind::Leave | _ => false,
+            };
+            if counts && order.target() == me && self.holds_at_head(group, &order)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The orders about others that a commit of this device on the head may realise, as many as fit into one. Not one
+    /// of a later epoch whose base is not known: the way to it may be on its way here.
     pub(crate) fn open_orders(&self, group: &mut Group) -> Result<Vec<Order>, Error> {
         let me = self.me()?.id;
         let mut open = Vec::new();
         if sori_mls::broken!("an order not realised") {
             return Ok(open);
         }
-        for bytes in group.record.orders.clone() {
-            let Ok(order) = Order::decode(&bytes) else {
-                continue;
-            };
-            if order.target() != me && self.holds_at_head(group, &order)? {
+        if self.is_ordered_out(group, false)? {
+            return Ok(open);
+        }
+        for order in group.orders() {
+            let is_ahead =
+                !group.branches.knows(&order.base().0) && self.is_later(group, &order)?;
+            if order.target() != me && !is_ahead && self.holds_at_head(group, &order)? {
                 open.push(order);
             }
         }
         open.truncate(sori_mls::limits::ORDERS_PER_COMMIT_MAX);
         Ok(open)
+    }
+
+    /// Whether an order was given in a later epoch than the head's.
+    fn is_later(&self, group: &mut Group, order: &Order) -> Result<bool, Error> {
+        self.ensure_head(group)?;
+        let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
+        Ok(order.base().1 > head.snapshot().epoch())
     }
 
     /// Plans the realising of what can be realised at the head.
@@ -191,8 +229,7 @@ impl Engine {
             .as_ref()
             .ok_or(Error::Internal("head"))?
             .snapshot();
-        let spent = head.data().spent_orders.iter();
-        if spent.map(|(_, id)| *id).any(|id| id == order.id()) {
+        if head.data().is_spent(&order) {
             return Err(sori_mls::Error::Misuse(Misuse::NoChange).into());
         }
         if head.role_of(&order.target()).is_none() {

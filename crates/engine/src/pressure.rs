@@ -10,6 +10,9 @@ use crate::time::Time;
 /// Wait for each account that is before this one in the order of ties, and the longest, in milliseconds.
 const RANK_WAIT_MS: u64 = 2_000;
 const RANK_WAIT_MAX_MS: u64 = 30_000;
+/// States after the last settled one from which on keys are not renewed, and nothing but orders is committed.
+const UNSETTLED_FOR_UPDATE: usize = 8;
+const UNSETTLED_FOR_ALL: usize = 32;
 /// Messages sent in one state from which on a device means to renew its keys, and at which it does not wait for others any
 /// more; and at which it does so even if nobody hears of it. All are fewer than the keys that a receiver skips and keeps.
 const SENT_SOON: u32 = 300;
@@ -17,6 +20,18 @@ const SENT_NOW: u32 = 400;
 const SENT_LAST: u32 = 800;
 
 impl Engine {
+    /// Whether a commit for this wish has to wait until more is settled.
+    pub(crate) fn must_wait(&self, group: &Group, wish: &Wish) -> bool {
+        match wish {
+            Wish::Realise | Wish::Order { .. } => false,
+            Wish::Update => group.unsettled() >= UNSETTLED_FOR_UPDATE,
+            Wish::Add { .. }
+            | Wish::Rename { .. }
+            | Wish::SetPolicy { .. }
+            | Wish::SetRole { .. } => group.unsettled() >= UNSETTLED_FOR_ALL,
+        }
+    }
+
     /// Whether somebody else was heard, or is attached, on one of the group's channels.
     pub(crate) fn reaches_somebody(&self, group: &Group) -> bool {
         let of_group = |held: &crate::channel::Channel| held.record.group == group.record.id;

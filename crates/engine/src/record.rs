@@ -70,6 +70,8 @@ pub(crate) enum Standing {
     Out,
     /// A member for the others, but the MLS state is lost: coming back.
     Lost,
+    /// A member that must say nothing more: another copy of this device has voted otherwise.
+    Halted,
 }
 
 /// A group: everything that changes with commits, not with messages.
@@ -157,6 +159,8 @@ pub(crate) struct StateRecord {
     pub(crate) since: Time,
     /// Messages before this number are not of this state.
     pub(crate) messages: u64,
+    /// When the commit to it was seen to be settled.
+    pub(crate) settled: Option<Time>,
 }
 
 /// What changes with each message.
@@ -298,6 +302,21 @@ pub(crate) struct CommitRecord {
     pub(crate) message: Vec<u8>,
     /// One more KeyPackage of whom it adds, or nothing.
     pub(crate) spare: Vec<u8>,
+    /// The epoch of the state it leads to.
+    pub(crate) epoch: u64,
+    /// Whether its author could not make it as a plain member.
+    pub(crate) needs_role: bool,
+    /// When this device heard of it.
+    pub(crate) heard: Time,
+}
+
+/// What a member said about a commit, in its own signed form.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum BallotRecord {
+    /// For a commit among those on one parent.
+    Vote(Vec<u8>),
+    /// Whether a commit on this parent could be processed.
+    Report { parent: StateId, report: Vec<u8> },
 }
 
 /// The Welcome to a commit of ours, until it is time to send it.
@@ -330,6 +349,8 @@ pub(crate) struct ChannelRecord {
     /// What is of an earlier day was let go of before its time: everybody had it, or it was too much.
     #[zeroize(skip)]
     pub(crate) pruned: Day,
+    /// Whether it was lost and may be found again: nothing is settled yet in its place. Its members listen there.
+    pub(crate) undecided: bool,
 }
 
 /// An entry of a channel log, without its bytes.
@@ -448,6 +469,10 @@ pub(crate) enum NoticeKind {
     Undelivered,
     /// The actor meant to add this account to a group, and it could not be followed.
     NotAdmitted,
+    /// This device says nothing more here: a copy of it has voted otherwise.
+    Halted,
+    /// The subject has said two things that exclude each other; the proof is kept.
+    Equivocated,
 }
 
 impl Standing {
@@ -458,6 +483,7 @@ impl Standing {
             Self::Leaving => "leaving",
             Self::Out => "out",
             Self::Lost => "rejoining",
+            Self::Halted => "halted",
         }
     }
 }
@@ -494,6 +520,8 @@ impl NoticeKind {
             Self::Unreadable => "unreadable",
             Self::Undelivered => "undelivered",
             Self::NotAdmitted => "not_admitted",
+            Self::Halted => "halted",
+            Self::Equivocated => "equivocated",
         }
     }
 }

@@ -46,6 +46,9 @@ const NAMES_MAX: usize = 1024;
 /// First wait before a question is put, or put again, in milliseconds; doubled up to the longest.
 const ASK_FIRST_MS: u64 = 500;
 const ASK_MAX_MS: u64 = 300_000;
+/// How soon the way back is asked for when somebody is heard who may know it, at most so often, in milliseconds.
+const ASK_HEARD_MS: u64 = 1_000;
+const ASK_HEARD_AGAIN_MS: u64 = 10_000;
 /// Wait before the others are asked whether they follow, in milliseconds: what is on its way comes
 /// before it.
 const CHECK_FIRST_MS: u64 = 4_000;
@@ -79,6 +82,8 @@ struct Asking {
     /// Nothing is in doubt: the next question is only to make sure.
     rests: bool,
     wait_ms: u64,
+    /// Before then nobody who is heard makes the next question come sooner.
+    patient_until: Option<Time>,
     rounds: u32,
     question: Option<Question>,
     /// When the answers to it are weighed: once whoever is there has spoken.
@@ -194,10 +199,11 @@ impl Engine {
         let Some(id) = self.channels.get(&channel).map(|held| held.record.group) else {
             return;
         };
-        let Some(group) = self.groups.remove(&id) else {
+        let Some(mut group) = self.groups.remove(&id) else {
             return;
         };
         self.resync_stands(&group, now);
+        group.plan_open_ballots(now);
         self.groups.insert(id, group);
     }
 
@@ -228,6 +234,30 @@ impl Engine {
         let tries = group.resync.tries.min(16);
         let first = ASK_FIRST_MS.saturating_mul(1_u64.checked_shl(tries).unwrap_or(u64::MAX));
         self.plan_question(&group.record.id, first.min(ASK_MAX_MS), now);
+    }
+
+    /// Somebody is there on a channel: whoever waits to ask for the way back does so now.
+    pub(crate) fn hasten_ask(&mut self, channel: u32, now: Time) {
+        let Some(group) = self.channels.get(&channel).map(|held| held.record.group) else {
+            return;
+        };
+        let is_lost =
+            |group: &Group| group.record.standing == Standing::Lost && group.is_stateless();
+        if !self.groups.get(&group).is_some_and(is_lost) {
+            return;
+        }
+        let jitter = self.below(ASK_HEARD_MS);
+        let Some(asking) = self.resyncs.asking.get_mut(&group) else {
+            return;
+        };
+        let soon = now.plus_ms(ASK_HEARD_MS);
+        if asking.next.is_some_and(|next| next > soon)
+            && asking.patient_until.is_none_or(|until| until <= now)
+        {
+            asking.next = Some(now.plus_ms(jitter));
+            asking.wait_ms = ASK_HEARD_MS;
+            asking.patient_until = Some(now.plus_ms(ASK_HEARD_AGAIN_MS));
+        }
     }
 
     fn plan_check(&mut self, group: &GroupId, now: Time) {
@@ -365,7 +395,7 @@ impl Engine {
         Ok(())
     }
 
-    fn attached_channels(&self, group: &GroupId) -> Vec<u32> {
+    pub(crate) fn attached_channels(&self, group: &GroupId) -> Vec<u32> {
         let is_here = |number: u32| {
             self.network.is_attached(
                 |purpose| matches!(purpose, Purpose::Channel { channel, .. } if channel == number),

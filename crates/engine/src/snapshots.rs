@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sori_mls::{Changes, RowKind, Rows, Snapshot, StateId};
+use sori_mls::{Changes, RowKind, Rows, Snapshot, StateFacts, StateId};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::engine::Engine;
@@ -121,9 +121,10 @@ impl Engine {
             channel,
             since: now,
             messages: group.cursor.next_message,
+            settled: None,
         };
         group.record.states.insert(state, kept);
-        Ok(())
+        self.keep_facts(group, number, snapshot.facts())
     }
 
     /// Stages the destruction of a state's snapshot.
@@ -141,21 +142,63 @@ impl Engine {
         self.delete(table::SNAPSHOT, &table::public_rows(number, snapshot))?;
         self.delete(table::SNAPSHOT, &table::secret_rows(number, snapshot))?;
         self.drop_ratchet(number, snapshot)?;
+        self.delete(table::FACTS, &table::of(number, u64::from(snapshot)))?;
         group.record.states.remove(state);
-        Ok(())
+        group.facts.remove(state);
+        group.branches.forget_facts(state);
+        self.forget_ballots(group, state)
     }
 
     /// Destroys every state of a group, and what is left of those of which rows are missing.
     pub(crate) fn drop_all_snapshots(&mut self, group: &mut Group) -> Result<(), Error> {
         let prefix = table::one(group.record.number);
-        for table in [table::SNAPSHOT, table::RATCHET, table::PIECE] {
+        for table in [
+            table::SNAPSHOT,
+            table::RATCHET,
+            table::PIECE,
+            table::FACTS,
+            table::BALLOT,
+        ] {
             for (key, _) in self.store.range(table, &prefix)? {
                 self.delete(table, &key)?;
             }
         }
         group.record.states.clear();
         group.record.path.clear();
+        group.facts.clear();
+        (group.branches, group.ballots) = Default::default();
         (group.head, group.shared) = (None, None);
+        Ok(())
+    }
+
+    /// Keeps what the choice has to know of a state.
+    fn keep_facts(
+        &mut self,
+        group: &mut Group,
+        snapshot: u32,
+        facts: StateFacts,
+    ) -> Result<(), Error> {
+        let key = table::of(group.record.number, u64::from(snapshot));
+        self.put(table::FACTS, &key, &facts)?;
+        let orders = group.orders();
+        group.branches.learn_state(&facts, &orders);
+        group.facts.insert(facts.state(), facts);
+        Ok(())
+    }
+
+    /// What the choice has to know, after a start. Commits were loaded before.
+    pub(crate) fn load_facts(&self, group: &mut Group) -> Result<(), Error> {
+        let orders = group.orders();
+        for (state, kept) in group.record.states.clone() {
+            let key = table::of(group.record.number, u64::from(kept.snapshot));
+            let facts: Option<StateFacts> = self.get(table::FACTS, &key)?;
+            let Some(facts) = facts else { continue };
+            group.branches.learn_state(&facts, &orders);
+            group.facts.insert(state, facts);
+        }
+        for order in &orders {
+            group.branches.learn_order(order, group.facts.values());
+        }
         Ok(())
     }
 

@@ -101,6 +101,13 @@ pub(crate) const WELCOME: Table = Table::own(24);
 /// over often, and what it was is nobody's business.
 pub(crate) const ARRANGEMENT: Table = Table::own(30);
 
+/// Group, number → a vote or report. Log: public within the group.
+pub(crate) const BALLOT: Table = Table::log(28, SEQUENCE_PAGE);
+/// Group, snapshot → what the choice has to know of its state. Own: who was in the group, with which roles.
+pub(crate) const FACTS: Table = Table::own(26);
+/// Group, place in the roster → the proof that an account has said two things that exclude each other. Own: few.
+pub(crate) const PROOF: Table = Table::own(27);
+
 /// What divides records of the log: those of one day end together.
 pub(crate) const fn day(day: Day) -> Class {
     Class(day.0)

@@ -70,6 +70,7 @@ fn keys_and_frames_of_a_channel_are_those_of_the_document() {
         lost: false,
         joiners: false,
         pruned: Day(0),
+        undecided: false,
     });
     let tag = hex(&*channel.tag());
     let keys = channel.day(Day(20_000));

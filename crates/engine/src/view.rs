@@ -122,8 +122,9 @@ pub struct GroupView {
     pub members: u32,
     /// Whether this account is still in.
     pub active: bool,
-    /// How this device stands in it: `active`, `leaving` (asked to be taken out), `out`, or `rejoining` (it has lost
-    /// the group's keys and comes back as soon as a member can be reached).
+    /// How this device stands in it: `active`, `leaving` (asked to be taken out), `out`, `halted` (another copy of it
+    /// has voted otherwise), or `rejoining` (it has lost the group's keys and comes back as soon as a member can be
+    /// reached).
     pub standing: String,
     /// Whether the person wants no attention drawn to it.
     pub muted: bool,
@@ -229,7 +230,9 @@ pub struct NoticeView {
     /// device came back in its place), `policy` (who may let others in; `detail`: `admins` or `members`),
     /// `unreadable` (something that a member has sealed cannot be read here; `detail`: how often that day),
     /// `undelivered` (own messages, `detail` of them, are no longer kept for members who have not fetched them;
-    /// `object`: who that is, if it is one), `not_admitted` (the actor's adding this account to a group failed).
+    /// `object`: who that is, if it is one), `not_admitted` (the actor's adding this account to a group failed),
+    /// `halted` (another copy of this device has voted otherwise, so this one says nothing more), `equivocated` (the
+    /// object has signed two things that exclude each other).
     pub what: String,
     /// Name of who did it; empty if nobody in particular.
     pub actor: String,

@@ -193,7 +193,8 @@ fn a_catch_up_that_breaks_off_goes_on_where_it_was() {
 fn a_day_leaves_the_logs_when_all_have_it_and_not_before() {
     let mut world = World::new(&["a", "b", "c"], 205);
     let group = world.group("days", 0, &[1, 2]);
-    world.run(5_000);
+    // Votes about who came in are said as well.
+    world.run(60_000);
     world.kill(2);
     for round in 0..20 {
         world.say(round % 2, &group, &format!("{round}"));
@@ -230,7 +231,8 @@ fn a_day_leaves_the_logs_when_all_have_it_and_not_before() {
 fn logs_keep_to_the_size_that_a_person_chose() {
     let mut world = World::new(&["a", "b"], 206);
     let group = world.group("size", 0, &[1]);
-    world.run(5_000);
+    // Votes about who came in are said as well.
+    world.run(60_000);
     world.kill(1);
     for round in 0..60 {
         world.say(0, &group, &format!("{round} {}", "x".repeat(30_000)));

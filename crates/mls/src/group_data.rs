@@ -11,11 +11,12 @@ use openmls::prelude::{
     RequiredCapabilitiesExtension, UnknownExtension,
 };
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::limits::{
     ADMINS_MAX, GROUP_DATA_LEN_MAX, NAME_LEN_MAX, RELAY_LEN_MAX, RELAYS_MAX, SPENT_ORDERS_MAX,
 };
-use crate::{AccountId, Epoch, Error, Invalid, Misuse, Role};
+use crate::{AccountId, Epoch, Error, Invalid, Misuse, Order, Role};
 
 /// The number of the extension, from the range for private use (RFC 9420 §17.3).
 pub const GROUP_DATA_EXTENSION: u16 = 0xF0A1;
@@ -57,12 +58,21 @@ pub struct GroupData {
     pub disappearing_seconds: Option<u32>,
     /// SHA-256 of the picture.
     pub avatar_hash: Option<[u8; 32]>,
-    /// Orders that were realised, with the epoch of the commit's parent: ascending, at most 1,024, of the last 256
-    /// epochs. No commit may realise them again.
+    /// Orders that were realised, and accounts that were removed by one ([`GroupData::is_spent`]), with the epoch of
+    /// the commit's parent: ascending, at most 1,024, of the last 256 epochs. No commit may realise them again.
     pub spent_orders: Vec<(Epoch, [u8; 32])>,
 }
 
 const VERSION: u8 = 1;
+
+/// How the removal of an account is named among the orders that were realised.
+pub(crate) fn gone(account: &AccountId) -> [u8; 32] {
+    Sha256::new()
+        .chain_update(b"gone1")
+        .chain_update(account.as_bytes())
+        .finalize()
+        .into()
+}
 
 impl GroupData {
     /// Data of a new group that nobody but its owner is in.
@@ -79,6 +89,16 @@ impl GroupData {
             avatar_hash: None,
             spent_orders: Vec::new(),
         }
+    }
+
+    /// Whether an order was realised before, or another one that removed its target when this one had been given: who
+    /// was let in again since is not meant by it.
+    #[must_use]
+    pub fn is_spent(&self, order: &Order) -> bool {
+        let (id, gone) = (order.id(), gone(&order.target()));
+        let given = order.base().1;
+        let mut spent = self.spent_orders.iter();
+        spent.any(|(epoch, name)| *name == id || (*name == gone && given <= *epoch))
     }
 
     /// The role of an account, provided that it is a member.

@@ -170,8 +170,7 @@ impl Order {
         let body = &self.0.body;
         let times = epoch.0.saturating_sub(ORDER_AGE_EPOCHS_MAX)
             ..=epoch.0.saturating_add(ORDER_AGE_EPOCHS_MAX);
-        let id = self.id();
-        let spent = data.spent_orders.iter().any(|(_, other)| *other == id);
+        let spent = data.is_spent(self);
         let issuer = devices
             .iter()
             .find(|member| member.account == body.issuer && member.device == body.issuer_device)

@@ -1,5 +1,6 @@
 //! How the role table and the list of spent orders move from one state to the next.
 
+use crate::group_data::gone as gone_name;
 use crate::limits::{ORDER_AGE_EPOCHS_MAX, SPENT_ORDERS_MAX};
 use crate::public::PublicState;
 use crate::{AccountId, Error, GroupData, Misuse, Order, Refusal, Role};
@@ -35,8 +36,9 @@ pub(crate) fn without(data: &GroupData, accounts: &[AccountId]) -> GroupData {
     after
 }
 
-/// The data after these orders are realised on a parent: their targets are no admins, the orders are spent, spent ones
-/// are forgotten that are too old to be realised again.
+/// The data after these orders are realised on a parent: their targets are no admins, the orders are spent, and with a
+/// removal all that were given about the target before it; spent ones are forgotten that are too old to be realised
+/// again.
 pub(crate) fn after_orders(parent: &PublicState, orders: &[Order]) -> Result<GroupData, Error> {
     let targets: Vec<_> = orders.iter().map(Order::target).collect();
     let mut after = without(&parent.data, &targets);
@@ -50,7 +52,12 @@ pub(crate) fn after_orders(parent: &PublicState, orders: &[Order]) -> Result<Gro
     after
         .spent_orders
         .extend(orders.iter().map(|order| (spent_in(order), order.id())));
+    // This epoch, whatever the order claims: else who is removed could see to it that nobody can do so again.
+    let gone = orders.iter().filter(|order| order.removes());
+    let gone = gone.map(|order| (epoch, gone_name(&order.target())));
+    after.spent_orders.extend(gone);
     after.spent_orders.sort_unstable();
+    after.spent_orders.dedup();
     if after.spent_orders.len() > SPENT_ORDERS_MAX {
         return Err(Refusal::TooMany.into());
     }

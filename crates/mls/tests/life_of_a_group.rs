@@ -316,7 +316,9 @@ fn leaving_is_an_order_that_anybody_realises() {
     assert_eq!(header.orders[0], order);
     let snapshot = people[0].snapshot();
     assert_eq!(snapshot.role_of(&leaver.id()), None);
-    assert_eq!(snapshot.data().spent_orders, [(Epoch(1), order.id())]);
+    let spent = &snapshot.data().spent_orders;
+    assert!(spent.contains(&(Epoch(1), order.id())));
+    assert_eq!(spent.len(), 2, "the order, and who is gone");
     assert_agree(&people);
     assert_talk(&mut people);
 }
@@ -346,6 +348,41 @@ fn a_spent_order_does_not_remove_who_came_back() {
     });
     assert_eq!(again.unwrap_err(), Error::Refused(Refusal::Order));
     people.push(leaver);
+    assert_agree(&people);
+}
+
+/// protocol §5.5.4
+#[test]
+fn an_order_about_who_was_there_before_does_not_remove_who_was_let_in_again() {
+    let mut people = group_of(3);
+    let mut target = people.pop().unwrap();
+    let account = target.id();
+    let order = |people: &[Person]| {
+        let owner = &people[0];
+        owner
+            .core
+            .order(OrderKind::Remove, account, &owner.snapshot())
+    };
+    let (first, second) = (order(&people).unwrap(), order(&people).unwrap());
+    let realise = |order| Operation::Realise {
+        orders: vec![order],
+    };
+    commit_by(&mut people, 1, &realise(first));
+    let refused = people[1].commit(&realise(second.clone())).unwrap_err();
+    assert_eq!(refused, Error::Refused(Refusal::Order));
+    let add = Operation::Add {
+        key_packages: vec![target.key_package()],
+    };
+    let commit = people[0].commit(&add).unwrap();
+    people[0].go(commit.header.id);
+    people[1].follow(&commit.message).unwrap();
+    target.join(&commit.welcome.unwrap()).unwrap();
+    let refused = people[1].commit(&realise(second)).unwrap_err();
+    assert_eq!(refused, Error::Refused(Refusal::Order));
+    // One that is given now holds.
+    let third = order(&people).unwrap();
+    commit_by(&mut people, 1, &realise(third));
+    assert_eq!(people[0].snapshot().role_of(&account), None);
     assert_agree(&people);
 }
 

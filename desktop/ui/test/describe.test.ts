@@ -98,6 +98,16 @@ test.each<[Partial<NoticeView>, string, string]>([
     '민지 님이 그룹에 추가하려 했지만 되지 않았어요. 다시 해 달라고 하거나 초대를 받아 주세요',
     '민지 tried to add you to a group, and it did not work. Ask 민지 to try again, or for an invite',
   ],
+  [
+    { what: 'halted' },
+    '이 프로필의 다른 사본이 쓰이고 있고 여기서 다르게 결정했어요. 그래서 이 기기는 이 대화에서 더 이상 말하지 않아요',
+    'Another copy of this profile is in use and has decided otherwise here, so this device says nothing more in this conversation',
+  ],
+  [
+    { what: 'equivocated', object: '서준' },
+    '서준 님이 서로 어긋나는 두 가지에 서명했어요. 속이고 있거나, 누군가 그 기기의 사본을 쓰고 있어요. 증거는 보관했어요. 직접 물어보고, 의심스러우면 관리자에게 내보내 달라고 해 주세요',
+    '서준 has signed two things that exclude each other. Either 서준 cheats, or somebody else uses a copy of that device. The proof is kept. Ask 서준, and have an admin remove 서준 if in doubt',
+  ],
   [{ what: 'something new' }, '그룹에 변경이 있었어요', 'The group changed'],
 ])('the notice %o', (parts, korean, english) => {
   const message: MessageView = {

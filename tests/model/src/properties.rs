@@ -137,7 +137,11 @@ fn poison_holds(world: &World, state: &WorldState) -> bool {
             let by_target = universe
                 .commit(*id)
                 .is_some_and(|commit| commit.author == CY && !universe.is_spent(commit.parent));
-            let before = universe.way_up(base).any(|up| up == *id);
+            // Who does not know the base yet cannot tell what was before it but by the epoch.
+            let before = match view.graph.knows(&base) {
+                true => universe.way_up(base).any(|up| up == *id),
+                false => universe.epoch(*id) <= universe.epoch(base),
+            };
             !by_target || before || view.choice.settled.contains(id)
         })
     })

@@ -152,6 +152,7 @@ impl Builder<'_> {
                         Commit {
                             parent: commit.parent,
                             author: commit.author,
+                            epoch: commit.epoch.into(),
                             needs_role: false,
                             key: self.key(id),
                         },
@@ -176,6 +177,7 @@ impl Builder<'_> {
                     target: CY,
                     against: Against::Membership,
                     base,
+                    base_epoch: self.universe.epoch(base).into(),
                 },
             ),
         }

@@ -9,7 +9,7 @@ use crate::world::World;
 pub type Scenario = fn();
 
 /// All of them by their names.
-pub const SCENARIOS: [(&str, Scenario); 10] = [
+pub const SCENARIOS: [(&str, Scenario); 13] = [
     (
         "what was confirmed survives a crash",
         confirmed_survives_a_crash,
@@ -35,10 +35,13 @@ pub const SCENARIOS: [(&str, Scenario); 10] = [
     ),
     ("one answer is enough", one_answer_is_enough),
     ("a gap is healed at once", gap_is_healed_at_once),
+    ("a few settle nothing", few_settle_nothing),
+    ("nobody votes twice", nobody_votes_twice),
+    ("a copy stays halted", copy_stays_halted),
 ];
 
 /// The builds that are broken on purpose, and the scenario that each must fail.
-pub const MUTANTS: [(&str, &str); 10] = [
+pub const MUTANTS: [(&str, &str); 13] = [
     (
         "apply before durable",
         "what was confirmed survives a crash",
@@ -61,6 +64,9 @@ pub const MUTANTS: [(&str, &str); 10] = [
     ("prune before all have it", "what one lacks the others keep"),
     ("answer every hello", "one answer is enough"),
     ("drop the gap notice", "a gap is healed at once"),
+    ("settle too early", "a few settle nothing"),
+    ("a vote changed", "nobody votes twice"),
+    ("forget a halt", "a copy stays halted"),
 ];
 
 /// Breaks this build in each of the ways and runs the scenario that is to notice; the ways that went unnoticed.
@@ -272,4 +278,84 @@ fn gap_is_healed_at_once() {
     world.until(10_000, "c has all", |world| {
         world.texts(2, &group).len() == 5
     });
+}
+
+/// Two of five and the other three, each side with a commit of its own on one state: the owner's with the smaller
+/// key is on the smaller side. They vote, and meet again.
+fn majority_and_minority(seed: u64) -> (World, String) {
+    let mut world = World::new(&["a", "b", "c", "d", "e"], seed);
+    let group = world.group("g", 0, &[1, 2, 3, 4]);
+    let b = world.account(1);
+    world
+        .act(0, |e, now| e.group_role(&group, &b, "admin", now))
+        .unwrap();
+    world.run(60_000);
+    for who in [0, 4] {
+        world.part(who, 1);
+    }
+    world.run(5_000);
+    for (who, name) in [(0, "of the few"), (1, "of the many")] {
+        world
+            .act(who, |e, now| e.group_rename(&group, name, now))
+            .unwrap();
+    }
+    world.run(60_000);
+    for who in [0, 4] {
+        world.part(who, 0);
+    }
+    world.run(180_000);
+    (world, group)
+}
+
+/// protocol §5.4.4
+fn few_settle_nothing() {
+    let (mut world, group) = majority_and_minority(11);
+    assert!(world.agree(&group, &[0, 1, 2, 3, 4]));
+    // The owner came second, so its name is the later one.
+    let info = world.act(3, |e, now| e.group_info(&group, now)).unwrap();
+    assert_eq!(info.name, "of the few");
+}
+
+/// protocol §5.4.5
+fn nobody_votes_twice() {
+    let (mut world, group) = majority_and_minority(12);
+    for who in 0..5 {
+        let told = world.notices(who, &group);
+        assert!(!told.contains(&"equivocated".to_owned()), "{told:?}");
+    }
+}
+
+/// protocol §5.7.5
+fn copy_stays_halted() {
+    let mut world = World::new(&["a", "b", "c"], 13);
+    let group = world.group("g", 0, &[1, 2]);
+    let b = world.account(1);
+    world
+        .act(0, |e, now| e.group_role(&group, &b, "admin", now))
+        .unwrap();
+    world.run(60_000);
+    let image = world.image(2);
+    let copy = world.copy_of(&image);
+    world.part(1, 1);
+    world.part(copy, 1);
+    world.start(copy);
+    world.run(5_000);
+    for (who, name) in [(0, "one"), (1, "other")] {
+        world
+            .act(who, |e, now| e.group_rename(&group, name, now))
+            .unwrap();
+    }
+    world.run(60_000);
+    world.part(1, 0);
+    world.part(copy, 0);
+    world.until(120_000, "both are halted", |world| {
+        [2, copy].map(|who| world.standing(who, &group)) == ["halted", "halted"]
+    });
+    let told = world.notices(0, &group);
+    assert!(told.contains(&"equivocated".to_owned()), "{told:?}");
+    world.kill(copy);
+    world.kill(2);
+    world.start(2);
+    let said = world.act(2, |e, now| e.message_send(&group, "on", None, now));
+    assert_eq!(said.err().map(|error| error.name()), Some("halted"));
 }

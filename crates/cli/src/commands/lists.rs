@@ -48,6 +48,8 @@ pub(crate) async fn groups(screen: Screen, client: &Client) -> Result<(), Failur
             )
         } else if group.standing == "rejoining" {
             fill(words.group_line_rejoining, &[&name])
+        } else if group.standing == "halted" {
+            fill(words.group_line_halted, &[&name])
         } else {
             fill(words.group_line_left, &[&name])
         };

@@ -82,6 +82,14 @@ const ENGLISH: Words = Words {
             "{0}'s device had lost its keys and is back; the safety number is unchanged",
         ),
         (
+            "equivocated",
+            "{1} signed two things that exclude each other; the proof was kept",
+        ),
+        (
+            "halted",
+            "Another copy of this profile was in use, so this one said nothing more here",
+        ),
+        (
             "not_admitted",
             "{0} tried to add this account to a group, and it did not work",
         ),
@@ -148,6 +156,14 @@ const KOREAN: Words = Words {
         (
             "rejoined",
             "{0}님의 기기가 열쇠를 잃었다가 다시 들어왔습니다. 안전 번호는 그대로입니다",
+        ),
+        (
+            "equivocated",
+            "{1}님이 서로 어긋나는 두 가지에 서명했습니다. 증거를 보관했습니다",
+        ),
+        (
+            "halted",
+            "이 프로필의 다른 사본이 쓰여, 이 기기는 여기서 더 이상 말하지 않았습니다",
         ),
         (
             "not_admitted",

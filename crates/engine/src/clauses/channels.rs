@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use sori_mls::branch::{Branches, Commit};
 use sori_mls::{AccountId, BranchKey, Class, StateId};
 use sori_wire::TopicSeed;
 
@@ -16,7 +17,6 @@ use crate::record::ChannelRecord;
 use crate::seal::SealKey;
 use crate::session::{Entry, Session, SessionMessage};
 use crate::time::{DAY_MS, Day, Time};
-use crate::tree::{Node, Tree};
 
 /// protocol §4.1.3
 #[test]
@@ -57,6 +57,7 @@ fn former_channels_are_listened_to_for_thirty_days_and_eight_in_all() {
                 lost: false,
                 joiners: false,
                 pruned: Day(0),
+                undecided: false,
             };
             ada.engine.open_channel(record).unwrap()
         })
@@ -119,15 +120,14 @@ fn the_head_depends_on_neither_arrival_nor_length() {
             tie: *author.as_bytes(),
             id: id(child),
         };
-        let number = u64::from(child);
-        (
-            id(child),
-            Node {
-                parent: id(parent),
-                key,
-                number,
-            },
-        )
+        let commit = Commit {
+            parent: id(parent),
+            author,
+            epoch: u64::from(child),
+            needs_role: false,
+            key,
+        };
+        (id(child), commit)
     };
     let mut commits = vec![
         node(0, 1, Class::Update),
@@ -139,11 +139,11 @@ fn the_head_depends_on_neither_arrival_nor_length() {
         node(5, 7, Class::Leave),
     ];
     for round in 0..commits.len() * 2 {
-        let mut tree = Tree::default();
-        for (id, node) in commits.clone() {
-            tree.insert(id, node);
+        let mut branches = Branches::default();
+        for (id, commit) in commits.clone() {
+            branches.add_commit(id, commit);
         }
-        assert_eq!(tree.choose(id(0)), [id(0), id(5), id(7)]);
+        assert_eq!(branches.choose(id(0)).path, [id(0), id(5), id(7)]);
         commits.rotate_left(1);
         if round % 2 == 0 {
             commits.reverse();

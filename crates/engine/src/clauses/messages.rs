@@ -238,6 +238,7 @@ fn a_hello_counts_if_it_is_signed_equal_and_of_the_channel_of_the_message() {
         lost: false,
         joiners: false,
         pruned: crate::time::Day(0),
+        undecided: false,
     };
     let other = ada.engine.open_channel(record).unwrap();
     let other_tag = ada.engine.channels[&other].tag();

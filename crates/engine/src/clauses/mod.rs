@@ -14,6 +14,7 @@ use crate::messages::Notices;
 use crate::time::Time;
 use crate::view::MessageView;
 
+mod ballots;
 mod channels;
 mod first_contact;
 mod messages;

@@ -3,6 +3,7 @@
 use sori_mls::{Order, OrderKind};
 
 use super::*;
+use crate::outcome::Outcome;
 
 /// Ada, who owns a group, Bo and Cy.
 fn trio() -> [Peer; 3] {
@@ -112,10 +113,44 @@ fn an_order_is_known_from_the_commit_that_realises_it() {
     let told = people[1]
         .engine
         .with_group(id, |engine, group| engine.take_order(group, &order, NOW));
-    assert_eq!(told.unwrap(), None);
+    assert_eq!(told.unwrap(), Outcome::Known);
     assert_eq!(orders(&people[1]).len(), 1);
     let open = people[1]
         .engine
         .with_group(id, |engine, group| engine.open_orders(group));
     assert!(open.unwrap().is_empty());
+}
+
+/// protocol §5.4.4
+#[test]
+fn what_somebody_commits_who_is_ordered_out_does_not_count() {
+    let mut people = trio();
+    let group = people[0].group().to_string();
+    let cy = people[2].engine.me().unwrap().id.to_string();
+    people[0]
+        .engine
+        .group_role(&group, &cy, "admin", NOW)
+        .unwrap();
+    round(&mut people, 0);
+    let id = people[0].group();
+    let path = |person: &Peer| person.engine.groups[&id].record.path.clone();
+    let (before, bos) = (path(&people[2]), path(&people[1]));
+    assert_eq!(before.last(), bos.last());
+    let (_, topic, frame) = order_alone(&mut people);
+    people[2].engine.group_rename(&group, "mine", NOW).unwrap();
+    assert_ne!(path(&people[2]), before);
+    let renamed = people[2].attend(NOW);
+    people[1].hear(topic, &frame, NOW);
+    for (topic, frame) in &renamed {
+        people[1].hear(*topic, frame, NOW);
+    }
+    assert_eq!(path(&people[1]), bos, "Bo does not follow");
+    // Who followed before it heard of the order goes back, and so does Cy, who cannot do anything more.
+    people[2].hear(topic, &frame, NOW);
+    assert_eq!(path(&people[2]), before);
+    let refused = people[2].engine.group_rename(&group, "again", NOW);
+    assert_eq!(refused.unwrap_err().name(), "not_allowed");
+    let later = Time::from_unix_ms(NOW.unix_ms() + 10_000);
+    people[2].engine.handle_timeout(later).unwrap();
+    assert_eq!(path(&people[2]), before);
 }

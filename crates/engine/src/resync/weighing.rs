@@ -67,6 +67,7 @@ impl Engine {
                 lost: false,
                 joiners: false,
                 pruned: crate::time::Day(0),
+                undecided: false,
             };
             for secret in body.former.iter().take(FORMER_MAX).rev() {
                 let number = engine.open_channel(known(*secret, Some(now)))?;

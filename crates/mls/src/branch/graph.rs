@@ -23,6 +23,8 @@ pub struct Commit<N: Names> {
     pub parent: N::State,
     /// The account of its author.
     pub author: N::Account,
+    /// The epoch of the state it leads to.
+    pub epoch: u64,
     /// Whether the author could not make it as a plain member.
     pub needs_role: bool,
     /// Its place among the commits on one parent.
@@ -47,6 +49,8 @@ pub struct OrderFact<N: Names> {
     pub against: Against,
     /// The head of its issuer when it was given.
     pub base: N::State,
+    /// The epoch of that.
+    pub base_epoch: u64,
 }
 
 /// The children of one state that each account voted for: more than one is a proof of cheating.
@@ -132,10 +136,20 @@ impl<N: Names> Graph<N> {
 
     /// Forgets a state with all that is known about it, but none of its descendants.
     pub fn forget(&mut self, state: &N::State) -> Option<Commit<N>> {
+        self.forget_facts(state);
+        self.forget_commit(state)
+    }
+
+    /// Forgets who votes in a state, what was voted there, and which orders are open.
+    pub fn forget_facts(&mut self, state: &N::State) {
         self.voters.remove(state);
         self.votes.remove(state);
-        self.reports.remove(state);
         self.open.remove(state);
+    }
+
+    /// Forgets how a state came about. What is known of the commits on it stays: it is the oldest from now on.
+    pub fn forget_commit(&mut self, state: &N::State) -> Option<Commit<N>> {
+        self.reports.remove(state);
         self.settled.remove(state);
         let commit = self.commits.remove(state)?;
         if let Some(siblings) = self.children.get_mut(&commit.parent) {
@@ -183,6 +197,14 @@ impl<N: Names> Graph<N> {
             .and_then(|votes| votes.get(account))
             .into_iter()
             .flatten()
+    }
+
+    /// Whether a state is known: as what a commit leads to or was made on, or by who votes in it.
+    #[must_use]
+    pub fn knows(&self, state: &N::State) -> bool {
+        self.commits.contains_key(state)
+            || self.children.contains_key(state)
+            || self.voters.contains_key(state)
     }
 
     pub(super) fn is_voter(&self, state: &N::State, account: &N::Account) -> bool {

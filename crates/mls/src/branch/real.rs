@@ -26,6 +26,7 @@ impl Branches {
             Commit {
                 parent: header.parent,
                 author: header.author,
+                epoch: header.epoch.0,
                 needs_role: header.needs_role,
                 key: header.key,
             },
@@ -61,6 +62,7 @@ impl Branches {
                 target: order.target(),
                 against,
                 base: order.base().0,
+                base_epoch: order.base().1.0,
             },
         );
         for facts in states {

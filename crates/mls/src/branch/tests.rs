@@ -54,6 +54,10 @@ fn commit(parent: u8, id: u8, author: u8, class: u8) -> Fact {
     let commit = Commit {
         parent,
         author,
+        epoch: match id {
+            0..=2 => 1,
+            _ => 2,
+        },
         needs_role: class < 3,
         key: (class, id),
     };
@@ -84,6 +88,11 @@ fn against(target: u8, against: Against, base: u8) -> Vec<Fact> {
         target,
         against,
         base,
+        base_epoch: match base {
+            0 => 0,
+            1 | 2 => 1,
+            _ => u64::from(base),
+        },
     };
     let open = (0..10).map(|state| Fact::Open(state, 7));
     [Fact::Order(7, order)].into_iter().chain(open).collect()
@@ -145,11 +154,17 @@ fn commits_of_a_target_are_poisoned_unless_they_lead_to_the_order() {
     let choice = fork(3, &against(1, Against::Membership, 1)).choose(0);
     assert_eq!(choice.path, [0, 1], "made before the order");
     assert_eq!(losses(&choice), [(2, Loss::Key), (3, Loss::Poisoned)]);
-    // A base that nobody knows is not behind anything.
-    assert_eq!(
-        fork(3, &against(1, Against::Membership, 99)).choose(0).path,
-        [0, 2, 4]
-    );
+    // A base that nobody knows may yet turn out to lie behind what is not of a later epoch.
+    let unknown = |base_epoch| {
+        let mut facts = against(1, Against::Membership, 99);
+        if let Some(Fact::Order(_, order)) = facts.first_mut() {
+            order.base_epoch = base_epoch;
+        }
+        fork(3, &facts).choose(0).path
+    };
+    assert_eq!(unknown(2), [0, 1, 3]);
+    assert_eq!(unknown(1), [0, 1]);
+    assert_eq!(unknown(0), [0, 2, 4]);
     let unopened = against(1, Against::Membership, 0).swap_remove(0);
     assert_eq!(fork(3, &[unopened]).choose(0).path, [0, 1, 3]);
     let settled = [
@@ -226,6 +241,16 @@ fn what_is_forgotten_is_gone_without_its_descendants() {
     assert_eq!(graph.forget(&1), None);
     assert_eq!(graph.choose(0).path, [0, 2]);
     assert_eq!(graph.choose(1).path, [1, 3]);
+}
+
+#[test]
+fn what_was_said_about_commits_on_the_oldest_state_stays() {
+    let votes = [Fact::Vote(2, 4, 1), Fact::Vote(2, 4, 2)];
+    let mut graph = fork(3, &votes);
+    assert_eq!(graph.forget(&0), None);
+    assert_eq!(graph.forget_commit(&2).map(|commit| commit.parent), Some(0));
+    let choice = graph.choose(2);
+    assert_eq!((choice.path, choice.settled), (vec![2, 4], [4].into()));
 }
 
 fn may(
@@ -316,7 +341,8 @@ fn any_fact() -> impl Strategy<Value = Fact> {
         4 => (0u8..10, 0u8..10, 1u8..5).prop_map(|(parent, child, by)| Fact::Vote(parent, child, by)),
         2 => (0u8..10, 1u8..5, any::<bool>()).prop_map(|(child, by, ok)| Fact::Report(child, by, ok)),
         1 => (0u8..2, against, 0u8..10).prop_map(|(id, against, base)| {
-            Fact::Order(id, OrderFact { target: id.saturating_add(1), against, base })
+            let base_epoch = u64::from(base);
+            Fact::Order(id, OrderFact { target: id.saturating_add(1), against, base, base_epoch })
         }),
         1 => (0u8..10, 0u8..2).prop_map(|(state, order)| Fact::Open(state, order)),
         1 => (0u8..10).prop_map(Fact::Settled),

@@ -127,8 +127,11 @@ export interface CopiesView {
   missing: PersonView[];
 }
 
-/** How this device stands in a group; `rejoining`: it has lost the group's keys and is getting new ones. */
-export type Standing = 'active' | 'leaving' | 'out' | 'rejoining';
+/**
+ * How this device stands in a group; `rejoining`: it has lost the group's keys and is getting new ones; `halted`: another
+ * copy of it has decided otherwise, so it says nothing more.
+ */
+export type Standing = 'active' | 'leaving' | 'out' | 'rejoining' | 'halted';
 
 export interface GroupView {
   group: string;

@@ -57,6 +57,10 @@ export function noticeWords(message: MessageView, me: string | null, words: Word
       return words.notice_unreadable(actor || words.someone, Number(detail));
     case 'undelivered':
       return object === '' ? words.notice_undelivered_several(Number(detail)) : words.notice_undelivered(object, Number(detail));
+    case 'halted':
+      return words.notice_halted;
+    case 'equivocated':
+      return words.notice_equivocated(object || words.someone);
     case 'not_admitted':
       return words.notice_not_admitted(actor || words.someone);
     default:

@@ -193,7 +193,11 @@ fn all_orders_about_somebody_are_spent_at_once() {
     let commit = realise(&mut people, 3, orders.clone()).unwrap();
     let child = commit.child.snapshot();
     assert_eq!(child.role_of(&people[2].id()), None);
-    assert_eq!(child.data().spent_orders.len(), 3);
+    assert_eq!(
+        child.data().spent_orders.len(),
+        4,
+        "three orders, and who is gone"
+    );
     for order in orders {
         assert_eq!(order.verify(child), Err(Error::Refused(Refusal::Order)));
     }

@@ -166,6 +166,8 @@ export const en: Words = {
   new_messages: 'New messages',
   to_latest: 'Jump to latest',
   unread_from_here: 'New from here',
+  halted:
+    'Another copy of this profile is in use, so this device says nothing more here. Stop using one of the two; then have an admin remove this account and let it in again.',
   rejoining: 'Getting the keys of this conversation again. What you write is sent once somebody else is online and this device is back in.',
   not_member: 'You are no longer in this group. Earlier messages stay on this device.',
 
@@ -245,6 +247,10 @@ export const en: Words = {
     `${plural(n, 'message', 'messages')} of yours ${n === 1 ? 'is' : 'are'} no longer kept for ${object}, who never came for ${n === 1 ? 'it' : 'them'}. Send again what still matters`,
   notice_undelivered_several: (n) =>
     `${plural(n, 'message', 'messages')} of yours ${n === 1 ? 'is' : 'are'} no longer kept for members who never came for ${n === 1 ? 'it' : 'them'}. Send again what still matters`,
+  notice_halted:
+    'Another copy of this profile is in use and has decided otherwise here, so this device says nothing more in this conversation',
+  notice_equivocated: (object) =>
+    `${object} has signed two things that exclude each other. Either ${object} cheats, or somebody else uses a copy of that device. The proof is kept. Ask ${object}, and have an admin remove ${object} if in doubt`,
   notice_not_admitted: (actor) =>
     `${actor} tried to add you to a group, and it did not work. Ask ${actor} to try again, or for an invite`,
   notice_other: 'The group changed',
@@ -625,6 +631,8 @@ export const en: Words = {
   error_not_member: 'You are no longer a member of this group.',
   error_not_sender: 'Only the sender can change a message.',
   error_owner_cannot_leave: 'The owner has to make somebody else the owner before leaving.',
+  error_halted:
+    'Another copy of this profile has been used in this group. Stop using one of the two; then have an admin remove this account and let it in again.',
   error_rejoining: 'This device is still getting the keys of this group again. Try once it is back in.',
   error_join_closed: 'This request is already closed.',
   error_wrong_passphrase: 'That is not the right passphrase.',

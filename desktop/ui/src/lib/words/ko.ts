@@ -164,6 +164,7 @@ export const ko = {
   new_messages: '새 메시지',
   to_latest: '맨 아래로',
   unread_from_here: '여기부터 새 메시지',
+  halted: '이 프로필의 다른 사본이 쓰이고 있어 이 기기는 여기서 더 이상 말하지 않아요. 둘 중 하나를 그만 쓰고, 관리자에게 이 계정을 내보냈다가 다시 들여 달라고 해 주세요.',
   rejoining: '이 대화의 열쇠를 다시 받는 중이에요. 쓰신 메시지는 다른 사람이 접속해 다시 들어간 뒤에 보내요.',
   not_member: '이 그룹에서 나왔어요. 지난 대화는 이 기기에 남아 있어요.',
 
@@ -244,6 +245,9 @@ export const ko = {
     `${object} 님이 가져가지 않은 내 메시지 ${n}개를 더 이상 보관하지 않아요. 아직 필요하면 다시 보내 주세요`,
   notice_undelivered_several: (n: number) =>
     `받지 못한 사람이 있는 내 메시지 ${n}개를 더 이상 보관하지 않아요. 아직 필요하면 다시 보내 주세요`,
+  notice_halted: '이 프로필의 다른 사본이 쓰이고 있고 여기서 다르게 결정했어요. 그래서 이 기기는 이 대화에서 더 이상 말하지 않아요',
+  notice_equivocated: (object: string) =>
+    `${object} 님이 서로 어긋나는 두 가지에 서명했어요. 속이고 있거나, 누군가 그 기기의 사본을 쓰고 있어요. 증거는 보관했어요. 직접 물어보고, 의심스러우면 관리자에게 내보내 달라고 해 주세요`,
   notice_not_admitted: (actor: string) =>
     `${actor} 님이 그룹에 추가하려 했지만 되지 않았어요. 다시 해 달라고 하거나 초대를 받아 주세요`,
   notice_other: '그룹에 변경이 있었어요',
@@ -624,6 +628,7 @@ export const ko = {
   error_not_member: '더 이상 이 그룹의 구성원이 아니에요.',
   error_not_sender: '보낸 사람만 바꿀 수 있어요.',
   error_owner_cannot_leave: '소유자는 먼저 다른 사람에게 소유자를 넘겨야 나갈 수 있어요.',
+  error_halted: '이 프로필의 다른 사본이 이 그룹에서 쓰였어요. 둘 중 하나를 그만 쓰고, 관리자에게 이 계정을 내보냈다가 다시 들여 달라고 해 주세요.',
   error_rejoining: '이 그룹의 열쇠를 다시 받는 중이에요. 다시 들어간 뒤에 해 주세요.',
   error_join_closed: '이미 끝난 요청이에요.',
   error_wrong_passphrase: '암호문구가 맞지 않아요.',
