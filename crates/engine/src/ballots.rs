@@ -260,9 +260,12 @@ impl Engine {
             .votes_of(&parent, &account)
             .copied()
             .collect();
-        // Two prove all that there is to prove.
-        if known.contains(&child) || known.len() > 1 {
+        if known.contains(&child) {
             return Ok(Outcome::Known);
+        }
+        // Two prove all that there is to prove. More count only for commits that there are, and do so for everybody.
+        if known.len() > 1 && group.tree.node(&child).is_none() {
+            return Ok(Outcome::Waits(child));
         }
         group.branches.learn_vote(&vote);
         self.keep_ballot(group, parent, &BallotRecord::Vote(bytes.to_vec()))?;

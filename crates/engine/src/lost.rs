@@ -41,6 +41,17 @@ impl Group {
         first.is_some() && first == self.resync.anchor.as_ref()
     }
 
+    /// Whether nothing says that the way to the oldest state here is the group's but who gave it: what is settled of
+    /// what followed settles what came before as well.
+    pub(crate) fn is_on_trust(&self) -> bool {
+        let mut path = self.record.path.iter();
+        let settled = |state: &StateId| {
+            let kept = self.record.states.get(state);
+            kept.is_some_and(|kept| kept.settled.is_some())
+        };
+        self.came_back() && !path.any(settled)
+    }
+
     /// The members as they were known when the state was lost.
     pub(crate) fn known_members(&self) -> &[AccountId] {
         &self.resync.known.members

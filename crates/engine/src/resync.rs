@@ -180,6 +180,14 @@ impl Resyncs {
     }
 }
 
+impl Group {
+    /// Whether this device is not to find its way in the group: it was put out, or must not go on; a halted one that
+    /// came back would be none.
+    fn is_over_here(&self) -> bool {
+        matches!(self.record.standing, Standing::Out | Standing::Halted)
+    }
+}
+
 impl Engine {
     /// Plans the questions of groups that were not settled when the profile was closed.
     pub(crate) fn plan_open_resyncs(&mut self, now: Time) -> Result<(), Error> {
@@ -210,6 +218,9 @@ impl Engine {
     fn resync_stands(&mut self, group: &Group, now: Time) {
         if group.record.standing == Standing::Lost {
             return self.plan_ask(group, now);
+        }
+        if group.is_over_here() {
+            return;
         }
         let id = group.record.id;
         let stuck = &group.resync.stuck;
@@ -295,7 +306,7 @@ impl Engine {
     /// An envelope names a state that is not known. That is so for a moment whenever frames overtake
     /// each other; if it stays so, this device may be off the group's way.
     pub(crate) fn suspect(&mut self, group: &Group, state: StateId, now: Time) {
-        if group.is_stateless() || group.record.standing == Standing::Out {
+        if group.is_stateless() || group.is_over_here() {
             return;
         }
         let id = group.record.id;
@@ -412,7 +423,7 @@ impl Engine {
             let seed = Zeroizing::new(self.random());
             return Ok(Some(What::Way(Box::new(self.core()?.hybrid_key(&seed)?))));
         }
-        if group.is_stateless() || group.record.standing == Standing::Out {
+        if group.is_stateless() || group.is_over_here() {
             return Ok(None);
         }
         asking

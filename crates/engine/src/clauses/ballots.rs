@@ -217,6 +217,37 @@ fn two_votes_of_one_account_on_one_state_are_told_and_kept() {
     );
 }
 
+/// protocol §5.7.4
+#[test]
+fn who_votes_more_than_twice_is_counted_alike_by_all_who_know_the_commit() {
+    let mut people = pair();
+    let id = people[0].group();
+    let name = id.to_string();
+    let parent = *path(&people[0]).last().unwrap();
+    let bo = people[1].engine.me().unwrap().id;
+    let three = [7, 8, 9].map(|byte| vote(&mut people[1], StateId::from_bytes([byte; 32])));
+    for (topic, frame) in say(&mut people[1], three.to_vec(), Vec::new(), NOW) {
+        people[0].hear(topic, &frame, NOW);
+    }
+    let counted = |people: &[Peer]| {
+        let group = &people[0].engine.groups[&id];
+        group.branches.votes_of(&parent, &bo).count()
+    };
+    assert_eq!(counted(&people), 2, "they prove it");
+    let waiting = &people[0].engine.groups[&id].waiting;
+    assert!(waiting.contains_key(&StateId::from_bytes([9; 32])));
+    people[0].engine.group_rename(&name, "new", NOW).unwrap();
+    let renamed = *path(&people[0]).last().unwrap();
+    let fourth = vote(&mut people[1], renamed);
+    for (topic, frame) in say(&mut people[1], vec![fourth], Vec::new(), NOW) {
+        people[0].hear(topic, &frame, NOW);
+    }
+    assert_eq!(counted(&people), 3);
+    let group = &people[0].engine.groups[&id];
+    let mut votes = group.branches.votes_of(&parent, &bo);
+    assert!(votes.any(|child| *child == renamed));
+}
+
 /// protocol §5.7.3, §5.7.4
 #[test]
 fn what_is_said_about_what_is_not_known_waits_and_what_is_signed_wrongly_is_refused() {

@@ -9,6 +9,7 @@ use super::{
     FORMER_MAX, NAMES_MAX, Planned, Planning, STAND_SPREAD_PER_MEMBER_MS, WAY_INFO, WAY_LABEL, Way,
     WayBody,
 };
+use crate::channel::Channel;
 use crate::engine::Engine;
 use crate::envelope::{ASK_LABEL, Ask, Check, LOGS_MAX, STAND_LABEL, Stand, Verdict};
 use crate::error::Error;
@@ -176,7 +177,9 @@ impl Engine {
     /// The logs of a group's channels, the newest first.
     pub(super) fn logs_of(&self, group: &GroupId) -> Vec<([u8; 32], Prints)> {
         let of_group = self.channels.values().rev();
-        let logs = of_group.filter(|held| held.record.group == *group && !held.record.lost);
+        // What is said on a branch that lost counts as well until something is settled in its place.
+        let counts = |held: &&Channel| !held.record.lost || held.record.undecided;
+        let logs = of_group.filter(|held| held.record.group == *group && counts(held));
         logs.take(LOGS_MAX)
             .map(|held| (*held.tag(), held.log.prints()))
             .collect()
@@ -208,9 +211,12 @@ impl Engine {
             if !engine.may_answer(group)? {
                 return Ok(None);
             }
+            // Of two who know different states, one that has only just come back can be the one that is off the way.
+            let is_new = group.is_on_trust() && !group.resync.let_in;
+            let judges = !is_new || group.tree.node(&check.state).is_some();
             Ok(match group.record.path.contains(&check.state) {
                 true => Some(Verdict::Follows),
-                false => alike.then_some(Verdict::Elsewhere),
+                false => (alike && judges).then_some(Verdict::Elsewhere),
             })
         })?;
         let Some(verdict) = verdict else {

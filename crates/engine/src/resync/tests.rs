@@ -150,6 +150,40 @@ fn who_has_just_come_back_by_one_word_goes_by_one_word() {
 
 /// protocol §5.6.9
 #[test]
+fn who_has_seen_its_way_settled_does_not_leave_it_for_one_word() {
+    let mut scene = Scene::new(9);
+    let head = scene.head();
+    let held = scene.engine.groups.get_mut(&scene.group).unwrap();
+    held.resync.anchor = Some(head);
+    held.record.states.get_mut(&head).unwrap().settled = Some(NOW);
+    let about = scene.ask(What::State(head));
+    let keys = std::mem::take(&mut scene.others);
+    for key in keys.iter().take(4) {
+        scene.stand(key, about, Verdict::Elsewhere);
+        assert_eq!(scene.standing(), Standing::Active);
+    }
+    scene.stand(&keys[4], about, Verdict::Elsewhere);
+    assert_eq!(scene.standing(), Standing::Lost);
+}
+
+/// protocol §5.6.9
+#[test]
+fn what_is_said_of_a_head_that_was_left_or_to_who_is_halted_does_not_count() {
+    let mut scene = Scene::new(1);
+    let keys = std::mem::take(&mut scene.others);
+    let about = scene.ask(What::State(StateId::from_bytes([9; 32])));
+    scene.stand(&keys[0], about, Verdict::Elsewhere);
+    assert_eq!(scene.standing(), Standing::Active);
+    let held = scene.engine.groups.get_mut(&scene.group).unwrap();
+    held.record.standing = Standing::Halted;
+    let head = scene.head();
+    let about = scene.ask(What::State(head));
+    scene.stand(&keys[0], about, Verdict::Elsewhere);
+    assert_eq!(scene.standing(), Standing::Halted);
+}
+
+/// protocol §5.6.9
+#[test]
 fn a_single_voice_does_not_count_against_those_who_follow() {
     let mut scene = Scene::new(9);
     let head = scene.head();

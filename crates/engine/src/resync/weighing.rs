@@ -168,6 +168,9 @@ impl Engine {
 
     /// Acts on what members have said, if enough of them have.
     pub(super) fn weigh(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
+        if group.is_over_here() {
+            return Ok(());
+        }
         let id = group.record.id;
         let asking = self.resyncs.asking.get(&id);
         let Some((rounds, question)) =
@@ -196,9 +199,11 @@ impl Engine {
             }
             What::Way(_) => return Ok(()),
             What::State(state) if group.resync.stuck.contains(state) => follow >= enough,
+            // What was said about a state that this device has left since says nothing of where it is.
+            What::State(state) if group.head_state()? != *state => return Ok(()),
             // A device cannot judge what lies before the state it came back into by a member's word.
-            // It goes by the word of those who are there.
-            What::State(_) if group.came_back() => elsewhere > follow,
+            // It goes by the word of those who are there, until it has seen for itself what is settled.
+            What::State(_) if group.is_on_trust() => elsewhere > follow,
             What::State(_) => elsewhere >= enough && elsewhere > follow,
         };
         if is_lost {
