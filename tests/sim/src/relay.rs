@@ -4,7 +4,7 @@
 //! published at one is handed to the other unless the way between them is cut. When it is no longer cut,
 //! those who missed something are told of a gap, as the cluster does it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use sori_engine::PublishToken;
@@ -45,8 +45,9 @@ pub(crate) struct Relay {
     at: BTreeMap<(usize, ConnectionId), usize>,
     /// Whether the nodes hear each other.
     cut: bool,
-    /// What a node would have had to hand on while it could not.
-    missed: BTreeSet<(usize, Handle)>,
+    /// What a node would have had to hand on while it could not. By the topics: what number a topic has is left to
+    /// chance, and would give each run another order.
+    missed: BTreeMap<(usize, Topic), Handle>,
     began: u64,
     exporter: Exporter,
 }
@@ -79,7 +80,7 @@ impl Relay {
             links: BTreeMap::new(),
             at: BTreeMap::new(),
             cut: false,
-            missed: BTreeSet::new(),
+            missed: BTreeMap::new(),
             began: now,
             exporter: Exporter::from_bytes([1; 32]),
         }
@@ -225,13 +226,16 @@ impl Relay {
             return;
         }
         let delivery = publication.delivery();
+        let topic = (self.at.get(&(node, id)))
+            .and_then(|who| self.links.get(who)?.topics.get(&delivery.handle()).copied());
+        let Some(topic) = topic else { return };
         let others: Vec<usize> = self.nodes[node]
             .other_shards(delivery.handle())
             .map(|(other, _)| other)
             .collect();
         for other in others {
             if self.cut {
-                self.missed.insert((other, delivery.handle()));
+                self.missed.insert((other, topic), delivery.handle());
             } else {
                 self.nodes[other].handle_delivery(delivery, time);
             }
@@ -245,7 +249,7 @@ impl Relay {
         if cut {
             return;
         }
-        for (node, handle) in std::mem::take(&mut self.missed) {
+        for ((node, _), handle) in std::mem::take(&mut self.missed) {
             if !silent {
                 self.nodes[node].handle_loss(handle);
             }

@@ -679,6 +679,11 @@ impl World {
         self.kept.push_back((topic, bytes));
     }
 
+    /// To how many topics somebody is attached.
+    pub(crate) fn topics(&self, who: usize) -> usize {
+        (self.relay.as_ref()).map_or(0, |relay| relay.topics(who).len())
+    }
+
     /// Whether somebody is attached to a topic.
     #[cfg(test)]
     pub(crate) fn is_at(&self, who: usize, topic: &Topic) -> bool {
