@@ -230,6 +230,11 @@ pub(crate) const AREAS: &[Area] = &[
         korean: "그룹: 들어오고 나가고 동시에 바꾸기",
     },
     Area {
+        prefix: "MEMBER",
+        english: "A member who breaks the rules",
+        korean: "규칙을 어기는 참여자",
+    },
+    Area {
         prefix: "KEYS",
         english: "Old keys and keys used twice",
         korean: "지난 열쇠와 두 번 쓰인 열쇠",
@@ -277,6 +282,7 @@ pub(crate) fn of_clients() -> Vec<Check> {
     let tables = [
         checks::seal::CHECKS,
         checks::group::CHECKS,
+        checks::member::CHECKS,
         checks::keys::CHECKS,
         checks::disk::CHECKS,
         checks::crash::CHECKS,
@@ -310,9 +316,9 @@ mod tests {
         (
             "only somebody with a key of the group can make what has to be refused, which the suite has not",
             &[
-                "3.1.2", "3.2.2", "3.2.4", "3.2.5", "4.2.3", "5.1.2", "5.1.3", "5.3.2", "5.3.4",
-                "5.5.4", "5.6.1", "5.6.2", "5.6.7", "5.6.8", "5.7.3", "6.1.3", "6.2.4", "7.2.3",
-                "7.2.4", "7.3.4", "7.3.5", "8.2", "8.5",
+                "3.1.2", "3.2.2", "3.2.4", "3.2.5", "4.2.3", "5.1.2", "5.1.3", "5.3.2", "5.6.1",
+                "5.6.2", "5.6.7", "5.6.8", "5.7.3", "6.1.3", "6.2.4", "7.2.3", "7.2.4", "7.3.4",
+                "7.3.5", "8.2", "8.5",
             ],
         ),
         (

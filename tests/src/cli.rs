@@ -12,7 +12,7 @@ use crate::answer;
 use crate::baseline::{Baseline, BaselineError};
 use crate::catalogue::{self, Check, Profile};
 use crate::report::{self, Language, Report, Totals, evidence, html, json, junit, terminal};
-use crate::run::Judged;
+use crate::run::{Judged, Shims};
 use crate::select::Selection;
 use crate::target::{Given, Target, TargetError};
 
@@ -77,6 +77,9 @@ struct ClientArguments {
     /// Shell command that starts a shim; once for each client, on profiles of its own
     #[arg(long, value_name = "COMMAND")]
     shim: String,
+    /// Shell command that starts the shim of a client without the rules of groups, for the checks of MEMBER
+    #[arg(long, value_name = "COMMAND")]
+    hostile: Option<String>,
     #[command(flatten)]
     run: RunArguments,
 }
@@ -195,7 +198,10 @@ fn of_client(arguments: &ClientArguments) -> Result<bool, Failure> {
             Ok(Subject {
                 name: arguments.shim.clone(),
                 sees_process: true,
-                judged: Judged::Client(arguments.shim.clone()),
+                judged: Judged::Client(Shims {
+                    judged: arguments.shim.clone(),
+                    hostile: arguments.hostile.clone(),
+                }),
             })
         },
     )

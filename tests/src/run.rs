@@ -14,12 +14,20 @@ use crate::report::{Entry, Verdict};
 use crate::stage::{Stage, Tape};
 use crate::target::Target;
 
+/// Shell commands that start clients.
+#[derive(Clone, Debug)]
+pub(crate) struct Shims {
+    /// The client under test.
+    pub(crate) judged: String,
+    /// One that lacks the rules of groups, where there is one.
+    pub(crate) hostile: Option<String>,
+}
+
 /// What is judged.
 #[derive(Clone, Debug)]
 pub(crate) enum Judged {
     Relay(Arc<Target>),
-    /// The shell command of its shim.
-    Client(String),
+    Client(Shims),
 }
 
 /// Runs `checks` and tells `watch` of each that is over. The entries are in the order of the checks.
@@ -104,8 +112,8 @@ async fn carry_out(judged: Judged, check: Check, seed: u64, tape: Tape) -> Outco
             stage.tape = tape;
             run(stage).await
         }
-        (Run::Client(run), Judged::Client(command)) => {
-            run(Scene::set(command, seed, check.id, tape).await?).await
+        (Run::Client(run), Judged::Client(shims)) => {
+            run(Scene::set(shims, seed, check.id, tape).await?).await
         }
         _ => Err(Finding::skipped("it is about something else")),
     }

@@ -184,23 +184,41 @@ async fn broken_clients(workspace: &Workspace, steps: &mut Steps) -> Result<(), 
         }
     }
     if missed.is_empty() {
-        return Ok(());
+        return one_broken_member(workspace, &good, &broken).await;
     }
     Err(Error::DidNotHold(format!(
         "each fault of a client is found by its check: {missed:?} were not"
     )))
 }
 
+/// A client without the rules of groups, between good ones: it does what it may not, and they do not follow.
+async fn one_broken_member(workspace: &Workspace, good: &Path, broken: &Path) -> Result<(), Error> {
+    let folder = tempfile::tempdir().map_err(|source| Error::io("make a folder", source))?;
+    let mut command = client_suite(workspace, "", good);
+    command.args(["--hostile", &shim(workspace, LAWLESS, broken)]);
+    command.args(["--only", "MEMBER-*", "--evidence"]);
+    shell::run(command.arg(folder.path())).await?;
+    let report = fs::read_to_string(folder.path().join("report.json"));
+    let report = report.map_err(|source| Error::io("read the report", source))?;
+    if report.contains("Cat's client did 1 of 1") {
+        return Ok(());
+    }
+    Err(Error::DidNotHold(
+        "a client without rules does what it may not".to_owned(),
+    ))
+}
+
 fn client_suite(workspace: &Workspace, fault: &str, client: &Path) -> Command {
-    let suite = workspace.target().join("debug/sori-audit");
-    let shim = format!(
-        "env 'SORI_MUTANT={fault}' {} shim --sori {}",
-        suite.display(),
-        client.display()
-    );
-    let mut command = Command::new(suite);
-    command.args(["client", "--shim", &shim]);
+    let mut command = Command::new(workspace.target().join("debug/sori-audit"));
+    command.args(["client", "--shim", &shim(workspace, fault, client)]);
     command
+}
+
+/// The command of our shim before a client that has this fault.
+fn shim(workspace: &Workspace, fault: &str, client: &Path) -> String {
+    let suite = workspace.target().join("debug/sori-audit");
+    let (suite, client) = (suite.display(), client.display());
+    format!("env 'SORI_MUTANT={fault}' {suite} shim --sori {client}")
 }
 
 /// Every fault of the table has to be found by its check, which the same program without a fault passes. The table
@@ -356,6 +374,9 @@ fn write(workspace: &Workspace, table: &str) -> Result<(), Error> {
     let text = format!("{before}{BEGIN}\n\n{table}\n{END}{after}");
     fs::write(&file, text).map_err(|source| Error::io("write docs/auditing.md", source))
 }
+
+/// The fault of a client that takes every commit for one that is allowed.
+const LAWLESS: &str = "skip policy";
 
 /// The answer to a warrant, which a run writes.
 const ANSWER: &str = "docs/what-we-could-hand-over.md";

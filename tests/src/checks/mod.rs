@@ -11,6 +11,7 @@ pub(crate) mod group;
 pub(crate) mod keys;
 pub(crate) mod limits;
 pub(crate) mod linkage;
+pub(crate) mod member;
 pub(crate) mod proof;
 pub(crate) mod quic;
 pub(crate) mod retention;

@@ -45,7 +45,7 @@ pub(crate) struct Shown {
 }
 
 impl Person {
-    pub(crate) async fn come(scene: &Scene, name: &str) -> Result<Self, Finding> {
+    pub(crate) async fn come(scene: &Scene, name: &str, command: &str) -> Result<Self, Finding> {
         let mut person = Self {
             name: name.to_owned(),
             account: String::new(),
@@ -54,7 +54,7 @@ impl Person {
             passphrase: scene.canary(&format!("passphrase of {name}")),
             machine: scene.path(&format!("machine-{name}")),
             relay: scene.stand.url.clone(),
-            command: scene.command.clone(),
+            command: command.to_owned(),
             shim: None,
             tape: scene.tape.clone(),
         };
@@ -112,6 +112,17 @@ impl Person {
         shim.ask(verb, with)
             .await
             .map_err(|finding| finding.during(&self.name))
+    }
+
+    /// The same where the client may say no: its words then.
+    pub(crate) async fn try_ask(
+        &mut self,
+        verb: &str,
+        with: &Value,
+    ) -> Result<Result<Value, String>, Finding> {
+        let shim = self.shim.as_mut();
+        let shim = shim.ok_or_else(|| Finding::not_seen("a client that is not open was asked"))?;
+        shim.try_ask(verb, with).await
     }
 
     pub(crate) async fn create(&mut self, name: &str) -> Result<String, Finding> {

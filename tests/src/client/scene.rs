@@ -7,15 +7,16 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::finding::Finding;
+use crate::run::Shims;
 use crate::stage::Tape;
 
 use super::person::Person;
 use super::stand::Stand;
 
-/// A relay, a folder, and a command that starts a client.
+/// A relay, a folder, and commands that start clients.
 #[derive(Debug)]
 pub(crate) struct Scene {
-    pub(crate) command: String,
+    shims: Shims,
     pub(crate) stand: Stand,
     pub(crate) tape: Tape,
     folder: TempDir,
@@ -25,14 +26,14 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) async fn set(
-        command: String,
+        shims: Shims,
         seed: u64,
         id: &'static str,
         tape: Tape,
     ) -> Result<Self, Finding> {
         let folder = tempfile::Builder::new().prefix("sori-audit-").tempdir();
         Ok(Self {
-            command,
+            shims,
             stand: Stand::open(bytes(seed, id, "relay")).await?,
             tape,
             folder: folder.map_err(Finding::not_seen)?,
@@ -59,7 +60,13 @@ impl Scene {
 
     /// Somebody with a new profile, connected to the stand.
     pub(crate) async fn person(&self, name: &str) -> Result<Person, Finding> {
-        Person::come(self, name).await
+        Person::come(self, name, &self.shims.judged).await
+    }
+
+    /// Somebody whose client breaks the rules, if there is one; else with the client under test.
+    pub(crate) async fn hostile(&self, name: &str) -> Result<Person, Finding> {
+        let command = self.shims.hostile.as_ref();
+        Person::come(self, name, command.unwrap_or(&self.shims.judged)).await
     }
 
     /// So many people in one group of the first of them.
