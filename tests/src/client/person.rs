@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -11,6 +12,10 @@ use crate::stage::Tape;
 
 use super::scene::{Scene, Wait};
 use super::shim::{Shim, VERSION};
+
+/// How often, and how many times, it is looked whether a killed client is gone: ten seconds.
+const GONE_EVERY: Duration = Duration::from_millis(10);
+const GONE_LOOKS: usize = 1_000;
 
 /// One person.
 #[derive(Debug)]
@@ -103,6 +108,25 @@ impl Person {
         }
         if let Some(mut shim) = self.shim.take() {
             shim.kill().await;
+            self.is_gone().await;
+        }
+    }
+
+    /// Waits until the system has taken back what a killed client held: so long its profile is in use.
+    async fn is_gone(&self) {
+        let holds_something = || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid));
+            let state = stat.ok().and_then(|stat| {
+                let (_, after_name) = stat.rsplit_once(')')?;
+                after_name.trim_start().chars().next()
+            });
+            state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+        };
+        for _ in 0..GONE_LOOKS {
+            if !holds_something() {
+                return;
+            }
+            tokio::time::sleep(GONE_EVERY).await;
         }
     }
 
