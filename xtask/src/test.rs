@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::machine::Purpose;
 use crate::step::Steps;
 use crate::workspace::Workspace;
-use crate::{check, front_end, judge, machine, shell};
+use crate::{check, front_end, judge, machine, mutants, shell};
 
 /// The locale of the window tests; without it the toolkit falls back to English and to ASCII.
 const LOCALE: &str = "ko_KR.UTF-8";
@@ -38,6 +38,8 @@ pub(crate) async fn test(workspace: &Workspace) -> Result<(), Error> {
     };
     judge::client(workspace, &mut steps, which).await?;
     judge::broken(workspace, &mut steps, which).await?;
+    steps.next("Find out the builds that are broken on purpose");
+    mutants::mutants(workspace).await?;
 
     steps.next("Front end tests");
     front_end::script(workspace, "test").await?;
