@@ -609,7 +609,7 @@ impl Campaign {
                 "{name}: {} epoch {} {} of {members:?}, {count} messages",
                 info.standing,
                 info.epoch,
-                &info.state_hash[..8]
+                info.state_hash.get(..8).unwrap_or("no state")
             ));
         }
     }

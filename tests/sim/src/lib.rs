@@ -14,6 +14,9 @@
 //! [`check`] judges that; [`many`] and [`report`] are for thousands of seeds. `cargo xtask sim` is the door.
 //! [`scenarios`] are small worlds with one question each; `cargo xtask mutants` runs each in a build that is broken for it.
 //!
+//! A seed has one course of things, but for one thing: where a commit removes several at once OpenMLS names these in an
+//! order that is left to chance, and races after it are decided by the name of the state that follows.
+//!
 //! Which check or scenario shows which invariant of protocol 5.9, as far as a history can show it:
 //!
 //! | | shown by |
