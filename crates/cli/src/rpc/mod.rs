@@ -13,6 +13,8 @@
 mod call;
 mod lines;
 mod notification;
+#[cfg(test)]
+mod outside;
 mod protocol;
 
 use std::io::Write;
