@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! store/            damaged: read, never written
-//! store.repair/     a copy of its database, since an engine writes while it opens; removed at the end
+//! store.repair/     a copy of its database, where an engine has to open it, for it writes then; removed at the end
 //! store.new/        being filled: worth nothing
 //! store.repaired/   complete: from the moment of this name on it is the profile
 //! store.damaged-1/  what was damaged, kept aside; with a higher number if there is one already
@@ -21,7 +21,7 @@ use super::{
 use crate::entropy::Entropy;
 use crate::error::Error;
 use crate::kv::{Backend, Care, Kv};
-use crate::ledger::{LEDGER_KEY, Ledger};
+use crate::ledger::Ledger;
 use crate::seal::Keys;
 use crate::slots::Slots;
 use crate::unlock::{Unlock, Wrapping};
@@ -41,7 +41,7 @@ pub(crate) struct Damaged {
 }
 
 impl Damaged {
-    /// Opens a copy of the database, as far as the engine gets. Header and root key must be readable.
+    /// Reads the database as far as that is possible. Header and root key must be readable.
     pub(crate) fn open(dir: &Path, unlock: &Unlock) -> Result<Self, Error> {
         if !Profile::exists(dir) {
             return Err(Error::NotFound);
@@ -54,8 +54,8 @@ impl Damaged {
         let keys = Keys::new(&*slots.root()?)?;
         let commits_acknowledged = witness::read(&root.join("witness"), &keys.witness())?.commits;
         let copy = dir.join("store.repair");
-        let kv = open_damaged(&rescue::current(&root), &copy)?;
-        let backend = Backend::of(&copy);
+        let db = rescue::current(&root);
+        let (kv, backend) = (open_damaged(&db, &copy)?, Backend::of(&db));
         Ok(Self {
             kv,
             slots,
@@ -88,7 +88,10 @@ impl Damaged {
     pub(crate) fn give_way(self) -> Result<PathBuf, Error> {
         let (dir, backend) = (self.dir, self.backend);
         drop(self.kv);
-        backend.settle(&dir.join("store.repair"))?;
+        let copy = dir.join("store.repair");
+        if copy.is_dir() {
+            backend.settle(&copy)?;
+        }
         files::sync_tree(&dir.join("store.new"))?;
         fs::rename(dir.join("store.new"), repaired(&dir))?;
         files::sync_dir(&dir)?;
@@ -99,21 +102,16 @@ impl Damaged {
     }
 }
 
-/// Opens a copy of a damaged database as far as its engine gets, or reads it without the engine.
+/// Reads a damaged database without its engine if that can be, or opens a copy of it as far as the engine gets.
 fn open_damaged(db: &Path, copy: &Path) -> Result<Box<dyn Kv>, Error> {
+    let backend = Backend::of(db);
+    if let Some(rows) = backend.salvage(db)? {
+        return Ok(rows);
+    }
     files::copy_tree(db, copy)?;
-    let backend = Backend::of(copy);
-    let opened = match backend.open(copy, Care::Checked) {
+    match backend.open(copy, Care::Checked) {
         Err(Error::Corrupt { .. }) => backend.open(copy, Care::FromScratch),
         result => result,
-    };
-    // Written at each commit: an engine that does not have it has lost its way.
-    let is_sound = |kv: &dyn Kv| matches!(kv.get(LEDGER_KEY), Ok(Some(_)));
-    match opened {
-        Ok(kv) if is_sound(kv.as_ref()) => Ok(kv),
-        Ok(kv) => Ok(backend.salvage(db)?.unwrap_or(kv)),
-        Err(error @ Error::Corrupt { .. }) => backend.salvage(db)?.ok_or(error),
-        Err(error) => Err(error),
     }
 }
 

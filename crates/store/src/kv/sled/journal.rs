@@ -51,22 +51,27 @@ pub(crate) fn commit(kv: &SledKv, ops: &[Op]) -> Result<(), Error> {
 
 /// Brings an interrupted step to its end, or away.
 pub(crate) fn recover(kv: &SledKv) -> Result<(), Error> {
-    let marker = kv.get(MARKER)?;
+    if let Some(ops) = pending(kv)? {
+        return finish(kv, &ops);
+    }
     let rows = kv.range(ROWS, Some(ROWS_END), usize::MAX)?;
-    let Some(marker) = marker else {
-        let keys: Vec<Op> = rows.into_iter().map(|(key, _)| delete(key)).collect();
-        apply_in_parts(kv, &keys)?;
-        return if keys.is_empty() { Ok(()) } else { kv.sync() };
+    let keys: Vec<Op> = rows.into_iter().map(|(key, _)| delete(key)).collect();
+    apply_in_parts(kv, &keys)?;
+    if keys.is_empty() { Ok(()) } else { kv.sync() }
+}
+
+/// The step that was acknowledged and is not applied as a whole yet.
+pub(super) fn pending(kv: &dyn Kv) -> Result<Option<Vec<Op>>, Error> {
+    let Some(marker) = kv.get(MARKER)? else {
+        return Ok(None);
     };
+    let rows = kv.range(ROWS, Some(ROWS_END), usize::MAX)?;
     let count = u32::from_be_bytes(marker.try_into().map_err(|_| CORRUPT)?);
     if usize::try_from(count) != Ok(rows.len()) {
         return Err(CORRUPT);
     }
-    let mut ops = Vec::with_capacity(rows.len());
-    for (_, row) in rows {
-        ops.push(decode(&row).ok_or(CORRUPT)?);
-    }
-    finish(kv, &ops)
+    let ops = rows.into_iter().map(|(_, row)| decode(&row).ok_or(CORRUPT));
+    ops.collect::<Result<Vec<Op>, Error>>().map(Some)
 }
 
 /// Applies a valid journal and clears it, the marker first: rows without a marker mean nothing.

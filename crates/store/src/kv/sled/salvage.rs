@@ -1,7 +1,8 @@
-//! Reading rows out of a log that sled does not open any more.
+//! Reading rows out of a damaged log without sled.
 //!
-//! sled finds its pages by following its own tables, and gives up where one of them is missing. But the log says
-//! everything twice over: each message carries the page it is for, and its place in time.
+//! sled finds its pages by following its own tables. Where one of them is missing it gives up, or looks for it for ever,
+//! taking more and more memory. But the log says everything twice over: each message carries the page it is for, and
+//! its place in time.
 //!
 //! ```text
 //! segment, 512 KiB   header: crc32 4 | number in time 8 (masked) | 8       then messages, one after the other
@@ -21,6 +22,7 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Bound;
 use std::path::Path;
 
+use super::journal;
 use crate::error::Error;
 use crate::kv::{Kv, Op, Row, Stats};
 
@@ -51,15 +53,31 @@ impl Salvage {
             let segment = read_at(&mut log, at, SEGMENT_LEN)?;
             salvage.replay(number, &segment);
         }
+        // One of which a part is missing says nothing for sure.
+        for op in journal::pending(&salvage)
+            .ok()
+            .flatten()
+            .into_iter()
+            .flatten()
+        {
+            match op.value {
+                Some(value) => salvage.rows.insert(op.key, value),
+                None => salvage.rows.remove(&op.key),
+            };
+        }
         Ok(salvage)
     }
 
-    /// Replays the messages of one segment, up to the first that is not whole.
+    /// Replays the messages of one segment that are whole. Behind one that is not, the next is looked for.
     fn replay(&mut self, number: u64, segment: &[u8]) {
         let mut rest = segment.get(SEGMENT_HEADER_LEN..).unwrap_or_default();
-        while let Some((message, after)) = Message::read(rest) {
+        while !rest.is_empty() {
             // A segment that was used before still holds messages of that time behind its end.
-            if message.segment != number || message.kind == CAP {
+            let Some((message, after)) = Message::read(rest, number) else {
+                rest = rest.get(1..).unwrap_or_default();
+                continue;
+            };
+            if message.kind == CAP {
                 break;
             }
             // One that does not decode says nothing, and the next may.
@@ -190,19 +208,21 @@ fn read_at(log: &mut File, at: u64, len: usize) -> Result<Vec<u8>, Error> {
 /// One message, its checksum being right.
 struct Message<'a> {
     kind: u8,
-    segment: u64,
     page: u64,
     body: &'a [u8],
 }
 
 impl<'a> Message<'a> {
-    /// The message at the beginning of `bytes`, and what follows it.
-    fn read(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+    /// The message of segment `number` at the beginning of `bytes`, and what follows it.
+    fn read(bytes: &'a [u8], number: u64) -> Option<(Self, &'a [u8])> {
         let (checksum, covered) = bytes.split_first_chunk::<4>()?;
         let mut rest = Bytes(covered);
         let kind = rest.byte()?;
         let len = usize::try_from(rest.number()?).ok()?;
         let (segment, page) = (rest.number()?, rest.number()?);
+        if segment != number || kind < CANCELED {
+            return None;
+        }
         let header_len = covered.len().checked_sub(rest.0.len())?;
         let header = covered.get(..header_len)?;
         let (body, after) = rest.0.split_at_checked(len)?;
@@ -210,13 +230,8 @@ impl<'a> Message<'a> {
         hasher.update(body);
         hasher.update(header);
         let is_whole = hasher.finalize() == !u32::from_le_bytes(*checksum);
-        let message = Self {
-            kind,
-            segment,
-            page,
-            body,
-        };
-        (is_whole && kind >= CANCELED).then_some((message, after))
+        let message = Self { kind, page, body };
+        is_whole.then_some((message, after))
     }
 }
 
@@ -331,12 +346,33 @@ mod tests {
         assert!(most > 500, "{most}");
     }
 
+    #[test]
+    fn what_lies_behind_a_hole_in_a_segment_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        log(dir.path());
+        let mut file = File::open(dir.path().join("db")).unwrap();
+        let (number, at) = segments(&mut file).unwrap().pop_first().unwrap();
+        let mut segment = read_at(&mut file, at, SEGMENT_LEN).unwrap();
+        let mut whole = Salvage::default();
+        whole.replay(number, &segment);
+        segment[SEGMENT_HEADER_LEN..][..8].fill(0);
+        let mut holed = Salvage::default();
+        holed.replay(number, &segment);
+        assert!(!whole.rows.is_empty());
+        assert!(
+            holed.rows.len() + 100 > whole.rows.len(),
+            "{} of {}",
+            holed.rows.len(),
+            whole.rows.len()
+        );
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), page in 0..3_u64) {
             let mut salvage = Salvage::default();
             salvage.prefixes.insert(1, vec![3]);
-            let _message = Message::read(&bytes);
+            let _message = Message::read(&bytes, 0);
             let _said = salvage.node(page, Bytes(&bytes));
             let _said = salvage.link(page, Bytes(&bytes));
             salvage.replay(0, &bytes);
