@@ -224,6 +224,7 @@ mod tests {
             in_reply_to: None,
             reactions: Vec::new(),
             notice: None,
+            file: None,
         }
     }
 

@@ -329,6 +329,10 @@ mod tests {
         ),
         ("takes days", &["4.1.3", "4.1.4"]),
         (
+            "it is about files, for which the shim has no verb",
+            &["9.2", "9.3", "9.4", "9.5", "9.6"],
+        ),
+        (
             "it is about what a window shows, for which the shim has no verb",
             &["3.1.5", "5.8.2", "8.6"],
         ),

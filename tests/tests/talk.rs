@@ -17,7 +17,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::SystemTime;
 
-use peers::{Relay, agree, ask, count, gather, number, peers, state, talk, wait_until};
+use peers::{Peer, Relay, agree, ask, count, gather, number, peers, state, talk, wait_until};
 use serde_json::json;
 
 #[test]
@@ -104,6 +104,35 @@ fn somebody_who_was_away_gets_all_from_a_member_who_sent_none_of_it() {
         count(away, &group) == messages && state(away, &group).1 == epoch
     });
     assert_eq!(state(other, &group), state(away, &group));
+}
+
+#[test]
+fn a_file_comes_from_a_member_who_did_not_send_it_and_is_what_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = Relay::start(&folder);
+    let mut peers = peers(&folder, &relay, 3);
+    let group = gather(&mut peers);
+    let [sender, other, away] = peers.as_mut_slice() else {
+        panic!("three peers")
+    };
+    away.kill();
+    let bytes: Vec<u8> = (0..250_000_u32).flat_map(u32::to_le_bytes).collect();
+    let place = folder.path().join("그림.bin");
+    std::fs::write(&place, &bytes).unwrap();
+    let file = json!({ "group": group, "path": place, "text": "여기요" });
+    let id = sender.call("message.send_file", &file)["id"].clone();
+    let is_here = |peer: &mut Peer| {
+        let messages = peer.call("message.list", &json!({ "group": group, "limit": 1 }));
+        messages["messages"][0]["file"]["state"] == "here"
+    };
+    wait_until("the other has the file", || is_here(other));
+    sender.kill();
+    away.restart();
+    wait_until("who was away has the file", || is_here(away));
+    let saved = folder.path().join("saved.bin");
+    let save = json!({ "group": group, "id": id, "path": saved });
+    assert_eq!(away.call("file.save", &save)["bytes"], bytes.len());
+    assert_eq!(std::fs::read(&saved).unwrap(), bytes);
 }
 
 #[test]

@@ -96,6 +96,9 @@ pub(crate) enum Command {
     /// Send one message and say truthfully who has it
     #[command(after_help = SEND_EXAMPLES)]
     Send(SendArgs),
+    /// Write the file of a message to a place of your choice
+    #[command(after_help = SAVE_EXAMPLES)]
+    Save(SaveArgs),
     /// Talk in a group, line by line, in this terminal
     #[command(after_help = CHAT_EXAMPLES)]
     Chat {
@@ -392,9 +395,30 @@ pub(crate) struct SendArgs {
     /// Name or id of the group
     pub(crate) group: String,
     /// The message; - reads it from standard input
-    pub(crate) text: String,
-    /// How long to wait for somebody to take it
+    #[arg(required_unless_present = "file")]
+    pub(crate) text: Option<String>,
+    /// A file to send with it, of at most 16 MiB
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// How long to wait for somebody to take it; with a file, how long to stay for others to fetch it
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::duration::seconds)]
+    pub(crate) wait: u64,
+}
+
+/// For `sori save`.
+#[derive(Debug, Args)]
+pub(crate) struct SaveArgs {
+    /// Name or id of the group
+    pub(crate) group: String,
+    /// Id of the message
+    pub(crate) message: String,
+    /// Where to write the file
+    pub(crate) file: PathBuf,
+    /// Replace what is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// How long to wait for somebody who has it
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::duration::seconds)]
     pub(crate) wait: u64,
 }
 
@@ -531,9 +555,20 @@ const SEND_EXAMPLES: &str = "\
 Examples:
   sori send Friends 'On my way'
   date | sori send Friends -
+  sori send Friends --file photo.jpg 'Look'
+
+A file goes as it is, with whatever a camera or a program wrote into it. Others fetch it while you are online, and
+from each other.
 
 Says how many members have the message. If nobody else is online it is stored on this device, and
 goes out when Sori runs here while somebody else is there.";
+
+const SAVE_EXAMPLES: &str = "\
+Example:
+  sori save Friends 3f0a… photo.jpg
+
+The id of a message is in `sori history --json`. The file is not sealed where it is written, and does not disappear with \
+its message.";
 
 const CHAT_EXAMPLES: &str = "\
 Example:

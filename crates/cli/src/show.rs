@@ -55,6 +55,13 @@ pub(crate) fn message(words: &Words, message: &MessageView) -> String {
             harmless_lines(&message.text, 7)
         }
     };
+    if let Some(file) = message.file.as_ref().filter(|_| !message.deleted) {
+        let name = harmless(&file.name);
+        text = match text.as_str() {
+            "" => format!("[{name}, {} B]", file.size),
+            _ => format!("{text} [{name}, {} B]", file.size),
+        };
+    }
     if message.edited && !message.deleted {
         text = format!("{text} {}", words.chat_edited);
     }

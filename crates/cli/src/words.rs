@@ -244,6 +244,7 @@ words! {
     export_found: "{0} lines found", "{0}줄을 찾았습니다";
     export_written: "{0} of {1} lines written", "{1}줄 가운데 {0}줄을 썼습니다";
     exported: "{0} lines written to {1}", "{1}에 {0}줄을 썼습니다";
+    saved: "{1} bytes written to {0}", "{0}에 {1}바이트를 썼습니다";
     export_is_open: "This file is not sealed: whoever has it can read the whole conversation. Delete it when you no longer need it.",
         "이 파일은 잠겨 있지 않습니다. 파일을 가진 사람은 누구나 대화 전체를 읽을 수 있습니다. 필요 없어지면 지우세요.";
     backup_passphrase_new: "Passphrase for the backup: ", "백업에 쓸 암호: ";

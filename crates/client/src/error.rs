@@ -48,6 +48,12 @@ pub enum Error {
     /// The client has ended: it was shut down, or a write to the profile failed.
     #[error("Sori has stopped working on this profile; start it again")]
     Stopped,
+    /// A file that the person named cannot be read.
+    #[error("the file cannot be read ({kind}); check that it is there and may be read")]
+    Unreadable {
+        /// What the system reported.
+        kind: std::io::ErrorKind,
+    },
     /// The system gave no thread or no randomness.
     #[error("this machine has no resources left to start Sori; close something and try again")]
     System,
@@ -66,6 +72,7 @@ impl Error {
             | Self::Keychain(_)
             | Self::NotSaved(_)
             | Self::Stopped
+            | Self::Unreadable { .. }
             | Self::System => sori_engine::Error::Internal("the profile cannot be opened again"),
         }
     }
@@ -84,6 +91,7 @@ impl Error {
             Self::Profile(error) => profile_name(error),
             Self::Stopped => "stopped",
             Self::System => "system",
+            Self::Unreadable { .. } => "unreadable_file",
         }
     }
 }

@@ -65,6 +65,7 @@ mod driver;
 mod dumps;
 mod error;
 mod export;
+mod files;
 mod keychain;
 mod links;
 mod origin;
@@ -96,10 +97,12 @@ pub use sori_engine::store::backup::BackupError;
 pub use sori_engine::store::{Backend, Progress};
 pub use sori_engine::view::{
     AccountView, ArrangementView, ConnectionView, ContactView, CopiesView, Direction, EditView,
-    Event, GroupInfo, GroupView, HitView, JoinState, JoinView, MemberView, MessageKind,
-    MessageView, NoticeView, PartView, PersonView, ReactionView, SearchView, SettingsView,
-    SyncView, WindowView,
+    Event, FileState, FileView, GroupInfo, GroupView, HitView, JoinState, JoinView, MemberView,
+    MessageKind, MessageView, NoticeView, PartView, PersonView, ReactionView, SearchView,
+    SettingsView, SyncView, WindowView,
 };
-pub use sori_engine::{Arrange, Error as EngineError, InviteOptions, Notices, Trouble};
+pub use sori_engine::{
+    Arrange, Error as EngineError, FILE_LEN_MAX, InviteOptions, NewFile, Notices, Trouble,
+};
 pub use sori_wire::RelayUrl;
 pub use tokio::sync::broadcast;

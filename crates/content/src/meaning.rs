@@ -6,7 +6,9 @@ use crate::limits::{REACTION_LEN_MAX, REACTIONS_MAX, UNKNOWN_TYPES_MAX};
 use crate::media_type::{TextKind, text_kind};
 use crate::mention::{self, Mention};
 use crate::reading::Reading;
-use crate::{Disposition, MessageId, MimiContent, NestedPart, PartBody, PartSemantics};
+use crate::{
+    Disposition, ExternalPart, MessageId, MimiContent, NestedPart, PartBody, PartSemantics,
+};
 
 /// What a front end shows for a message.
 ///
@@ -41,10 +43,12 @@ pub enum Meaning {
         /// The sender's earlier reaction that these take the place of.
         replaces: Option<MessageId>,
     },
-    /// A text.
+    /// A text, files, or both.
     Text {
-        /// The text.
+        /// The text; empty if there are only files.
         text: String,
+        /// Files that members fetch from each other.
+        files: Vec<ExternalPart>,
         /// The message that it answers.
         in_reply_to: Option<MessageId>,
         /// Links in the text that may name members.
@@ -150,7 +154,11 @@ fn shown(content: &MimiContent) -> Meaning {
     let in_reply_to = content.in_reply_to;
     let replaces = content.replaces;
     let text = reading.text();
-    let Some(text) = text.clone().filter(|_| reading.is_complete()) else {
+    let files = reading.files();
+    let said = text
+        .clone()
+        .or_else(|| (!files.is_empty()).then(String::new));
+    let Some(text) = said.filter(|_| reading.is_complete()) else {
         let content_types = reading.unread_types(UNKNOWN_TYPES_MAX);
         return Meaning::Unknown {
             content_types,
@@ -169,6 +177,7 @@ fn shown(content: &MimiContent) -> Meaning {
         },
         None => Meaning::Text {
             text,
+            files,
             in_reply_to,
             mentions,
         },

@@ -1,12 +1,19 @@
 //! Reads a body part by part and sorts it into what can be shown and what cannot (draft §4.4).
 
 use crate::media_type::{TextKind, text_kind};
-use crate::{Disposition, MultiPart, NestedPart, PartBody, PartSemantics, SinglePart};
+use crate::{
+    Disposition, ExternalPart, MultiPart, NestedPart, PartBody, PartSemantics, SinglePart,
+};
+
+/// How the addresses of parts begin that members fetch from each other.
+const FILE_SCHEME: &str = "sori:file/";
 
 /// What came of reading a part.
 #[derive(Default)]
 pub(crate) struct Reading<'a> {
     texts: Vec<(TextKind, &'a str)>,
+    /// Parts that lie elsewhere, under an address of Sori.
+    files: Vec<&'a ExternalPart>,
     /// Descriptions of external parts: a help to the reader, not content.
     descriptions: Vec<&'a str>,
     /// Media types of the parts that could not be read.
@@ -21,6 +28,12 @@ impl<'a> Reading<'a> {
         let disposition = part.disposition();
         // A preview is not needed to understand what it previews.
         if disposition == Disposition::PREVIEW {
+            return reading;
+        }
+        if let PartBody::External(external) = part.body()
+            && external.url.starts_with(FILE_SCHEME)
+        {
+            reading.files.push(external);
             return reading;
         }
         // A reaction that came here could not be shown as one; its text is at least readable.
@@ -39,7 +52,7 @@ impl<'a> Reading<'a> {
 
     /// Whether there is something to show and nothing besides it that cannot be shown.
     pub(crate) const fn is_complete(&self) -> bool {
-        self.unread.is_empty() && !self.texts.is_empty()
+        self.unread.is_empty() && !(self.texts.is_empty() && self.files.is_empty())
     }
 
     /// All that can be read, in the order of the parts.
@@ -47,6 +60,11 @@ impl<'a> Reading<'a> {
         let texts = self.texts.iter().map(|(_, text)| *text);
         let lines: Vec<_> = texts.chain(self.descriptions.iter().copied()).collect();
         (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+
+    /// The parts that can be fetched.
+    pub(crate) fn files(&self) -> Vec<ExternalPart> {
+        self.files.iter().map(|part| (*part).clone()).collect()
     }
 
     /// All that is Markdown.
@@ -110,6 +128,7 @@ impl<'a> Reading<'a> {
     fn merge(readings: impl IntoIterator<Item = Self>) -> Self {
         readings.into_iter().fold(Self::default(), |mut all, one| {
             all.texts.extend(one.texts);
+            all.files.extend(one.files);
             all.descriptions.extend(one.descriptions);
             all.unread.extend(one.unread);
             all

@@ -227,6 +227,7 @@ fn texts_of_the_examples_are_shown_as_they_are() {
         text: text.to_owned(),
         in_reply_to,
         mentions,
+        files: vec![],
     };
     let original = Some(id(ORIGINAL_ID));
     let alice = Mention::new("@Alice Smith", ALICE).unwrap();
@@ -299,7 +300,8 @@ fn several_reactions_at_once_are_shown_one_by_one() {
             == Meaning::Text {
                 text,
                 in_reply_to: None,
-                mentions: vec![]
+                mentions: vec![],
+                files: vec![]
             }
     );
     content.in_reply_to = Some(id(ORIGINAL_ID));

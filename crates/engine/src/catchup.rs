@@ -321,6 +321,14 @@ impl Engine {
             ChannelMessage::Ask(ask) => self.take_ask(channel, ask, now),
             ChannelMessage::Check(check) => self.take_check(channel, &check, now),
             ChannelMessage::Stand(stand) => self.take_stand(channel, &stand, now),
+            ChannelMessage::WhoHas { nonce, file } => {
+                self.take_who_has(channel, nonce, file, now);
+                Ok(())
+            }
+            ChannelMessage::Here { nonce, seed } => {
+                self.take_here(channel, nonce, seed, now);
+                Ok(())
+            }
             ChannelMessage::Application { .. }
             | ChannelMessage::Commit { .. }
             | ChannelMessage::Order { .. }

@@ -572,7 +572,9 @@ impl Engine {
             | ChannelMessage::Receipt(_)
             | ChannelMessage::Ask(_)
             | ChannelMessage::Check(_)
-            | ChannelMessage::Stand(_) => Ok(Outcome::Refused(Reason::Malformed)),
+            | ChannelMessage::Stand(_)
+            | ChannelMessage::WhoHas { .. }
+            | ChannelMessage::Here { .. } => Ok(Outcome::Refused(Reason::Malformed)),
         }
     }
 

@@ -11,6 +11,7 @@ use sori_store::{Class, Store, Table};
 use sori_wire::{Refusal, RelayUrl, Topic, TopicSeed};
 
 use crate::account::Me;
+use crate::attachments::Files;
 use crate::catchup::Sessions;
 use crate::channel::{self, Channel};
 use crate::effect::{Effect, PublishToken};
@@ -49,6 +50,7 @@ pub struct Engine {
     pub(crate) expiries: BTreeSet<Minute>,
     /// Admissions that came inside a group (the third) and are to be followed at the end of the step.
     pub(crate) admissions: Vec<(Admission, AccountId, GroupId)>,
+    pub(crate) files: Files,
     pub(crate) network: Network,
     pub(crate) sessions: Sessions,
     pub(crate) resyncs: Resyncs,
@@ -96,6 +98,7 @@ impl Engine {
             key_packages: BTreeMap::new(),
             expiries: BTreeSet::new(),
             admissions: Vec::new(),
+            files: Files::default(),
             network: Network::default(),
             sessions: Sessions::default(),
             resyncs: Resyncs::default(),
@@ -171,10 +174,14 @@ impl Engine {
     pub fn handle_disconnected(&mut self, relay: &RelayUrl, now: Time) -> Result<(), Error> {
         self.network.disconnected(relay, now, &mut self.rng);
         self.sessions.disconnected(relay);
+        let parted = self.files.disconnected(relay);
         self.topics_stale = true;
         self.forget_live_channels();
         self.connection_changed();
-        Ok(())
+        self.tolerate(|engine| {
+            let mut parted = parted.iter();
+            parted.try_for_each(|file| engine.file_changed(file))
+        })
     }
 
     /// The relay confirmed the attachment to a topic.
@@ -191,7 +198,11 @@ impl Engine {
             return Ok(());
         };
         self.tolerate(|engine| match purpose {
-            Purpose::Channel { channel, day } => engine.channel_attached(channel, day, now),
+            Purpose::Channel { channel, day } => {
+                engine.ask_soon();
+                engine.channel_attached(channel, day, now)
+            }
+            Purpose::File(number) => engine.file_attached(number, now),
             Purpose::Invite(number) => engine.invite_attached(number),
             Purpose::Join(number) => engine.join_attached(number, now),
             Purpose::Session(number) => engine.session_attached(number, now),
@@ -231,6 +242,7 @@ impl Engine {
         };
         self.tolerate(|engine| match purpose {
             Purpose::Channel { channel, day } => engine.accept_frame(channel, day, frame, now),
+            Purpose::File(number) => engine.file_frame(number, frame, now),
             Purpose::Invite(number) => engine.invite_frame(number, frame, now),
             Purpose::Join(number) => engine.join_frame(number, frame, now),
             Purpose::Session(number) => engine.session_frame(number, frame, now),
@@ -301,6 +313,7 @@ impl Engine {
         self.tolerate(|engine| engine.expiries_timeout(now))?;
         self.tolerate(|engine| engine.channels_timeout(now))?;
         self.tolerate(|engine| engine.sessions_timeout(now))?;
+        self.tolerate(|engine| engine.files_timeout(now))?;
         self.tolerate(|engine| engine.commits_timeout(now))?;
         self.welcomes_timeout(now)?;
         self.ballots_timeout(now)?;
@@ -319,6 +332,7 @@ impl Engine {
             self.network.next_timeout(),
             self.channels_next_timeout(),
             self.sessions.next_timeout(),
+            self.files.next_timeout(),
             self.commits_next_timeout(),
             self.welcomes_next_timeout(),
             self.ballots_next_timeout(),
@@ -489,6 +503,7 @@ impl Engine {
         self.load_invites()?;
         self.load_joins()?;
         self.load_expiries()?;
+        self.load_files()?;
         self.topics_stale = true;
         Ok(())
     }
@@ -505,6 +520,7 @@ impl Engine {
         }
         wanted.extend(self.join_topics());
         wanted.extend(self.sessions.topics());
+        wanted.extend(self.files.topics());
         let relay = self.relay.clone().filter(|_| self.me.is_some());
         if let Some(relay) = relay.filter(|relay| wanted.iter().all(|w| w.relay != *relay)) {
             let seed = TopicSeed::from_bytes(self.idle);

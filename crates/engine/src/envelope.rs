@@ -63,6 +63,10 @@ pub(crate) enum ChannelMessage {
         votes: Vec<Vec<u8>>,
         reports: Vec<Vec<u8>>,
     },
+    /// Who has this file?
+    WhoHas { nonce: u64, file: [u8; 32] },
+    /// I do: come to this one-time topic.
+    Here { nonce: u64, seed: [u8; 32] },
 }
 
 impl ChannelMessage {
@@ -99,7 +103,9 @@ impl ChannelMessage {
             | Self::Order { .. }
             | Self::Offer(_)
             | Self::Ask(_)
-            | Self::Stand(_) => true,
+            | Self::Stand(_)
+            | Self::WhoHas { .. }
+            | Self::Here { .. } => true,
             Self::Check(check) => {
                 check.logs.len() <= LOGS_MAX && check.logs.iter().all(|(_, log)| log.is_sound())
             }

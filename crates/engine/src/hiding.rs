@@ -70,6 +70,7 @@ impl Engine {
         for (change, _) in self.changes(group, &record.id)? {
             self.remove_message(group, change)?;
         }
+        self.forget_file(group, &record)?;
         self.remove_message(group, sequence)?;
         self.mark_gone(group, &record.id, sequence)?;
         self.event(Event::MessageGone {

@@ -189,6 +189,7 @@ impl Engine {
         let sequence = group.cursor.next_message;
         group.cursor.next_message = sequence.saturating_add(1);
         self.save_message(group, sequence, &record)?;
+        self.note_file(group, &record)?;
         self.plan_expiry(group.record.number, sequence, &record)?;
         let part = self.index_message(group, &record, sequence)?;
         if part == Part::Line && !mine && !notice && !self.is_blocked(&record.sender) {
@@ -267,6 +268,7 @@ impl Engine {
         };
         let mut wiped = Vec::new();
         if let Some(body) = body {
+            self.forget_file(group, &line)?;
             line.body = body;
             self.wipe_message(group, sequence, &line)?;
             wiped.push(sequence);

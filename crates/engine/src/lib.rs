@@ -37,6 +37,7 @@
 
 mod account;
 mod arrange;
+mod attachments;
 mod backup;
 mod ballots;
 mod catchup;
@@ -105,6 +106,7 @@ pub mod view;
 mod welcomes;
 
 pub use arrange::{Arrange, DRAFT_LEN_MAX};
+pub use attachments::{FILE_LEN_MAX, NewFile};
 pub use backup::{Backup, Restore, RestoreProgress};
 pub use effect::{Effect, PublishToken};
 pub use engine::Engine;

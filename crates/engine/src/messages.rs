@@ -96,7 +96,8 @@ impl Engine {
     /// Replaces the text of an own message.
     ///
     /// # Errors
-    /// As [`message_send`](Self::message_send); [`Error::NotSender`] for somebody else's.
+    /// As [`message_send`](Self::message_send); [`Error::NotSender`] for somebody else's; [`Error::OutOfBounds`] for one
+    /// with a file, which would go.
     pub fn message_edit(
         &mut self,
         group: &str,
@@ -107,7 +108,9 @@ impl Engine {
         let text = checked_text(text)?;
         let salt = self.random();
         self.send_content(group, now, |engine, group| {
-            Ok(MimiContent::edit(salt, text, engine.own_line(group, id)?))
+            let line = engine.own_line(group, id)?;
+            engine.carries_no_file(group, &line)?;
+            Ok(MimiContent::edit(salt, text, line))
         })
     }
 
@@ -196,7 +199,7 @@ impl Engine {
         })
     }
 
-    fn send_content(
+    pub(crate) fn send_content(
         &mut self,
         group: &str,
         now: Time,
@@ -335,7 +338,7 @@ pub(crate) fn uris(account: &AccountId, group: &GroupId) -> (String, String) {
     (format!("sori:a/{account}"), format!("sori:g/{group}"))
 }
 
-fn checked_text(text: &str) -> Result<&str, Error> {
+pub(crate) fn checked_text(text: &str) -> Result<&str, Error> {
     if text.trim().is_empty() || text.len() > TEXT_LEN_MAX {
         return Err(Error::OutOfBounds {
             what: "a message",

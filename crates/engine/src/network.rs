@@ -21,6 +21,8 @@ const BACKOFF_MAX_MS: u64 = 15_000;
 pub(crate) enum Purpose {
     /// The meeting place of a channel on a day.
     Channel { channel: u32, day: Day },
+    /// A file on its way to or from one member.
+    File(u64),
     /// Nothing: a relay closes connections without any topic.
     Idle,
     /// An invite of ours.

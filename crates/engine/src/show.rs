@@ -26,6 +26,7 @@ impl Engine {
             view.text = String::new();
             view.in_reply_to = None;
             view.hidden = true;
+            view.file = None;
             return Ok(view);
         }
         if let Some(state) = self.stray_state(group, record)? {
@@ -87,6 +88,7 @@ impl Engine {
             in_reply_to: None,
             reactions: Vec::new(),
             notice: None,
+            file: self.file_view(group, record),
         };
         match &record.body {
             Body::Deleted | Body::Wiped(_) => view.deleted = true,

@@ -108,6 +108,11 @@ pub(crate) const FACTS: Table = Table::own(26);
 /// Group, place in the roster → the proof that an account has said two things that exclude each other. Own: few.
 pub(crate) const PROOF: Table = Table::own(27);
 
+/// File → what is here of it. Own: rewritten with each piece.
+pub(crate) const FILE: Table = Table::own(31);
+/// File, number → hashes of the pieces (0), a piece. Log, a page for each file: all of it goes together.
+pub(crate) const FILE_PIECE: Table = Table::log(32, GROUP_PAGE);
+
 /// What divides records of the log: those of one day end together.
 pub(crate) const fn day(day: Day) -> Class {
     Class(day.0)

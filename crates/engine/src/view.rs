@@ -285,6 +285,37 @@ pub struct MessageView {
     pub reactions: Vec<ReactionView>,
     /// The parts of a notice.
     pub notice: Option<NoticeView>,
+    /// The file that it carries.
+    pub file: Option<Box<FileView>>,
+}
+
+/// A file that a message carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FileView {
+    /// What its sender calls it: no path, but nothing that says what is in it.
+    pub name: String,
+    /// The media type that its sender names; may be empty, and wrong.
+    pub media_type: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// How many bytes of it are on this device.
+    pub have: u64,
+    /// How it stands.
+    pub state: FileState,
+}
+
+/// How a file stands on this device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileState {
+    /// It is coming.
+    Fetching,
+    /// It is all here.
+    Here,
+    /// It is not fetched until the person asks for it.
+    Stopped,
+    /// Nobody who has it is online.
+    Waiting,
 }
 
 /// A piece of a conversation.

@@ -15,6 +15,7 @@ mod keeping;
 mod lists;
 mod relay;
 mod restore;
+mod save;
 mod search;
 mod send;
 mod settings;
@@ -84,6 +85,7 @@ async fn run_with(screen: Screen, client: &Client, command: Command) -> Result<(
             log_mib,
         } => settings::run(screen, client, read_receipts, log_mib).await,
         Command::Group(command) => group::run(screen, client, command).await,
+        Command::Save(args) => save::run(screen, client, args).await,
         Command::Send(args) => send::run(screen, client, args).await,
         Command::Chat { group } => chat::run(screen, client, &group).await,
         Command::History(args) => history::run(screen, client, args).await,

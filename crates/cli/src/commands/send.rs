@@ -13,13 +13,22 @@ use crate::screen::Screen;
 
 /// Sends, waits a little for others to take it, and says how many have.
 pub(crate) async fn run(screen: Screen, client: &Client, args: SendArgs) -> Result<(), Failure> {
-    let text = text(&args.text)?;
+    let text = args
+        .text
+        .as_deref()
+        .map(text)
+        .transpose()?
+        .unwrap_or_default();
     let group = find::group(screen, client, &args.group).await?;
     let mut events = client.events();
-    let id = client.message_send(&group.group, &text, None).await?;
+    let id = match &args.file {
+        Some(file) => client.message_send_file(&group.group, file, &text).await?,
+        None => client.message_send(&group.group, &text, None).await?,
+    };
+    let stays = args.file.is_some();
     let mut message = read(client, &group.group, &id).await?;
     let wait = async {
-        while message.state == "waiting" && message.members > 1 {
+        while (message.state == "waiting" || stays) && message.members > 1 {
             match events.recv().await {
                 Ok(Event::MessageChanged {
                     group: of,

@@ -109,6 +109,23 @@ pub(super) enum Call {
         text: String,
         reply_to: Option<String>,
     },
+    #[serde(rename = "message.send_file")]
+    MessageSendFile {
+        group: String,
+        path: PathBuf,
+        text: Option<String>,
+    },
+    #[serde(rename = "file.fetch")]
+    FileFetch { group: String, id: String },
+    #[serde(rename = "file.stop")]
+    FileStop { group: String, id: String },
+    #[serde(rename = "file.save")]
+    FileSave {
+        group: String,
+        id: String,
+        path: PathBuf,
+        replace: Option<bool>,
+    },
     #[serde(rename = "message.react")]
     MessageReact {
         group: String,
@@ -314,6 +331,21 @@ impl Call {
             } => {
                 Ok(json!({ "id": client.message_send(&group, &text, reply_to.as_deref()).await? }))
             }
+            Self::MessageSendFile { group, path, text } => {
+                let text = text.unwrap_or_default();
+                Ok(json!({ "id": client.message_send_file(&group, &path, &text).await? }))
+            }
+            Self::FileFetch { group, id } => done(client.file_fetch(&group, &id).await?),
+            Self::FileStop { group, id } => done(client.file_stop(&group, &id).await?),
+            Self::FileSave {
+                group,
+                id,
+                path,
+                replace,
+            } => {
+                let replace = replace.unwrap_or(false);
+                Ok(json!({ "bytes": client.file_save(&group, &id, &path, replace).await? }))
+            }
             Self::MessageReact { group, id, emoji } => {
                 Ok(json!({ "id": client.message_react(&group, &id, &emoji).await? }))
             }
@@ -409,7 +441,7 @@ fn object(view: impl Serialize) -> Result<Value, Error> {
 const LIMIT_DEFAULT: u32 = 50;
 
 /// Every method there is, in the order of docs/rpc.md.
-pub(super) const METHODS: [&str; 50] = [
+pub(super) const METHODS: [&str; 54] = [
     "account.create",
     "account.info",
     "settings.get",
@@ -442,6 +474,10 @@ pub(super) const METHODS: [&str; 50] = [
     "group.arrange",
     "group.export",
     "message.send",
+    "message.send_file",
+    "file.fetch",
+    "file.stop",
+    "file.save",
     "message.react",
     "message.edit",
     "message.delete",

@@ -89,7 +89,15 @@ impl Html {
         if message.kind == MessageKind::Unknown && message.text.is_empty() {
             return format!("<em>{}</em>", self.words.unsupported);
         }
-        escape(&message.text)
+        let Some(file) = &message.file else {
+            return escape(&message.text);
+        };
+        let places = [("{0}", escape(&file.name)), ("{1}", file.size.to_string())];
+        let file = format!("<em>{}</em>", fill(self.words.file, &places));
+        match message.text.is_empty() {
+            true => file,
+            false => format!("{}<br>{file}", escape(&message.text)),
+        }
     }
 
     fn footer(&self, message: &MessageView, clock: &str) -> String {

@@ -1,5 +1,5 @@
 use sori_engine::store::MemoryDisk;
-use sori_engine::view::{MessageKind, NoticeView, ReactionView};
+use sori_engine::view::{FileState, FileView, MessageKind, NoticeView, ReactionView};
 
 use super::*;
 use crate::client::tests::{NO_RELAY, in_memory};
@@ -46,6 +46,7 @@ fn message(id: &str, text: &str) -> MessageView {
             mine: false,
         }],
         notice: None,
+        file: None,
     }
 }
 
@@ -139,6 +140,20 @@ fn a_page_says_who_said_what_in_answer_to_what() {
     ] {
         assert!(page.contains(expected), "{expected}\n{page}");
     }
+}
+
+#[test]
+fn a_page_names_files() {
+    let mut with_file = message("1", "여기요");
+    with_file.file = Some(Box::new(FileView {
+        name: "<b>.png".into(),
+        media_type: "image/png".into(),
+        size: 7,
+        have: 7,
+        state: FileState::Here,
+    }));
+    let page = written(Html::new(ExportLanguage::Korean), &[with_file]);
+    assert!(page.contains("여기요<br><em>파일: &lt;b&gt;.png(7바이트)</em>"));
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub(super) struct Words {
     pub(super) hidden: &'static str,
     pub(super) edited: &'static str,
     pub(super) unsupported: &'static str,
+    /// {0}: its name; {1}: bytes.
+    pub(super) file: &'static str,
     pub(super) answers: &'static str,
     pub(super) only_here: &'static str,
     notices: &'static [(&'static str, &'static str)],
@@ -51,6 +53,7 @@ const ENGLISH: Words = Words {
     hidden: "Hidden, because its sender was blocked",
     edited: "edited",
     unsupported: "Something that this version cannot show",
+    file: "File: {0} ({1} bytes)",
     answers: "In answer to",
     only_here: "only on this device",
     notices: &[
@@ -130,6 +133,7 @@ const KOREAN: Words = Words {
     hidden: "차단한 사람의 메시지라 숨겼습니다",
     edited: "수정됨",
     unsupported: "이 버전에서 표시할 수 없는 내용입니다",
+    file: "파일: {0}({1}바이트)",
     answers: "답장 대상",
     only_here: "이 기기에만 있음",
     notices: &[

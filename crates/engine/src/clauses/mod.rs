@@ -16,6 +16,7 @@ use crate::view::MessageView;
 
 mod ballots;
 mod channels;
+mod files;
 mod first_contact;
 mod messages;
 mod orders;
