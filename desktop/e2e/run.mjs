@@ -10,6 +10,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App, Person, Relay, display, endAll, place, target } from './lib/programs.mjs';
 import { sleep } from './lib/webdriver.mjs';
+import { attachments } from './parts/attachments.mjs';
 import { burst } from './parts/burst.mjs';
 import { accessibility } from './parts/accessibility.mjs';
 import { citizen } from './parts/citizen.mjs';
@@ -96,6 +97,7 @@ try {
   for (const part of [firstStart, invites, conversation, refusals, trouble, settings, daily, search, files, keeping, restart, burst, reach, citizen, accessibility, locking]) await part(world);
   await world.app.stop();
   await undriven(world);
+  await attachments(world);
   await hangul(world);
   await keychain(world);
   // From here on copies of the profile take its place in the groups.

@@ -15,11 +15,14 @@
 mod args;
 mod autostart;
 mod bus;
+mod choosing;
+mod chosen;
 mod clipboard;
 mod commands;
 mod files;
 mod links;
 mod notify;
+mod pictures;
 mod place;
 mod refusal;
 mod session;
@@ -37,6 +40,7 @@ use tauri::{AppHandle, Manager, RunEvent, WindowEvent};
 
 use crate::args::Args;
 use crate::bus::{Claim, Instance};
+use crate::chosen::Chosen;
 use crate::session::Session;
 use crate::stage::Stage;
 use crate::system::System;
@@ -73,6 +77,7 @@ fn run(session: Session, claim: Option<Claim>, link: Option<&str>) -> tauri::Res
     let app = tauri::Builder::default()
         .manage(session)
         .manage(Wishes::default())
+        .manage(Chosen::default())
         .manage(System::default())
         .invoke_handler(commands::handler())
         .setup(|app| {
@@ -99,6 +104,10 @@ fn run(session: Session, claim: Option<Claim>, link: Option<&str>) -> tauri::Res
             event: WindowEvent::CloseRequested { api, .. },
             ..
         } => window::close_asked(handle, &api),
+        RunEvent::WindowEvent {
+            event: WindowEvent::DragDrop(drag),
+            ..
+        } => window::dragged(handle, drag),
         RunEvent::Exit => {
             tauri::async_runtime::block_on(handle.state::<Session>().shutdown());
         }

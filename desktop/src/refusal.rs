@@ -45,6 +45,38 @@ impl Refusal {
         }
     }
 
+    /// What cannot be shown as a picture.
+    pub(crate) fn bad_picture() -> Self {
+        Self {
+            code: "bad_picture".to_owned(),
+            detail: "this is no picture that can be shown".to_owned(),
+        }
+    }
+
+    /// What was let go of, or is no more.
+    pub(crate) fn gone() -> Self {
+        Self {
+            code: "not_found".to_owned(),
+            detail: "there is no such file any more".to_owned(),
+        }
+    }
+
+    /// A file that is too long to be sent.
+    pub(crate) fn too_long() -> Self {
+        Self {
+            code: "file_too_long".to_owned(),
+            detail: "a file has at most 16 MiB".to_owned(),
+        }
+    }
+
+    /// A file that cannot be read.
+    pub(crate) fn unreadable() -> Self {
+        Self {
+            code: "unreadable_file".to_owned(),
+            detail: "the file cannot be read".to_owned(),
+        }
+    }
+
     /// There is a profile, and it is open.
     pub(crate) fn profile_exists() -> Self {
         Self {

@@ -2,12 +2,15 @@
 
 use tauri::webview::{Color, NewWindowResponse};
 use tauri::{
-    App, AppHandle, CloseRequestApi, Manager, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder,
+    App, AppHandle, CloseRequestApi, DragDropEvent, Manager, Url, WebviewUrl, WebviewWindow,
+    WebviewWindowBuilder,
 };
 
+use crate::chosen::{Chosen, Source};
 use crate::place::{self, Place};
 use crate::session::Session;
 use crate::system::System;
+use crate::wishes::{Wish, Wishes};
 
 /// Opens the window.
 ///
@@ -51,6 +54,23 @@ pub(crate) fn close_asked(app: &AppHandle, close: &CloseRequestApi) {
     let wanted = app.state::<Session>().settings().close_to_tray;
     if app.state::<System>().hides(wanted) && window.hide().is_ok() {
         close.prevent_close();
+    }
+}
+
+/// Files are dragged over the window: what is dropped is chosen to be sent, if the person says so.
+pub(crate) fn dragged(app: &AppHandle, drag: DragDropEvent) {
+    let wishes = app.state::<Wishes>();
+    match drag {
+        DragDropEvent::Enter { paths, .. } if !paths.is_empty() => {
+            wishes.tell(Wish::Dragging { over: true });
+        }
+        DragDropEvent::Leave => wishes.tell(Wish::Dragging { over: false }),
+        DragDropEvent::Drop { paths, .. } => {
+            let sources = paths.into_iter().map(Source::Disk).collect();
+            let files = app.state::<Chosen>().add(sources);
+            wishes.tell(Wish::Files { files });
+        }
+        _ => {}
     }
 }
 

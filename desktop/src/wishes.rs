@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 use tauri::ipc::Channel;
 
+use crate::chosen::ChosenView;
+
 /// More wishes than this do not wait.
 const WAITING_MAX: usize = 16;
 /// Longer links are no links.
@@ -14,6 +16,10 @@ const LINK_LEN_MAX: usize = 4096;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "wish", rename_all = "snake_case")]
 pub(crate) enum Wish {
+    /// Files are dragged over the window, or not any more.
+    Dragging { over: bool },
+    /// Files were dropped on the window.
+    Files { files: Vec<ChosenView> },
     /// A link was handed to the program.
     Link { url: String },
     /// Shut the profile.

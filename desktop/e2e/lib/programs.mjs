@@ -185,11 +185,17 @@ export class Person {
   }
 
   /** The message that holds `text`, once it is there. */
-  async message(group, text) {
-    return until(`"${text}" at the other side`, async () => {
+  async message(group, text, ms) {
+    const find = async () => {
       const { messages } = await this.ask('message.list', { group, limit: 50 });
       return messages.find((message) => message.text === text);
-    });
+    };
+    return until(`"${text}" at the other side`, find, ms);
+  }
+
+  /** Ends the program; this person is offline from now on. */
+  end() {
+    return end(this.#child);
   }
 
   #receive(line) {

@@ -53,7 +53,8 @@ export async function restore(world) {
   await test('it comes back into the group by itself, and the conversation goes on', async () => {
     const text = '새 기기에서 인사해요';
     await window.type('#draft', text + Key.Enter);
-    await people['서준'].message(group, text);
+    // Longer than the longest pause before another try to connect.
+    await people['서준'].message(group, text, 45_000);
     await window.gone('[data-testid=rejoining]', 30_000);
     await shot('48-back');
   });

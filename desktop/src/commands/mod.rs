@@ -1,5 +1,6 @@
 //! What the page may ask: thin, one function a command, each one call of the client.
 
+mod attach;
 mod backup;
 mod conversations;
 mod desk;
@@ -22,6 +23,7 @@ use crate::refusal::Refusal;
 type Answer<T> = Result<T, Refusal>;
 
 /// The table of commands; [`crate`]'s tests compare it with the other places that name them.
+#[expect(clippy::too_many_lines, reason = "a table, a line for each command")]
 pub(crate) fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static {
     tauri::generate_handler![
         profile::account_info,
@@ -35,6 +37,15 @@ pub(crate) fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static 
         desktop::desktop_info,
         desktop::desktop_show,
         export::documents_folder,
+        attach::file_fetch,
+        attach::file_forget,
+        attach::file_forward,
+        attach::file_preview,
+        attach::file_save,
+        attach::file_send,
+        attach::file_stop,
+        attach::files_choose,
+        attach::files_paste,
         people::group_add,
         desk::group_arrange,
         conversations::group_create,
@@ -72,6 +83,7 @@ pub(crate) fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static 
         search::message_search_more,
         conversations::message_send,
         desk::message_unread,
+        attach::picture_draw,
         backup::profile_backup,
         profile::profile_create,
         keeping::profile_info,

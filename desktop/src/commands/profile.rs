@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::Answer;
 use super::progress::{Meter, ProgressView};
 use crate::autostart;
+use crate::chosen::Chosen;
 use crate::refusal::Refusal;
 use crate::session::Session;
 use crate::settings::Settings;
@@ -203,7 +204,11 @@ pub(crate) fn settings_set(
 
 /// Saves and closes the profile: what it takes to open it is asked again.
 #[tauri::command]
-pub(crate) async fn profile_lock(session: State<'_, Session>) -> Answer<()> {
+pub(crate) async fn profile_lock(
+    session: State<'_, Session>,
+    chosen: State<'_, Chosen>,
+) -> Answer<()> {
+    chosen.forget(None);
     session.shutdown().await;
     Ok(())
 }

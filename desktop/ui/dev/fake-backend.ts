@@ -3,6 +3,7 @@ import type {
   ConnectionView,
   ContactView,
   Event,
+  FileView,
   GroupInfo,
   GroupView,
   JoinView,
@@ -57,6 +58,7 @@ function message(sender: string, text: string, ago: number, more: Partial<Messag
     in_reply_to: null,
     reactions: [],
     notice: null,
+    file: null,
     ...more,
   };
 }
@@ -67,6 +69,21 @@ const notice = (ago: number, sender: string, what: string, object = ''): Message
     kind: 'notice',
     notice: { what, actor: PEOPLE[sender] ?? '', object, detail: '' },
   });
+
+const file = (name: string, media_type: string, have: number, state: FileView['state']): Partial<MessageView> => ({
+  file: { name, media_type, size: 2_400_000, have, state },
+});
+
+/** A made-up landscape. */
+function view(width: number, height: number): ImageData {
+  const dots = new ImageData(width, height);
+  for (let at = 0; at < width * height; at += 1) {
+    const [x, y] = [(at % width) / width, Math.floor(at / width) / height];
+    const hill = y > 0.55 + 0.12 * Math.sin(x * 7) + 0.06 * Math.sin(x * 19);
+    dots.data.set(hill ? [60, 110 + 60 * y, 80, 255] : [120 + 80 * y, 170 + 50 * y, 225, 255], at * 4);
+  }
+  return dots;
+}
 
 function hiking(): MessageView[] {
   const plan = message('seo', '이번 토요일 북한산 어때요? 아침 8시에 우이역에서 만나요.', 26 * HOUR);
@@ -94,6 +111,10 @@ function hiking(): MessageView[] {
     }),
     message('seo', '', 30 * MINUTE, { deleted: true }),
     message('seo', '네, 토요일에 봐요', 29 * MINUTE),
+    message('haru', '지난번 사진이에요', 20 * MINUTE, file('북한산.jpg', 'image/jpeg', 2_400_000, 'here')),
+    message('haru', '', 19 * MINUTE, file('등산 지도.pdf', 'application/pdf', 900_000, 'fetching')),
+    message('yuna', '', 18 * MINUTE, file('준비물.xlsx', '', 0, 'waiting')),
+    message(ME, '', 17 * MINUTE, file('시간표.pdf', 'application/pdf', 2_400_000, 'here')),
     message(ME, '도시락 통은 각자 가져와 주세요', 2 * MINUTE, { state: 'sent', copies: 2 }),
     message(ME, '혹시 못 오는 사람 있으면 미리 알려 주세요', 1 * MINUTE, { state: 'waiting', copies: 1 }),
   ];
@@ -313,6 +334,26 @@ export function fakeBackend(query: URLSearchParams): Backend {
       setTimeout(() => change(group, sent.id, (old) => ({ ...old, state: 'sent', copies: 3 })), 700);
       return Promise.resolve(sent.id);
     },
+    filesChoose: () =>
+      Promise.resolve([
+        { number: (count += 1), name: '산행 사진 1.jpg', size: 3_120_000, picture: true, too_long: false },
+        { number: (count += 1), name: '회의록.pdf', size: 482_000, picture: false, too_long: false },
+      ]),
+    filesPaste: () => Promise.resolve([{ number: (count += 1), name: '', size: 92_000, picture: true, too_long: false }]),
+    fileForget: () => done,
+    filePreview: () => Promise.resolve(view(240, 160)),
+    fileSend: (group, _number, text) => {
+      const file = { name: '산행 사진 1.jpg', media_type: 'image/jpeg', size: 3_120_000, have: 3_120_000, state: 'here' as const };
+      const sent = message(ME, text, 0, { state: 'waiting', copies: 1, file });
+      messages.get(group)?.push(sent);
+      listen({ event: 'message_new', group, message: sent });
+      return Promise.resolve(sent.id);
+    },
+    fileFetch: () => done,
+    fileStop: () => done,
+    fileForward: () => Promise.resolve('message-0'),
+    fileSave: (_group, id) => Promise.resolve(`/home/minji/문서/${id}`),
+    pictureDraw: (_group, _id, side) => Promise.resolve(view(side, Math.round((side * 2) / 3))),
     messageReact: (group, id, emoji) => {
       change(group, id, (old) => ({ ...old, reactions: [
           ...old.reactions.filter((reaction) => !reaction.mine),

@@ -120,3 +120,30 @@ test('a link waits until the profile is open, and proposes only', async () => {
   expect(app.dialog).toEqual({ name: 'join', id: null, url: 'sori:invite#x' });
   expect(app.outgoing).toEqual([]);
 });
+
+test('files are chosen for the open conversation and left with it', async () => {
+  const { app, wish } = window();
+  const forgotten: (number | null)[] = [];
+  app.backend.fileForget = (number) => {
+    forgotten.push(number);
+    return Promise.resolve();
+  };
+  await app.begin();
+  const file = { number: 1, name: 'a.pdf', size: 10, picture: false, too_long: false };
+  // Dropped where nothing takes them.
+  wish({ wish: 'files', files: [file] });
+  expect(app.chosen).toEqual([]);
+  expect(forgotten).toEqual([null]);
+  await app.select('hike');
+  wish({ wish: 'dragging', over: true });
+  expect(app.dragging).toBe(true);
+  wish({ wish: 'files', files: [file, { ...file, number: 2 }] });
+  expect(app.dragging).toBe(false);
+  app.leave(1);
+  expect(app.chosen.map((one) => one.number)).toEqual([2]);
+  app.asTheyAre = true;
+  await app.select('seo');
+  expect(app.chosen).toEqual([]);
+  expect(app.asTheyAre).toBe(false);
+  expect(forgotten).toEqual([null, 1, null]);
+});

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { MessageView, NoticeView } from '../src/lib/backend';
-import { copiesWords, noticeWords, previewWords } from '../src/lib/describe';
+import type { FileView, MessageView, NoticeView } from '../src/lib/backend';
+import { copiesWords, fileWords, isPicture, noticeWords, plainWords, previewWords } from '../src/lib/describe';
 import { fullTime } from '../src/lib/format';
 import { tables } from '../src/lib/words';
 
@@ -24,6 +24,7 @@ const own: MessageView = {
   in_reply_to: null,
   reactions: [],
   notice: null,
+  file: null,
 };
 
 test('the place of copies is said as it is', () => {
@@ -128,4 +129,17 @@ test('what one did oneself is said without a name', () => {
   };
   expect(noticeWords(message, 'me', ko)).toBe('서준 님을 초대했어요');
   expect(noticeWords(message, 'me', en)).toBe('You invited 서준');
+});
+
+test('a file says how it stands, and a message with one names it', () => {
+  const file: FileView = { name: '지도.pdf', media_type: 'application/pdf', size: 2_400_000, have: 600_000, state: 'fetching' };
+  expect(fileWords(file, ko)).toBe('2.4 MB 중 600 KB 받음');
+  expect(fileWords(file, en)).toBe('600 KB of 2.4 MB');
+  expect(fileWords({ ...file, state: 'here' }, ko)).toBe('2.4 MB');
+  expect(fileWords({ ...file, state: 'waiting' }, en)).toMatch(/^Nobody who has it is online/);
+  expect(plainWords({ ...own, text: '', file }, 'me', ko)).toBe('파일: 지도.pdf');
+  const picture = { ...file, media_type: 'image/png' };
+  expect(isPicture(file)).toBe(false);
+  expect(isPicture(picture)).toBe(true);
+  expect(plainWords({ ...own, text: '**여기요**', file: picture }, 'me', ko)).toBe('사진 여기요');
 });

@@ -25,6 +25,7 @@ function message(id: string, sender: string, minutes: number, more: Partial<Mess
     in_reply_to: null,
     reactions: [],
     notice: null,
+    file: null,
     ...more,
   };
 }

@@ -5,6 +5,7 @@ import {
   type Backend,
   BackendError,
   type Arrange,
+  type ChosenView,
   type ConnectionView,
   type DesktopView,
   type Event,
@@ -40,7 +41,8 @@ export type DialogName =
   | { name: 'handed-over' }
   | { name: 'wipe' }
   | { name: 'link'; url: string; shown: string }
-  | { name: 'forward'; message: MessageView }
+  | { name: 'forward'; group: string; message: MessageView }
+  | { name: 'picture'; group: string; message: MessageView }
   | { name: 'history'; group: string; message: MessageView }
   | { name: 'timer'; group: string }
   | { name: 'backup' }
@@ -96,6 +98,14 @@ export class App {
   archive = $state(false);
   /** Unsent text by group, as it stands in the window; the profile has it a moment later. */
   readonly drafts = new SvelteMap<string, string>();
+  /** Files that are about to be sent in the open conversation. */
+  chosen = $state.raw<ChosenView[]>([]);
+  /** Whether pictures among them are sent with all that is in them. */
+  asTheyAre = $state(false);
+  /** Whether files are dragged over the window. */
+  dragging = $state(false);
+  /** How high the field to write in is, so that nothing is laid over it. */
+  composing = $state(0);
   readonly #draftTimers = new Map<string, ReturnType<typeof setTimeout>>();
   readonly #idle = new Idle(() => void this.lock());
   /** A link that waits until the profile is open. */
@@ -244,7 +254,48 @@ export class App {
   async #grant(wish: Wish): Promise<void> {
     if (wish.wish === 'lock') await this.lock();
     else if (wish.wish === 'link') this.#followLink(wish.url);
+    else if (wish.wish === 'dragging') this.dragging = wish.over && this.open !== null;
+    else if (wish.wish === 'files') this.choose(wish.files);
     else if (this.phase === 'main') await this.selectAt(wish.group, wish.message);
+  }
+
+  /** Files that are to be sent; without a conversation that takes them nothing comes of it. */
+  choose(files: ChosenView[]): void {
+    this.dragging = false;
+    if (this.phase === 'main' && this.open !== null) this.chosen = [...this.chosen, ...files];
+    else void this.backend.fileForget(null).catch(() => undefined);
+  }
+
+  /** Has the person pick files, or takes those that were copied. */
+  async attach(from: 'dialog' | 'clipboard'): Promise<void> {
+    const group = this.open?.group;
+    await this.attempt(async () => {
+      const files = await (from === 'dialog' ? this.backend.filesChoose() : this.backend.filesPaste());
+      if (this.open?.group === group) this.choose(files);
+    });
+  }
+
+  /** Leaves out a file that was chosen. */
+  leave(number: number): void {
+    this.chosen = this.chosen.filter((file) => file.number !== number);
+    // Said once, it holds once.
+    if (this.chosen.length === 0) this.asTheyAre = false;
+    void this.backend.fileForget(number).catch(() => undefined);
+  }
+
+  #leaveAll(): void {
+    this.asTheyAre = false;
+    if (this.chosen.length === 0) return;
+    this.chosen = [];
+    void this.backend.fileForget(null).catch(() => undefined);
+  }
+
+  /** Has the file of a message written where the person says. */
+  async saveFile(group: string, id: string): Promise<void> {
+    await this.attempt(async () => {
+      const place = await this.backend.fileSave(group, id);
+      if (place !== null) this.say(i18n.words.file_saved(place));
+    });
   }
 
   /** Proposes what a link is for; without an open profile it waits. */
@@ -286,6 +337,7 @@ export class App {
 
   async select(group: string): Promise<void> {
     if (this.open?.group === group) return;
+    this.#leaveAll();
     await this.#saveDrafts();
     const conversation = new Conversation(this.backend, group);
     this.open = conversation;
@@ -319,6 +371,7 @@ export class App {
 
   close(): void {
     void this.#saveDrafts();
+    this.#leaveAll();
     this.open = null;
     this.panel = false;
     this.#tellDesktop();

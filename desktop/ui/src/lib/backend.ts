@@ -87,6 +87,26 @@ export interface NoticeView {
   detail: string;
 }
 
+/** A file that a message carries, and how it stands here. Name and media type are what its sender says. */
+export interface FileView {
+  name: string;
+  media_type: string;
+  /** Bytes. */
+  size: number;
+  have: number;
+  state: 'fetching' | 'here' | 'stopped' | 'waiting';
+}
+
+/** A file that the person has chosen to send; the page knows it by its number alone. */
+export interface ChosenView {
+  number: number;
+  /** Empty for what was pasted. */
+  name: string;
+  size: number;
+  picture: boolean;
+  too_long: boolean;
+}
+
 export interface MessageView {
   id: string;
   sender: string;
@@ -111,6 +131,7 @@ export interface MessageView {
   in_reply_to: string | null;
   reactions: ReactionView[];
   notice: NoticeView | null;
+  file: FileView | null;
 }
 
 export interface PersonView {
@@ -331,6 +352,9 @@ export type Event =
 
 /** What the system asks of the window. */
 export type Wish =
+  /** Files are dragged over the window, or not any more; then they may be dropped. */
+  | { wish: 'dragging'; over: boolean }
+  | { wish: 'files'; files: ChosenView[] }
   /** A link was given to this or to another start of the program. It proposes; nothing happens without an answer. */
   | { wish: 'link'; url: string }
   /** A notification was pressed. */
@@ -430,6 +454,25 @@ export interface Backend {
   messageReact(group: string, id: string, emoji: string): Promise<void>;
   messageEdit(group: string, id: string, text: string): Promise<void>;
   messageDelete(group: string, id: string): Promise<void>;
+
+  /** The person picks files in the system's dialog. */
+  filesChoose(): Promise<ChosenView[]>;
+  /** The files, or the picture, that were copied. */
+  filesPaste(): Promise<ChosenView[]>;
+  /** Lets go of a chosen file, or of all. */
+  fileForget(number: number | null): Promise<void>;
+  /** A chosen picture, small. */
+  filePreview(number: number): Promise<ImageData>;
+  /** `asItIs`: with all that is in it; else a picture is made anew, without what a camera wrote into it. */
+  fileSend(group: string, number: number, text: string, asItIs: boolean): Promise<string>;
+  fileFetch(group: string, id: string): Promise<void>;
+  fileStop(group: string, id: string): Promise<void>;
+  fileForward(group: string, id: string, to: string): Promise<string>;
+  /** Writes a file where the person says; null if they thought better of it. */
+  fileSave(group: string, id: string): Promise<string | null>;
+  /** The picture of a message, with no side longer than `side` dots. */
+  pictureDraw(group: string, id: string, side: number): Promise<ImageData>;
+
   messageResend(group: string, id: string): Promise<void>;
   messageDrop(group: string, id: string): Promise<void>;
   messageCopies(group: string, id: string): Promise<CopiesView>;

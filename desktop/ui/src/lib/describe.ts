@@ -1,4 +1,5 @@
-import type { MessageView, Role } from './backend';
+import type { FileView, MessageView, Role } from './backend';
+import { byteWords } from './files';
 import { fullTime, oneLine } from './format';
 import { plain } from './markup';
 import { tables, type Words } from './words';
@@ -82,12 +83,36 @@ function copiesHeld(message: MessageView, words: Words): string {
   return words.copies_some(message.copies, message.members);
 }
 
+const PICTURES = ['image/png', 'image/jpeg', 'image/webp', 'image/gif'];
+
+/** Whether a file can be shown as a picture, as far as its sender says. */
+export const isPicture = (file: FileView): boolean => PICTURES.includes(file.media_type);
+
+/** How a file stands, in words. */
+export function fileWords(file: FileView, words: Words): string {
+  const size = byteWords(file.size);
+  switch (file.state) {
+    case 'fetching':
+      return words.file_fetching(byteWords(file.have), size);
+    case 'waiting':
+      return words.file_waiting;
+    case 'stopped':
+      return words.file_stopped(size);
+    case 'here':
+      return size;
+  }
+}
+
 /** What a message says, on one line and without markup. */
 export function plainWords(message: MessageView, me: string | null, words: Words): string {
   if (message.kind === 'notice') return noticeWords(message, me, words);
   if (message.hidden) return words.message_hidden;
   if (message.deleted) return words.message_deleted;
   if (message.kind === 'unknown') return message.text === '' ? words.message_unknown : oneLine(message.text);
+  if (message.file !== null) {
+    const what = isPicture(message.file) ? words.picture : words.file_named(message.file.name);
+    return oneLine(`${what} ${plain(message.text)}`);
+  }
   return oneLine(plain(message.text));
 }
 

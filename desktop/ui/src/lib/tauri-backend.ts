@@ -19,6 +19,12 @@ function listener(onProgress: (at: ProgressView) => void): Channel<ProgressView>
   return channel;
 }
 
+/** Width and height (32 bits each, big endian), then four bytes for each dot. */
+function dots(bytes: ArrayBuffer): ImageData {
+  const head = new DataView(bytes);
+  return new ImageData(new Uint8ClampedArray(bytes, 8), head.getUint32(0), head.getUint32(4));
+}
+
 /** The engine behind the Tauri bridge. The one file that knows command names. */
 export const tauriBackend: Backend = {
   appStart: () => call('app_start'),
@@ -98,6 +104,16 @@ export const tauriBackend: Backend = {
   messageReact: (group, id, emoji) => call('message_react', { group, id, emoji }),
   messageEdit: (group, id, text) => call('message_edit', { group, id, text }),
   messageDelete: (group, id) => call('message_delete', { group, id }),
+  filesChoose: () => call('files_choose'),
+  filesPaste: () => call('files_paste'),
+  fileForget: (number) => call('file_forget', { number }),
+  filePreview: async (number) => dots(await call('file_preview', { number })),
+  fileSend: (group, number, text, asItIs) => call('file_send', { group, number, text, asItIs }),
+  fileFetch: (group, id) => call('file_fetch', { group, id }),
+  fileStop: (group, id) => call('file_stop', { group, id }),
+  fileForward: (group, id, to) => call('file_forward', { group, id, to }),
+  fileSave: (group, id) => call('file_save', { group, id }),
+  pictureDraw: async (group, id, side) => dots(await call('picture_draw', { group, id, side })),
   messageResend: (group, id) => call('message_resend', { group, id }),
   messageDrop: (group, id) => call('message_drop', { group, id }),
   messageCopies: (group, id) => call('message_copies', { group, id }),
