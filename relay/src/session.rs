@@ -45,7 +45,11 @@ pub async fn serve(
         rest: None,
         member: &member,
     };
-    let code = session.await;
+    let mut code = session.await;
+    // Who has heard that the relay stops may end its own direction first.
+    if code == CloseCode::Done && hub.is_stopping() {
+        code = CloseCode::GoingAway;
+    }
     let counters = hub.counters();
     match code {
         CloseCode::Malformed | CloseCode::MessageTooLong => counters.malformed.add(1),

@@ -258,6 +258,21 @@ async fn stopping_relay_says_so_and_ends_every_session() {
 
 /// protocol §2.8.1
 #[tokio::test]
+async fn who_ends_its_stream_first_is_still_closed_by_the_stop() {
+    let hub = hub();
+    let mut alice = Peer::start(&hub, 1, 100_000);
+    let mut slow = Peer::start(&hub, 1, 100);
+    let a = alice.attach(1).await;
+    slow.attach(1).await;
+    assert_eq!(alice.publish(a, &[0; 5000]).await, 1);
+    hub.shut_down();
+    // GoingAway waits behind the frame, which is not taken.
+    slow.write.shutdown().await.unwrap();
+    assert_eq!(slow.session.await.unwrap(), CloseCode::GoingAway);
+}
+
+/// protocol §2.8.1
+#[tokio::test]
 async fn what_another_shard_has_for_a_stopping_one_goes_before_the_goodbye() {
     let policy = Policy {
         access_keys: AccessKeys::default(),

@@ -151,6 +151,11 @@ impl Hub {
         });
     }
 
+    /// Whether everyone has been told that the relay is stopping.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.lock().switch.is_stopping()
+    }
+
     /// Lets a connection in; `None` once the relay is stopping.
     pub(crate) fn join(&self, outlet: Box<dyn Outlet>) -> Option<Membership> {
         let now = self.now();

@@ -264,6 +264,12 @@ impl Switch {
         }
     }
 
+    /// Whether [`Self::handle_shutdown`] was called.
+    #[must_use]
+    pub const fn is_stopping(&self) -> bool {
+        matches!(self.phase, Phase::Stopping)
+    }
+
     /// Drops what has waited too long and finds out who has to go. To be called twice a second or so.
     pub fn handle_timeout(&mut self, now: Time) {
         for id in self.ids() {
