@@ -4,7 +4,10 @@
 //! workspace are compiled anew: this program stands in for their compiler and adds the flag. No release is built so.
 
 use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::{fs, io};
 
 use crate::error::Error;
 use crate::shell;
@@ -22,12 +25,29 @@ pub(crate) async fn mutants(workspace: &Workspace) -> Result<(), Error> {
 
 /// A cargo whose builds can be broken.
 pub(crate) fn cargo(workspace: &Workspace) -> Result<tokio::process::Command, Error> {
-    let own = std::env::current_exe().map_err(|source| Error::io("find this program", source))?;
+    let compiler = compiler(workspace)
+        .map_err(|source| Error::io("put the compiler of broken builds in its place", source))?;
     let mut cargo = shell::cargo(workspace.root());
     cargo
-        .env("RUSTC_WORKSPACE_WRAPPER", own)
+        .env("RUSTC_WORKSPACE_WRAPPER", compiler)
         .env(STANDS_IN, "1");
     Ok(cargo)
+}
+
+/// A copy of this program, which cargo may put another one in the place of while it runs.
+fn compiler(workspace: &Workspace) -> io::Result<PathBuf> {
+    // There also where this program's file was replaced.
+    let own = fs::read("/proc/self/exe").or_else(|_| fs::read(std::env::current_exe()?))?;
+    let place = workspace.target().join("compiler-of-broken-builds");
+    // Another file, if only by its time, is another compiler to cargo.
+    if fs::read(&place).is_ok_and(|there| there == own) {
+        return Ok(place);
+    }
+    let new = place.with_extension("new");
+    fs::write(&new, own)?;
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o755))?;
+    fs::rename(&new, &place)?;
+    Ok(place)
 }
 
 /// The compiler's work, if that is what this program was called for.
