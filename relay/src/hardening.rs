@@ -1,9 +1,10 @@
 //! What the process asks of the operating system, so that memory stays memory.
 
+use std::fs;
 use std::io::{self, Write};
 
 use rustix::io::Errno;
-use rustix::mm::{MlockAllFlags, mlockall};
+use rustix::mm::{MlockAllFlags, mlockall, munlockall};
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
 };
@@ -49,13 +50,34 @@ pub fn lock_memory() -> Swap {
         (Some(_), None) => setrlimit(Resource::Memlock, limit_off()).is_ok(),
         (Some(_), Some(_)) => may_lock_anything(),
     };
-    // Pages are locked as they come to exist: stacks and arenas reserve far more than they use.
-    let all = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE;
-    let locked = |flags| -> Result<(), Errno> { mlockall(flags) };
-    if unbounded && (locked(all | MlockAllFlags::ONFAULT).is_ok() || locked(all).is_ok()) {
+    if unbounded && lock_all().is_ok() {
         return Swap::Locked;
     }
     Swap::NotLocked
+}
+
+impl Swap {
+    /// Gives memory in which nothing is in use back to the operating system. It takes none that is locked, so
+    /// locked memory is unlocked meanwhile, for milliseconds: to be called only where nothing can get to a
+    /// disk anyway ([`may_swap`]).
+    pub fn give_back_free(self) {
+        if self == Self::NotLocked {
+            let _or_there_was_none = sori_heap::give_back();
+            return;
+        }
+        if munlockall().is_ok() {
+            let _or_there_was_none = sori_heap::give_back();
+            // What was allowed without a bound is allowed again.
+            let _as_before = lock_all();
+        }
+    }
+}
+
+/// Locks the pages that there are, and others as they come to exist: stacks and arenas reserve far more than
+/// they use.
+fn lock_all() -> Result<(), Errno> {
+    let all = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE;
+    mlockall(all | MlockAllFlags::ONFAULT).or_else(|_| mlockall(all))
 }
 
 const fn limit_off() -> Rlimit {
@@ -69,11 +91,23 @@ fn may_lock_anything() -> bool {
     capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK))
 }
 
-/// Whether the machine has a disk that is used as more memory. If that cannot be seen, it may have one.
+/// Whether memory of this process that is not locked can get to a disk: the machine has one that is used as
+/// more memory, and the service manager did not rule that out (`MemorySwapMax=0`). What cannot be seen may be.
 #[must_use]
-pub fn machine_may_swap() -> bool {
-    let swaps = std::fs::read_to_string("/proc/swaps");
-    swaps.map_or(true, |table| table.lines().nth(1).is_some()) // The first line is a heading.
+pub fn may_swap() -> bool {
+    let swaps = fs::read_to_string("/proc/swaps");
+    let machine_may = swaps.map_or(true, |table| table.lines().nth(1).is_some()); // The first line is a heading.
+    machine_may && !group_may_not_swap()
+}
+
+/// Whether this process is in a control group that may use no swap (cgroups(7), version 2).
+fn group_may_not_swap() -> bool {
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let path = groups.lines().find_map(|line| line.strip_prefix("0::"));
+    path.is_some_and(|path| {
+        let most = fs::read_to_string(format!("/sys/fs/cgroup{path}/memory.swap.max"));
+        most.is_ok_and(|most| most.trim() == "0")
+    })
 }
 
 /// Makes a panic say where it happened and nothing else: its usual text may quote values.

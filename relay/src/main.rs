@@ -26,6 +26,7 @@ mod metrics;
 mod notify;
 mod report;
 mod service;
+mod tide;
 
 use std::alloc::System;
 use std::io::{self, Write};

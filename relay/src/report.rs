@@ -42,6 +42,14 @@ impl Reporter {
         }
     }
 
+    /// How many are connected, or about to be.
+    pub(crate) fn connections(&self) -> u64 {
+        let now = self.monitor.current();
+        now.connections_quic
+            .saturating_add(now.connections_tcp)
+            .saturating_add(now.handshakes)
+    }
+
     pub(crate) fn report(&self) -> Report {
         let named = |figures: Vec<(&str, u64)>| {
             let owned = figures.into_iter();

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use sori_relay::hardening::{self, Swap};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio::time::{interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::admin::{AdminSocket, Question};
 use crate::cli::Failure;
 use crate::cli::log::{Event, Log};
 use crate::report::Reporter;
+use crate::tide::Tide;
 use crate::{metrics, notify};
 
 /// Whether the relay serves or is on its way out. Cloning it is cheap.
@@ -65,7 +67,13 @@ impl Places {
     }
 
     /// Serves them, and whatever else goes on beside the server, until the result is dropped.
-    pub(crate) fn serve(self, reporter: &Reporter, phase: &Phase, log: Log) -> JoinSet<()> {
+    pub(crate) fn serve(
+        self,
+        reporter: &Reporter,
+        phase: &Phase,
+        memory: Swap,
+        log: Log,
+    ) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         if let Some(admin) = self.admin {
             let (reporter, phase) = (reporter.clone(), phase.clone());
@@ -86,6 +94,7 @@ impl Places {
             tasks.spawn(feed_watchdog(pause));
         }
         tasks.spawn(tell_totals(reporter.clone(), log));
+        tasks.spawn(give_back_memory(reporter.clone(), memory));
         tasks
     }
 }
@@ -113,6 +122,29 @@ async fn tell_totals(reporter: Reporter, log: Log) {
         log.say(&Event::Totals(&reporter.report()));
     }
 }
+
+/// Gives back what a crowd took when it has left. Where memory could get to a disk while it is not locked,
+/// it is kept instead.
+async fn give_back_memory(reporter: Reporter, memory: Swap) {
+    if hardening::may_swap() {
+        return;
+    }
+    let mut tide = Tide::default();
+    let mut look = interval(TIDE_PAUSE);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        look.tick().await;
+        if tide.turns_at(reporter.connections()) {
+            // Connections that were closed linger for some round trips.
+            sleep(TIDE_PATIENCE).await;
+            memory.give_back_free();
+        }
+    }
+}
+
+/// How often it is looked whether a crowd has left, and how long after it memory is given back.
+const TIDE_PAUSE: Duration = Duration::from_secs(1);
+const TIDE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often the totals go to the debug log.
 const TOTALS_PAUSE: Duration = Duration::from_secs(60);

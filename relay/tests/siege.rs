@@ -14,7 +14,8 @@ mod support;
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use sori_wire::{ClientMessage, Frame, Handle, RelayUrl, RequestId};
 use support::{
     Client, Config, Dice, RelayProcess, TcpClient, initial, resident_kib, seed, tls_config,
 };
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
@@ -101,36 +103,107 @@ fn attack<F: Future<Output = String>>(
     })
 }
 
-/// Puts a load on a relay while people talk, and looks what it did to them and to the memory.
+/// A relay that is attacked, with the limits that it is installed with.
+struct Besieged {
+    relay: RelayProcess,
+    admin: PathBuf,
+    _directory: TempDir,
+}
+
+impl Besieged {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let admin = directory.path().join("admin.sock");
+        let arguments = [
+            "--listen",
+            "127.0.0.1:0",
+            "--admin",
+            admin.to_str().unwrap(),
+        ];
+        Self {
+            relay: RelayProcess::start_with(&arguments, Path::new("/")),
+            admin,
+            _directory: directory,
+        }
+    }
+
+    fn attack<F: Future<Output = String>>(
+        &self,
+        load: impl FnOnce(RelayUrl, u32) -> F + Send + 'static,
+        size: u32,
+    ) -> JoinHandle<String> {
+        let url = self.relay.url.clone();
+        attack(move || load(url, size))
+    }
+
+    /// Waits until all attackers are gone, also those who went without a word, and what is remembered
+    /// of their networks; the seconds.
+    async fn settle(&self) -> f64 {
+        let begin = Instant::now();
+        while self.connections() > 2 {
+            assert!(begin.elapsed() < TO_BE_GONE, "attackers are still there");
+            sleep(Duration::from_millis(100)).await;
+        }
+        let gone = begin.elapsed().as_secs_f64();
+        sleep(pick(SETTLING, Duration::ZERO)).await;
+        gone
+    }
+
+    /// How many are connected or about to be, by what the relay says of itself.
+    fn connections(&self) -> u64 {
+        let said = Command::new(env!("CARGO_BIN_EXE_sori-relay"))
+            .args(["warrant", "--json", "--admin"])
+            .arg(&self.admin)
+            .output()
+            .unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+        ["connections_quic", "connections_tcp", "handshakes"]
+            .map(|name| report["now"][name].as_u64().unwrap())
+            .iter()
+            .sum()
+    }
+
+    fn resident_kib(&self) -> u64 {
+        resident_kib(self.relay.pid())
+    }
+}
+
+/// Puts a load on a relay while people talk, and looks what it did to them and to the memory. What the same
+/// load does to them when it goes to another relay is not their relay's doing but the machine's.
 async fn besiege<F: Future<Output = String>>(
     name: &str,
-    load: impl Fn(RelayUrl, u32) -> F + Clone + Send + 'static,
+    load: impl Fn(RelayUrl, u32) -> F + Copy + Send + 'static,
     size: u32,
 ) {
-    let relay = RelayProcess::start_with(&["--listen", "127.0.0.1:0"], Path::new("/"));
-    let mut honest = Honest::meet(&relay.url).await;
-    let run = |size: u32| {
-        let (load, url) = (load.clone(), relay.url.clone());
-        attack(move || load(url, size))
-    };
+    let (here, elsewhere) = (Besieged::start(), Besieged::start());
+    let mut honest = Honest::meet(&here.relay.url).await;
     // What a program takes once, for the first of a kind, is not what an attack leaves behind.
-    let first = run(size.div_ceil(10));
+    let first = here.attack(load, size.div_ceil(10));
     honest.talk_on(1, || first.is_finished()).await;
     first.join().unwrap();
-    sleep(pick(SETTLING, Duration::ZERO)).await;
-    let before = resident_kib(relay.pid());
+    here.settle().await;
+    let before = here.resident_kib();
     let quiet = honest.talk_on(pick(2000, 20), || true).await;
+    let there = elsewhere.attack(load, size);
+    let beside = honest.talk_on(1, || there.is_finished()).await;
+    there.join().unwrap();
+    drop(elsewhere);
     let began = Instant::now();
-    let load = run(size);
+    let load = here.attack(load, size);
     let during = honest.talk_on(1, || load.is_finished()).await;
     let took = began.elapsed();
     let said = load.join().unwrap();
-    let most = resident_kib(relay.pid());
-    sleep(pick(SETTLING, Duration::ZERO)).await;
-    let after = resident_kib(relay.pid());
+    let most = here.resident_kib();
+    let gone = here.settle().await;
+    let after = here.resident_kib();
     let again = honest.talk_on(pick(2000, 20), || true).await;
     println!("{name}: {said} in {:.1} s", took.as_secs_f64());
-    for (when, latencies) in [("before", quiet), ("meanwhile", during), ("after", again)] {
+    for (when, latencies) in [
+        ("before", quiet),
+        ("while another relay has it", beside),
+        ("while theirs has it", during),
+        ("after", again),
+    ] {
         println!(
             "  honest messages {when}: {}, p50 {:.2} ms, p99 {:.2} ms",
             latencies.0.len(),
@@ -138,6 +211,7 @@ async fn besiege<F: Future<Output = String>>(
             latencies.percentile(99)
         );
     }
+    println!("  the last attacker was gone {gone:.1} s after it");
     println!("  memory: {before} KiB before, {most} KiB at the end of it, {after} KiB after");
     assert!(honest.talk().await < Duration::from_secs(20));
 }
@@ -319,12 +393,11 @@ async fn slow_loris(url: RelayUrl, count: u32) -> String {
             sleep(Duration::from_millis(50)).await;
         }
     }
-    let held = open
-        .join_all()
-        .await
-        .into_iter()
-        .filter(|held| *held)
-        .count();
+    let mut held = 0;
+    while let Some(ended) = open.join_next().await {
+        // One that got no answer at all has panicked.
+        held += u32::from(ended.unwrap_or(false));
+    }
     format!("{count} connections by drips, {held} of them held to the end")
 }
 
@@ -447,5 +520,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long slow connections are held open.
 const HELD: Duration = Duration::from_secs(15);
 
-/// How long the relay has to make up for an attack: what it forgets of networks takes 20 s.
+/// How long an attacker who goes without a word may be taken for being there (`protocol §1.1.7`), with room.
+const TO_BE_GONE: Duration = Duration::from_secs(120);
+
+/// How long the relay has to forget what it noted of networks, which takes 20 s.
 const SETTLING: Duration = Duration::from_secs(25);

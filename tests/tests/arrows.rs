@@ -22,8 +22,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "sori-engine",
         &["sori-content", "sori-mls", "sori-store", "sori-wire"],
     ),
+    ("sori-heap", &[]),
     ("sori-mls", &[]),
-    ("sori-relay", &["sori-wire"]),
+    ("sori-relay", &["sori-heap", "sori-wire"]),
     (
         "sori-sim",
         &[

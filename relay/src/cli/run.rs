@@ -23,7 +23,8 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     let options = config::load(arguments.config.as_deref(), arguments.options)?;
     let log = Log::new(options.log.unwrap_or_default());
     // Before keys are read, and before there are threads.
-    if hardening::lock_memory() == Swap::NotLocked && hardening::machine_may_swap() {
+    let memory = hardening::lock_memory();
+    if memory == Swap::NotLocked && hardening::may_swap() {
         log.say(&Event::NotLocked);
     }
     let settings = config::settings(&options)?;
@@ -32,17 +33,22 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(Failure::Runtime)?;
-    runtime.block_on(serve(&options, settings, log))
+    runtime.block_on(serve(&options, settings, memory, log))
 }
 
-async fn serve(options: &Options, settings: Settings, log: Log) -> Result<(), Failure> {
+async fn serve(
+    options: &Options,
+    settings: Settings,
+    memory: Swap,
+    log: Log,
+) -> Result<(), Failure> {
     // Signals are taken before the relay says that it is ready, so none is lost.
     let mut signals = Signals::take().map_err(Failure::Runtime)?;
     let places = Places::open(options.admin.clone(), config::metrics(options)?).await?;
     let server = Server::start(&settings)?;
     drop(settings);
     let (reporter, phase) = (Reporter::new(server.monitor()), Phase::default());
-    let beside = places.serve(&reporter, &phase, log);
+    let beside = places.serve(&reporter, &phase, memory, log);
 
     announce(&server, options, log)?;
     let _the_manager_draws_its_conclusions = notify::tell(notify::State::Ready);
