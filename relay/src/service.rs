@@ -134,17 +134,14 @@ async fn give_back_memory(reporter: Reporter, memory: Swap) {
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         look.tick().await;
-        if tide.turns_at(reporter.connections()) {
-            // Connections that were closed linger for some round trips.
-            sleep(TIDE_PATIENCE).await;
+        if tide.tick(reporter.connections()) {
             memory.give_back_free();
         }
     }
 }
 
-/// How often it is looked whether a crowd has left, and how long after it memory is given back.
+/// How often it is looked whether a crowd has left.
 const TIDE_PAUSE: Duration = Duration::from_secs(1);
-const TIDE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often the totals go to the debug log.
 const TOTALS_PAUSE: Duration = Duration::from_secs(60);

@@ -3,7 +3,7 @@
 //! It does not know what carries it.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use sori_wire::limits::{ATTACH_WORK, MESSAGE_WORK};
 use sori_wire::{
     ClientMessageRef, CloseCode, DecodeError, Exporter, Handle, Intake, Refusal, RequestId,
 };
+use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
 
 use crate::bucket::Bucket;
@@ -107,8 +108,9 @@ impl<I: Inlet> Future for Session<'_, I> {
                 Poll::Ready(Err(code)) => return Poll::Ready(code),
             }
         }
-        // Others have a turn first.
-        cx.waker().wake_by_ref();
+        // Others have a turn first, those too to whom the runtime has not listened yet: who merely woke itself
+        // would have dozens of turns before that.
+        let _wakes_this_task_then = pin!(yield_now()).poll(cx);
         Poll::Pending
     }
 }

@@ -235,6 +235,7 @@ fn run<F: Future<Output = ()>>(
     let runtime = Builder::new_current_thread()
         .enable_all()
         .on_thread_park(stack::wipe_if_marked)
+        .event_interval(TURNS_BETWEEN_LOOKS)
         .build()?;
     let (stop, stopping) = oneshot::channel();
     let (done, stopped) = oneshot::channel();
@@ -261,6 +262,10 @@ type Ready = Box<dyn FnOnce(io::Result<()>)>;
 
 /// Resolves when a thread is to stop.
 type Stopping = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Turns of tasks after which a thread looks what has arrived: a crowd of tasks that always have something to do
+/// keeps it that long from hearing anybody.
+const TURNS_BETWEEN_LOOKS: u32 = 16;
 
 /// More shards than this would only get in each other's way.
 const SHARDS_MAX: usize = 256;
