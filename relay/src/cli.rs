@@ -10,6 +10,7 @@ mod failure;
 mod health;
 mod invite;
 mod key;
+mod level;
 pub(crate) mod log;
 mod options;
 mod qr;

@@ -285,6 +285,7 @@ pub(crate) fn of_clients() -> Vec<Check> {
         checks::member::CHECKS,
         checks::keys::CHECKS,
         checks::disk::CHECKS,
+        checks::forgotten::CHECKS,
         checks::crash::CHECKS,
         checks::cheat::CHECKS,
     ];

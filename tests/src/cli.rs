@@ -80,6 +80,10 @@ struct ClientArguments {
     /// Shell command that starts the shim of a client without the rules of groups, for the checks of MEMBER
     #[arg(long, value_name = "COMMAND")]
     hostile: Option<String>,
+    /// Shell command that prints everything that a profile (its argument) and the passphrase (SORI_PASSPHRASE) open, also
+    /// what the client itself would not show, for what is said to be forgotten
+    #[arg(long, value_name = "COMMAND")]
+    thief: Option<String>,
     #[command(flatten)]
     run: RunArguments,
 }
@@ -201,6 +205,7 @@ fn of_client(arguments: &ClientArguments) -> Result<bool, Failure> {
                 judged: Judged::Client(Shims {
                     judged: arguments.shim.clone(),
                     hostile: arguments.hostile.clone(),
+                    thief: arguments.thief.clone(),
                 }),
             })
         },

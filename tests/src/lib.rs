@@ -22,6 +22,7 @@
 
 mod answer;
 mod baseline;
+mod branch;
 mod catalogue;
 mod checks;
 mod cli;

@@ -21,6 +21,8 @@ pub(crate) struct Shims {
     pub(crate) judged: String,
     /// One that lacks the rules of groups, where there is one.
     pub(crate) hostile: Option<String>,
+    /// What opens all that a folder and its passphrase open, where there is such a program.
+    pub(crate) thief: Option<String>,
 }
 
 /// What is judged.

@@ -19,6 +19,8 @@ pub(crate) fn text() -> String {
         "about": "Test vectors of docs/protocol.md; bytes in hexadecimal. Written by `sori-audit vectors`.",
         "relay": relay(),
         "channel": channel(),
+        "envelope": envelope(),
+        "branch": crate::branch::vectors(),
         "catch_up": catch_up(),
         "invite": invite(),
     });
@@ -66,6 +68,30 @@ fn channel() -> Value {
         "frame": {
             "object_id": hex(&[8; 8]), "object": hex(b"abc"), "nonce": hex(&[7; 24]),
             "chunk": hex(&chunk), "frame": hex(&frame), "sha256": hex(&Sha256::digest(&frame)),
+        },
+    })
+}
+
+/// Section 4.3.
+fn envelope() -> Value {
+    let (state, message) = ([1; 32], b"abc");
+    let application = [&[0][..], &state, &[3], message].concat();
+    let (nonce, seed, floor, account) = (300_u64, [5; 32], 20_000_u64, [6; 32]);
+    let parts: [&[u8]; 7] = [
+        &[4],
+        &number(nonce),
+        &seed,
+        &number(floor),
+        &account,
+        &[3],
+        &[7; 3],
+    ];
+    json!({
+        "clauses": ["4.3"],
+        "application": { "state": hex(&state), "message": hex(message), "object": hex(&application) },
+        "offer": {
+            "nonce": nonce, "topic_seed": hex(&seed), "floor": floor, "account": hex(&account),
+            "signature": hex(&[7; 3]), "object": hex(&parts.concat()),
         },
     })
 }
@@ -172,6 +198,8 @@ mod tests {
             &channel["tag"],
             &channel["frame"]["chunk"],
             &channel["frame"]["sha256"],
+            &envelope()["application"]["object"],
+            &envelope()["offer"]["object"],
             &catch_up()["key"],
             &invite["pin"],
             &invite["topic_seed"],

@@ -1,6 +1,8 @@
 //! `cargo xtask judge`: the audit suite against the relay and the client of this checkout, and against ones that were
 //! broken on purpose, each of which it has to find out.
 
+mod below;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -21,7 +23,7 @@ pub(crate) struct Judge {
     /// Leave out the broken relays.
     #[arg(long)]
     good: bool,
-    /// Put the table of broken relays into docs/auditing.md, and write docs/what-we-could-hand-over.md anew.
+    /// Put the table of broken builds into docs/auditing.md, and write docs/what-we-could-hand-over.md anew.
     #[arg(long, conflicts_with = "good")]
     write: bool,
     /// Folder for report.html and what belongs to it.
@@ -48,12 +50,16 @@ pub(crate) async fn judge(workspace: &Workspace, judge: &Judge) -> Result<(), Er
     if judge.write {
         answer(workspace, &mut steps).await?;
     }
+    shell::run(shell::cargo(workspace.root()).args(["build", "-p", "sori", "-p", "sori-crash"]))
+        .await?;
     client(workspace, &mut steps, Which::All).await?;
     if !judge.good {
-        broken_clients(workspace, &mut steps).await?;
-        let table = broken(workspace, &mut steps, Which::All).await?;
+        let mut found = broken(workspace, &mut steps, Which::All).await?;
+        found.extend(broken_clients(workspace, &mut steps).await?);
+        found.extend(below::engines(workspace, &mut steps).await?);
+        found.extend(below::stores(workspace, &mut steps).await?);
         if judge.write {
-            write(workspace, &table)?;
+            write(workspace, &found)?;
         }
     }
     steps.done("The relay and the client were judged");
@@ -139,7 +145,10 @@ pub(crate) async fn client(
     let mut command = client_suite(workspace, "", &workspace.target().join("debug/sori"));
     if which == Which::Quick {
         command.args(["--only", QUICK_FOR_CLIENTS]);
-    } else if !rustix::process::geteuid().is_root() {
+        return shell::run(&mut command).await;
+    }
+    command.args(["--profile", "full"]);
+    if !rustix::process::geteuid().is_root() {
         println!("   only root may look into the client's memory: that is left out");
         command.args(["--skip", "DISK-MEMORY"]);
     }
@@ -147,7 +156,7 @@ pub(crate) async fn client(
 }
 
 /// Every fault of the table of clients has to be found by its check, which the same program without a fault passes.
-async fn broken_clients(workspace: &Workspace, steps: &mut Steps) -> Result<(), Error> {
+async fn broken_clients(workspace: &Workspace, steps: &mut Steps) -> Result<Vec<Found>, Error> {
     steps.next("Build the broken clients");
     let folder = workspace.target().join("debug");
     let (good, broken) = (folder.join("sori"), folder.join("sori-mutants"));
@@ -157,23 +166,24 @@ async fn broken_clients(workspace: &Workspace, steps: &mut Steps) -> Result<(), 
     shell::run(shell::cargo(workspace.root()).args(["build", "-p", "sori"])).await?;
 
     steps.next("Find out the broken clients");
-    let lines = CLIENTS.lines().filter(|line| !line.starts_with('#'));
-    let mut missed = Vec::new();
-    for (check, fault) in lines.filter_map(|line| line.split_once(' ')) {
-        let fault = fault.trim();
+    let (mut missed, mut rows) = (Vec::new(), Vec::new());
+    for (check, fault) in pairs(CLIENTS) {
         if !contains(&broken, fault)? || contains(&good, fault)? {
             return Err(Error::DidNotHold(format!(
                 "`{fault}` is in the broken client and only there"
             )));
         }
         let mut verdicts = Vec::new();
+        let mut seconds = 0.0;
         for fault in ["", fault] {
+            let began = Instant::now();
             let mut command = client_suite(workspace, fault, &broken);
             command.args(["--only", check]).kill_on_drop(true);
             let done = command.output().await;
             let done = done.map_err(|source| Error::io("run the audit suite", source))?;
             let said = String::from_utf8_lossy(&done.stdout);
             verdicts.push(said.lines().last().unwrap_or_default().to_owned());
+            seconds = began.elapsed().as_secs_f64();
         }
         println!("   {fault:<30} {check:<20} {verdicts:?}");
         let [without, with] = verdicts.as_slice() else {
@@ -182,9 +192,11 @@ async fn broken_clients(workspace: &Workspace, steps: &mut Steps) -> Result<(), 
         if !without.starts_with("1 passed") || !with.starts_with("0 passed, 1 failed") {
             missed.push(fault);
         }
+        rows.push(Found::new("client", fault, check, seconds));
     }
     if missed.is_empty() {
-        return one_broken_member(workspace, &good, &broken).await;
+        one_broken_member(workspace, &good, &broken).await?;
+        return Ok(rows);
     }
     Err(Error::DidNotHold(format!(
         "each fault of a client is found by its check: {missed:?} were not"
@@ -210,7 +222,9 @@ async fn one_broken_member(workspace: &Workspace, good: &Path, broken: &Path) ->
 
 fn client_suite(workspace: &Workspace, fault: &str, client: &Path) -> Command {
     let mut command = Command::new(workspace.target().join("debug/sori-audit"));
+    let thief = workspace.target().join("debug/sori-crash");
     command.args(["client", "--shim", &shim(workspace, fault, client)]);
+    command.args(["--thief", &format!("{} steal", thief.display())]);
     command
 }
 
@@ -221,13 +235,12 @@ fn shim(workspace: &Workspace, fault: &str, client: &Path) -> String {
     format!("env 'SORI_MUTANT={fault}' {suite} shim --sori {client}")
 }
 
-/// Every fault of the table has to be found by its check, which the same program without a fault passes. The table
-/// with the seconds that it took, as Markdown.
+/// Every fault of the table has to be found by its check, which the same program without a fault passes.
 pub(crate) async fn broken(
     workspace: &Workspace,
     steps: &mut Steps,
     which: Which,
-) -> Result<String, Error> {
+) -> Result<Vec<Found>, Error> {
     steps.next("Build the broken relays");
     let (good, broken) = build_broken(workspace).await?;
     let rows: Vec<_> = rows()
@@ -249,8 +262,7 @@ pub(crate) async fn broken(
     steps.next("Find out the broken relays");
     let mut waiting = rows.into_iter();
     let mut running = JoinSet::new();
-    let mut lines = Vec::new();
-    let mut missed = Vec::new();
+    let (mut missed, mut found) = (Vec::new(), Vec::new());
     loop {
         while running.len() < TOGETHER
             && let Some(row) = waiting.next()
@@ -269,12 +281,11 @@ pub(crate) async fn broken(
         if !verdict.starts_with("0 passed, 1 failed") {
             missed.push(fault);
         }
-        lines.push(format!("| {fault} | {check} | {seconds:.1} |\n"));
+        found.push(Found::new("relay", fault, check, seconds));
     }
     if missed.is_empty() {
-        lines.sort();
-        let head = "| fault | found by | seconds |\n| --- | --- | --- |\n";
-        return Ok([head, &lines.concat()].concat());
+        found.sort_by(|one, other| one.fault.cmp(&other.fault));
+        return Ok(found);
     }
     Err(Error::DidNotHold(format!(
         "each fault is found by its check: {missed:?} were not"
@@ -289,7 +300,35 @@ pub(crate) enum Which {
     Quick,
 }
 
-/// A line of the table.
+/// A fault that was found out.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// Of what.
+    part: &'static str,
+    fault: String,
+    by: String,
+    seconds: f64,
+}
+
+impl Found {
+    fn new(part: &'static str, fault: &str, by: &str, seconds: f64) -> Self {
+        Self {
+            part,
+            fault: fault.to_owned(),
+            by: by.to_owned(),
+            seconds,
+        }
+    }
+}
+
+/// The lines of a table that say who finds what, with the rest of the line as the fault.
+fn pairs(table: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let lines = table.lines().filter(|line| !line.starts_with('#'));
+    let pairs = lines.filter_map(|line| line.split_once(' '));
+    pairs.map(|(by, fault)| (by, fault.trim()))
+}
+
+/// A line of the table of relays.
 #[derive(Clone, Copy, Debug)]
 struct Row {
     fault: &'static str,
@@ -360,18 +399,40 @@ fn contains(program: &Path, name: &str) -> Result<bool, Error> {
     Ok(memmem::find(&bytes, name.as_bytes()).is_some())
 }
 
-/// Puts the table between its marks.
-fn write(workspace: &Workspace, table: &str) -> Result<(), Error> {
+/// Puts the table into the documentation.
+fn write(workspace: &Workspace, found: &[Found]) -> Result<(), Error> {
+    let rows = found.iter().map(|found| {
+        let Found {
+            part,
+            fault,
+            by,
+            seconds,
+        } = found;
+        format!("| {part} | {fault} | {by} | {seconds:.1} |\n")
+    });
+    let head = "| of the | fault | found by | seconds |\n| --- | --- | --- | --- |\n";
+    put(
+        workspace,
+        BEGIN,
+        &format!("{head}{}", rows.collect::<String>()),
+    )
+}
+
+/// Puts a table between its marks in docs/auditing.md.
+pub(crate) fn put(workspace: &Workspace, begin: &str, table: &str) -> Result<(), Error> {
     let file = workspace.root().join("docs/auditing.md");
     let text =
         fs::read_to_string(&file).map_err(|source| Error::io("read docs/auditing.md", source))?;
-    let parts = text.split_once(BEGIN).zip(text.split_once(END));
-    let Some(((before, _), (_, after))) = parts else {
+    let parts = text.split_once(begin).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(END)?;
+        Some((before, after))
+    });
+    let Some((before, after)) = parts else {
         return Err(Error::DidNotHold(
             "docs/auditing.md has the marks of the table".to_owned(),
         ));
     };
-    let text = format!("{before}{BEGIN}\n\n{table}\n{END}{after}");
+    let text = format!("{before}{begin}\n\n{table}\n{END}{after}");
     fs::write(&file, text).map_err(|source| Error::io("write docs/auditing.md", source))
 }
 
@@ -384,7 +445,7 @@ const ANSWER: &str = "docs/what-we-could-hand-over.md";
 /// The checks that it names.
 const ANSWERING: &str = "KEEP-*,CARRY-LATE,CARRY-BACK-LATER,TLS-NO-CLIENT-CERTIFICATE";
 
-const BEGIN: &str = "<!-- broken relays: cargo xtask judge --write -->";
+const BEGIN: &str = "<!-- broken builds: cargo xtask judge --write -->";
 const END: &str = "<!-- end -->";
 
 /// Runs at the same time: they mostly wait.

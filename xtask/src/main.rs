@@ -6,7 +6,7 @@
 //!
 //! - [`machine`] asks what is there and installs what is not; [`shell`] runs commands, [`step`] says what is going on;
 //! - [`program`] holds a started process and ends it with all its children; [`relay`] is one of those;
-//! - [`run`], [`demo`], [`check`], [`mod@audit`], [`mod@bench`], [`crash`], [`sim`], [`mutants`], [`mod@mls`], [`deb`],
+//! - [`run`], [`demo`], [`check`], [`mod@audit`], [`mod@bench`], [`crash`], [`mod@fuzz`], [`sim`], [`mutants`], [`mod@mls`], [`deb`],
 //!   [`judge`] and [`mod@test`] are the commands.
 
 #![expect(
@@ -23,6 +23,7 @@ mod deb;
 mod demo;
 mod error;
 mod front_end;
+mod fuzz;
 mod judge;
 mod machine;
 mod meeting;
@@ -71,6 +72,8 @@ enum Task {
     Crash(crash::Crash),
     /// Simulate groups with everything that can go wrong, and judge what came of it.
     Sim(sim::Sim),
+    /// Try inputs at every parser that meets bytes from outside (needs cargo-fuzz and a nightly toolchain).
+    Fuzz(fuzz::Fuzz),
     /// See that the tests notice builds that are broken on purpose.
     Mutants,
     /// Judge the relay and the client by the audit suite, and the suite by ones that were broken on purpose.
@@ -137,6 +140,7 @@ async fn work(task: Task) -> Result<(), Error> {
         Task::Check => check::check(&workspace).await,
         Task::Crash(crash) => crash::crash(&workspace, &crash).await,
         Task::Deb => deb::deb(&workspace).await,
+        Task::Fuzz(fuzz) => fuzz::fuzz(&workspace, &fuzz).await,
         Task::Mls(mls) => mls::mls(&workspace, &mls).await,
         Task::Mutants => mutants::mutants(&workspace).await,
         Task::Judge(judge) => judge::judge(&workspace, &judge).await,

@@ -33,13 +33,50 @@ fn tests_named_in_the_threat_model_exist() -> io::Result<()> {
     for source in files(Path::new(ROOT), "rs")? {
         known.extend(functions(&fs::read_to_string(source)?));
     }
-    let named: Vec<&str> = named_tests(&model).collect();
+    let named: Vec<&str> = named_tests(&model).chain(bracketed_tests(&model)).collect();
     let missing: Vec<&&str> = named
         .iter()
         .filter(|name| !known.contains(**name))
         .collect();
     assert!(!named.is_empty(), "the threat model names no test");
     assert!(missing.is_empty(), "tests that do not exist: {missing:#?}");
+    Ok(())
+}
+
+/// What somebody is said to be unable to do is kept true by something that a name in brackets stands for; which checks
+/// there are, the audit suite's own test compares.
+#[test]
+fn every_cannot_of_the_threat_model_names_what_keeps_it_true() -> io::Result<()> {
+    let model = fs::read_to_string(Path::new(ROOT).join("docs/threat-model.md"))?;
+    let (adversaries, _) = model
+        .split_once("## What stands behind")
+        .unwrap_or_default();
+    let bare: Vec<&str> = adversaries
+        .split("**Cannot**")
+        .skip(1)
+        .map(|rest| rest.split("**Can").next().unwrap_or_default())
+        .map(|rest| rest.split("\n- ").next().unwrap_or_default())
+        .map(|rest| rest.split("\n\n").next().unwrap_or_default())
+        .filter(|sentence| !sentence.contains("[`"))
+        .collect();
+    assert!(bare.is_empty(), "nothing is named behind {bare:#?}");
+    for adversary in [
+        "compelled to hand over",
+        "seizes the machine",
+        "relay operator who is dishonest",
+        "put together what they saw",
+        "on the network",
+        "member who means harm",
+        "member who was removed",
+        "locked device",
+        "unlocked device",
+    ] {
+        let headings = adversaries.lines().filter(|line| line.starts_with("## "));
+        assert!(
+            headings.clone().any(|line| line.contains(adversary)),
+            "{adversary}"
+        );
+    }
     Ok(())
 }
 
@@ -81,6 +118,15 @@ fn named_tests(text: &str) -> impl Iterator<Item = &str> {
                     .chars()
                     .all(|sign| sign.is_ascii_lowercase() || sign.is_ascii_digit() || sign == '_')
         })
+}
+
+/// Names in backticks within brackets that look like a test of ours.
+fn bracketed_tests(text: &str) -> impl Iterator<Item = &str> {
+    let brackets = text.split("[`").skip(1);
+    let brackets = brackets.filter_map(|rest| rest.split_once("`]").map(|(names, _)| names));
+    brackets.flat_map(|names| names.split('`')).filter(|name| {
+        name.contains('_') && !name.contains(|sign: char| sign.is_ascii_uppercase() || sign == ' ')
+    })
 }
 
 /// Names of the functions that a Rust source defines.

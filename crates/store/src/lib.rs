@@ -73,6 +73,7 @@ pub mod forensics;
 mod kv;
 mod ledger;
 mod mask;
+mod mutant;
 #[cfg(any(test, fuzzing))]
 pub mod outside;
 mod overlay;

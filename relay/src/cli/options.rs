@@ -16,7 +16,7 @@ use serde::Deserialize;
 use sori_relay::{BusServer, InvalidBusServer, Rate};
 use sori_wire::{InvalidRelayUrl, RelayHost};
 
-use super::log::Level;
+use super::level::Level;
 
 /// Options as they were given, in one of the places or over all of them.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
@@ -374,6 +374,17 @@ impl TryFrom<String> for RateOption {
 /// Longest file of options.
 const FILE_LEN_MAX: u64 = 65_536;
 
+/// A file of options with any bytes in it, for the fuzzing of `fuzz/` and for its corpus.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn outside(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Ok(options) = toml::from_str::<Options>(text) {
+        drop(options.over(Options::default()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -434,6 +445,18 @@ mod tests {
         assert_eq!(example.listen, Some("[::]:4433".parse().unwrap()));
         let all: Options = toml::from_str(&whole_example()).unwrap();
         assert_eq!(all.log, Some(Level::Info));
+    }
+
+    /// What fuzzing found worth keeping, and what it began with.
+    #[test]
+    fn corpora_of_outside_are_parsed_without_a_panic() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/relay_options");
+        let mut count = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            outside(&std::fs::read(entry.unwrap().path()).unwrap());
+            count += 1;
+        }
+        assert!(count >= 3, "there is a corpus");
     }
 
     #[test]

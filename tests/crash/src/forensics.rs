@@ -10,6 +10,7 @@ mod carve;
 mod keys;
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::Path;
 
 use memchr::memmem;
@@ -106,6 +107,20 @@ pub(crate) fn examine(folder: &Path, plan: &Plan) -> Result<(), Error> {
     search.forgotten = plan.number();
     look_for_plaintext(&image)?;
     search.examine(&image, plan)
+}
+
+/// Writes everything that the files below `folder` and the passphrase open: what the store shows, and what it would not.
+///
+/// # Errors
+/// If the folder cannot be read, or the passphrase leads to no master key.
+pub fn steal(folder: &Path, passphrase: String, out: &mut impl Write) -> Result<(), Error> {
+    let image = Image::read(folder)?;
+    let master = keys::master(&image, &Secret::Passphrase(passphrase));
+    let master = master.ok_or_else(|| Error::finding("no header leads to the master key"))?;
+    for row in carve::plaintexts(&image, &Cells::open(&image, &master)) {
+        out.write_all(&row).map_err(Error::io("what was found"))?;
+    }
+    Ok(())
 }
 
 /// No file may hold anything of the caller in clear.

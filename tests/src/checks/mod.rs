@@ -7,6 +7,7 @@ pub(crate) mod counting;
 pub(crate) mod crash;
 pub(crate) mod disk;
 pub(crate) mod flood;
+pub(crate) mod forgotten;
 pub(crate) mod group;
 pub(crate) mod keys;
 pub(crate) mod limits;

@@ -76,6 +76,19 @@ pub(crate) const CHECKS: &[Check] = &[
         ],
         |scene| Box::pin(topics(scene)),
     ),
+    Check::client(
+        "SEAL-TWO-RELAYS",
+        &["4.1.2", "4.2.1"],
+        [
+            "two relays of one group can join nothing but its topics of a day",
+            "두 중계 서버가 맞추어 볼 수 있는 것은 그룹의 그날 토픽뿐임",
+        ],
+        [
+            "Two people talk at one relay, move to another and talk there; then a comparison of all that both saw.",
+            "Frames that are not the very same have no 16 bytes in common at one place; topics in common are the group's own and no more than it listens to.",
+        ],
+        |scene| Box::pin(two_relays(scene)),
+    ),
 ];
 
 async fn text(scene: Scene) -> Outcome {
@@ -132,21 +145,71 @@ async fn unlike(scene: Scene) -> Outcome {
         say(&mut people, 0, &group, "the same").await?;
     }
     let carried = scene.stand.carried();
-    let frames: Vec<&Carried> = carried.iter().collect();
-    for (n, one) in frames.iter().enumerate() {
-        for other in frames.iter().skip(n.saturating_add(1)) {
-            // Said again, as it is, by a device that was not heard the first time.
-            if one.frame == other.frame {
-                continue;
-            }
-            let pairs = one.frame.chunks_exact(16).zip(other.frame.chunks_exact(16));
-            must(pairs.clone().all(|(one, other)| one != other), || {
-                "two frames have 16 bytes in common at one place".into()
-            })?;
+    for (n, one) in carried.iter().enumerate() {
+        for other in carried.iter().skip(n.saturating_add(1)) {
+            have_nothing_in_common(one, other)?;
         }
     }
-    Ok(format!("{} frames, each unlike all others", frames.len()))
+    Ok(format!("{} frames, each unlike all others", carried.len()))
 }
+
+fn have_nothing_in_common(one: &Carried, other: &Carried) -> Result<(), Finding> {
+    // Said again, as it is, by a device that was not heard the first time.
+    if one.frame == other.frame {
+        return Ok(());
+    }
+    let mut pairs = one.frame.chunks_exact(16).zip(other.frame.chunks_exact(16));
+    must(pairs.all(|(one, other)| one != other), || {
+        "two frames have 16 bytes in common at one place".into()
+    })
+}
+
+async fn two_relays(scene: Scene) -> Outcome {
+    let (mut people, group) = scene.gather(2).await?;
+    say(&mut people, 0, &group, "here").await?;
+    all_have(&mut people, &group, &["here".to_owned()]).await?;
+    for person in &mut people {
+        person.close().await?;
+    }
+    let first = scene.stand.carried();
+    let other = scene.another_stand().await?;
+    for person in &mut people {
+        person.relay.clone_from(&other.url);
+        person.open().await?;
+    }
+    say(&mut people, 1, &group, "there").await?;
+    all_have(&mut people, &group, &["there".to_owned()]).await?;
+    let second = other.carried();
+    if second.is_empty() {
+        return Err(Finding::not_seen("nothing went over the other relay"));
+    }
+    for one in &first {
+        for other in &second {
+            have_nothing_in_common(one, other)?;
+        }
+    }
+    let topics =
+        |carried: &[Carried]| -> BTreeSet<_> { carried.iter().map(|one| one.topic).collect() };
+    let (here, there) = (topics(&first), topics(&second));
+    let shared: Vec<_> = here.intersection(&there).collect();
+    let on_shared = first.iter().filter(|one| shared.contains(&&one.topic));
+    let again = on_shared.filter(|one| second.iter().any(|other| one.frame == other.frame));
+    must(shared.len() <= TOPICS_OF_A_GROUP, || {
+        format!("{} topics in common", shared.len())
+    })?;
+    Ok(format!(
+        "{} and {} frames, on {} and {} topics; in common: {} topics of the group, {} frames said again",
+        first.len(),
+        second.len(),
+        here.len(),
+        there.len(),
+        shared.len(),
+        again.count()
+    ))
+}
+
+/// A group speaks on the topic of a day, around midnight on two, and for a while on those of a channel that it left.
+const TOPICS_OF_A_GROUP: usize = 4;
 
 async fn session(scene: Scene) -> Outcome {
     let (mut people, group) = scene.gather(3).await?;

@@ -94,6 +94,10 @@ impl Shim {
                 )?;
                 Ok(json!({ "message": sent["id"] }))
             }
+            "expire" => {
+                let arranged = json!({ "group": request["group"], "timer": request["seconds"] });
+                self.call("group.arrange", &arranged)
+            }
             "delete" => self.call(
                 "message.delete",
                 &json!({ "group": request["group"], "id": request["message"] }),

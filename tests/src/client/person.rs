@@ -27,7 +27,8 @@ pub(crate) struct Person {
     pub(crate) profile: PathBuf,
     pub(crate) passphrase: String,
     machine: PathBuf,
-    relay: String,
+    /// Where it meets others from the next opening on.
+    pub(crate) relay: String,
     command: String,
     shim: Option<Shim>,
     tape: Tape,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+use tokio::process::Command;
 
 use crate::finding::Finding;
 use crate::run::Shims;
@@ -67,6 +68,33 @@ impl Scene {
     pub(crate) async fn hostile(&self, name: &str) -> Result<Person, Finding> {
         let command = self.shims.hostile.as_ref();
         Person::come(self, name, command.unwrap_or(&self.shims.judged)).await
+    }
+
+    /// Everything that the folder of a closed profile and its passphrase open; `None` without a program that looks.
+    pub(crate) async fn stolen(&self, person: &Person) -> Result<Option<Vec<u8>>, Finding> {
+        let Some(command) = &self.shims.thief else {
+            return Ok(None);
+        };
+        let mut thief = Command::new("sh");
+        thief
+            .args(["-c", &format!("exec {command} \"$0\"")])
+            .arg(&person.profile)
+            .env("SORI_PASSPHRASE", &person.passphrase)
+            .kill_on_drop(true);
+        let found = thief.output().await.map_err(Finding::not_seen)?;
+        if !found.status.success() {
+            let words = String::from_utf8_lossy(&found.stderr);
+            return Err(Finding::not_seen(format!(
+                "the program that opens profiles: {}",
+                words.trim()
+            )));
+        }
+        Ok(Some(found.stdout))
+    }
+
+    /// Another relay, at which the same people can meet.
+    pub(crate) async fn another_stand(&self) -> Result<Stand, Finding> {
+        Stand::open(bytes(self.seed, self.id, "another relay")).await
     }
 
     /// So many people in one group of the first of them.

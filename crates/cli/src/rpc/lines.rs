@@ -33,7 +33,7 @@ pub(super) fn read(input: impl Read + Send + 'static) -> mpsc::Receiver<Line> {
 }
 
 /// The next line that is not blank; `None` at the end or when reading fails.
-fn next(input: &mut impl BufRead) -> Option<Line> {
+pub(super) fn next(input: &mut impl BufRead) -> Option<Line> {
     loop {
         let line = next_of_any_kind(input)?;
         if !matches!(&line, Line::Text(text) if text.iter().all(u8::is_ascii_whitespace)) {

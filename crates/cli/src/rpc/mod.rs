@@ -13,7 +13,7 @@
 mod call;
 mod lines;
 mod notification;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod outside;
 mod protocol;
 

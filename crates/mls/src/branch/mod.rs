@@ -26,6 +26,8 @@ mod voting;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
 
 pub use choose::{Choice, Loss};
 pub use facts::StateFacts;

@@ -31,6 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::entropy::Entropy;
 use crate::error::Error;
+use crate::mutant::broken;
 use crate::seal::{Head, ROOT_SLOT, RowSeal};
 use cell::{BLOCK_SLOTS, CELL_LEN, Cell, CellSeal, CopyOf};
 use chain::ChainKey;
@@ -258,6 +259,9 @@ impl Slots {
             self.keys.set(*slot, cell)?;
         }
         for slot in &change.erased {
+            if broken!("delete and keep the key") {
+                continue;
+            }
             self.keys.wipe(*slot)?;
         }
         self.commits_behind = self.commits_behind.saturating_add(1);
@@ -317,6 +321,10 @@ impl Slots {
 
     fn write_pending(&mut self, entropy: &mut Entropy) -> Result<(), Error> {
         for slot in self.pool.to_rekey() {
+            let has_key = |cell: Cell| *cell.key != [0; 32];
+            if broken!("delete and keep the key") && self.keys.get(*slot).is_some_and(has_key) {
+                continue;
+            }
             let key = entropy.bytes32();
             self.keys.set(*slot, &Cell { generation: 0, key })?;
         }
@@ -386,6 +394,10 @@ fn write_cells(
     for copy in [CopyOf::A, CopyOf::B] {
         let part =
             |(slot, bytes): &(u32, Vec<u8>)| -> Part { (cell::offset(*slot, copy), bytes.clone()) };
+        // Both are written once, when a block of slots is new.
+        if broken!("overwrite one copy of a key") && copy == CopyOf::B && cells.len() < 64 {
+            continue;
+        }
         device.overwrite(cells.iter().map(part).collect())?;
     }
     Ok(())

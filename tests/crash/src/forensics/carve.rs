@@ -20,6 +20,8 @@ const NONCE_LEN: usize = 24;
 const STREAM_AT: u64 = 64;
 /// So much of a row is enough to recognise a value in it.
 const SAMPLE_LEN: usize = 64;
+/// No row is longer.
+const ROW_LEN_MAX: usize = 4000;
 /// No slot of the plan is rewritten more often than this.
 const GENERATIONS_MAX: u64 = 1 << 12;
 
@@ -36,37 +38,64 @@ pub(super) struct Haul {
 pub(super) fn carve(image: &Image, cells: &Cells) -> Haul {
     let mut haul = Haul::default();
     for (_, bytes) in image.files() {
-        for at in memchr::memchr_iter(VERSION, bytes) {
-            open(&bytes[at..], cells, &mut haul);
+        for row in rows(bytes, cells) {
+            haul.rows.insert(row.nonce.to_vec());
+            let samples = row.open(cells, SAMPLE_LEN);
+            haul.versions
+                .extend(samples.iter().flat_map(|sample| recognise(sample)));
         }
     }
     haul
 }
 
-fn open(bytes: &[u8], cells: &Cells, haul: &mut Haul) {
-    let Some((head, rest)) = bytes.split_at_checked(HEAD_LEN) else {
-        return;
-    };
-    let Some((nonce, sealed)) = rest.split_at_checked(NONCE_LEN) else {
-        return;
-    };
-    let (slot, generation) = (
-        head[1..5]
-            .iter()
-            .fold(0, |n, byte| n << 8 | u32::from(*byte)),
-        head[5..]
-            .iter()
-            .fold(0, |n, byte| n << 8 | u64::from(*byte)),
-    );
-    if generation > GENERATIONS_MAX || !cells.has(slot) {
-        return;
-    }
-    haul.rows.insert(nonce.to_vec());
-    for key in cells.row_keys(slot, generation, GENERATIONS_MAX) {
-        let mut sample = sealed[..SAMPLE_LEN.min(sealed.len())].to_vec();
-        let mut stream = XChaCha20::new(&key.into(), nonce.into());
-        stream.seek(STREAM_AT);
-        stream.apply_keystream(&mut sample);
-        haul.versions.extend(recognise(&sample));
+/// The plaintext of every row that the keys in `cells` open, each followed by what the key makes of the bytes behind it.
+pub(super) fn plaintexts(image: &Image, cells: &Cells) -> Vec<Vec<u8>> {
+    let mut seen = BTreeSet::new();
+    let files: Vec<&[u8]> = image.files().map(|(_, bytes)| bytes).collect();
+    let rows = files.iter().flat_map(|bytes| rows(bytes, cells));
+    rows.filter(|row| seen.insert(row.nonce))
+        .flat_map(|row| row.open(cells, ROW_LEN_MAX))
+        .collect()
+}
+
+/// What looks like a row: its slot exists, and its generation may.
+#[derive(Clone, Copy, Debug)]
+struct Row<'a> {
+    slot: u32,
+    generation: u64,
+    nonce: &'a [u8; NONCE_LEN],
+    /// Its ciphertext, and everything behind it.
+    sealed: &'a [u8],
+}
+
+fn rows<'a>(bytes: &'a [u8], cells: &'a Cells) -> impl Iterator<Item = Row<'a>> {
+    memchr::memchr_iter(VERSION, bytes).filter_map(|at| {
+        let (head, rest) = bytes[at..].split_at_checked(HEAD_LEN)?;
+        let (nonce, sealed) = rest.split_first_chunk()?;
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |n, byte| n << 8 | u64::from(*byte));
+        let slot = u32::try_from(number(&head[1..5])).ok()?;
+        let generation = number(&head[5..]);
+        let may_be = generation <= GENERATIONS_MAX && cells.has(slot);
+        may_be.then_some(Row {
+            slot,
+            generation,
+            nonce,
+            sealed,
+        })
+    })
+}
+
+impl Row<'_> {
+    /// Its first `len` bytes under each key that may be its own.
+    fn open(&self, cells: &Cells, len: usize) -> Vec<Vec<u8>> {
+        let keys = cells.row_keys(self.slot, self.generation, GENERATIONS_MAX);
+        let opened = keys.into_iter().map(|key| {
+            let mut sample = self.sealed[..len.min(self.sealed.len())].to_vec();
+            let mut stream = XChaCha20::new(&key.into(), self.nonce.into());
+            stream.seek(STREAM_AT);
+            stream.apply_keystream(&mut sample);
+            sample
+        });
+        opened.collect()
     }
 }
