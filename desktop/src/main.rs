@@ -175,13 +175,11 @@ mod tests {
 
     #[test]
     fn the_package_registers_links() {
-        let config: serde_json::Value =
-            serde_json::from_str(include_str!("../tauri.conf.json")).unwrap();
-        let template = &config["bundle"]["linux"]["deb"]["desktopTemplate"];
-        assert_eq!(template, "sori.desktop");
         let entry = include_str!("../sori.desktop");
         assert!(entry.contains("\nMimeType=x-scheme-handler/sori;\n"));
-        assert!(entry.contains("\nExec={{exec}} %u\n"));
+        assert!(entry.contains("\nExec=sori-desktop %u\n"));
+        let package = include_str!("../Cargo.toml");
+        assert!(package.contains("[\"sori.desktop\", \"usr/share/applications/\", \"644\"]"));
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn start_over() -> io::Error {
     for (name, value) in additions(can_sandbox(), &|name| std::env::var_os(name)) {
         command.env(name, value);
     }
-    if !cfg!(debug_assertions) {
+    if !cfg!(any(debug_assertions, feature = "driven")) {
         // With these anybody of the same login could drive a shipped window by WebDriver.
         command.env_remove("TAURI_AUTOMATION");
         command.env_remove("TAURI_WEBVIEW_AUTOMATION");

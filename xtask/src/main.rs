@@ -80,8 +80,12 @@ enum Task {
     Judge(judge::Judge),
     /// Let another MLS library into our groups and us into its groups, and run the official vectors of MLS.
     Mls(mls::Mls),
-    /// Build the Debian package of the relay (needs cargo-deb).
-    Deb,
+    /// Build a Debian package (needs cargo-deb).
+    Deb {
+        /// Which one.
+        #[arg(default_value = "relay")]
+        package: deb::Package,
+    },
 }
 
 /// How to open Sori.
@@ -139,7 +143,7 @@ async fn work(task: Task) -> Result<(), Error> {
         Task::Bench(bench) => bench::bench(&workspace, &bench).await,
         Task::Check => check::check(&workspace).await,
         Task::Crash(crash) => crash::crash(&workspace, &crash).await,
-        Task::Deb => deb::deb(&workspace).await,
+        Task::Deb { package } => deb::deb(&workspace, package).await,
         Task::Fuzz(fuzz) => fuzz::fuzz(&workspace, &fuzz).await,
         Task::Mls(mls) => mls::mls(&workspace, &mls).await,
         Task::Mutants => mutants::mutants(&workspace).await,

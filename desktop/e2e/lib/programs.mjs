@@ -3,7 +3,7 @@
  * and ended by that group, so that nothing outlives the test and nothing else is touched.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,10 +12,11 @@ import { Window, until } from './webdriver.mjs';
 
 const root = new URL('../../../', import.meta.url).pathname;
 export const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
-const program = (name) => join(target, 'debug', name);
+/** A program as it was built: `SORI_E2E_BUILD` says which build, `debug` if it says nothing. */
+export const program = (name) => join(target, process.env.SORI_E2E_BUILD ?? 'debug', name);
 
 const END_MS = 8_000;
-const folder = mkdtempSync(join(tmpdir(), 'sori-e2e-'));
+const folder = process.env.SORI_E2E_FOLDER ?? mkdtempSync(join(tmpdir(), 'sori-e2e-'));
 const running = new Set();
 
 /** A folder below the one of this test run. */
@@ -62,7 +63,7 @@ export async function end(child) {
 /** Ends everything and removes the folder. */
 export async function endAll() {
   await Promise.all([...running].map(end));
-  if (process.env.SORI_E2E_KEEP === undefined) rmSync(folder, { recursive: true, force: true });
+  if (process.env.SORI_E2E_KEEP === undefined && process.env.SORI_E2E_FOLDER === undefined) rmSync(folder, { recursive: true, force: true });
 }
 
 const freePort = () =>
@@ -132,12 +133,16 @@ export async function startAgain({ home, profile, bus, screen, args = [] }) {
 /** A real relay. It can be stopped, and started again at the same address with the same key. */
 export class Relay {
   #key = join(place('relay'), 'key');
-  #listen = '127.0.0.1:0';
+  #listen;
   #child;
   url = '';
 
+  constructor(listen = '127.0.0.1:0') {
+    this.#listen = listen;
+  }
+
   async start() {
-    if (this.url === '') {
+    if (!existsSync(this.#key)) {
       const made = start(program('sori-relay'), ['key', this.#key]);
       if ((await made.ended) !== 0) throw made.problem ?? new Error('sori-relay made no key');
     }
@@ -172,6 +177,15 @@ export class Person {
     await person.ask('account.create', { name });
     await person.ask('relay.set', { url: relay });
     return person;
+  }
+
+  /** Lets `other` in as a contact, and answers its account id. */
+  async befriend(other) {
+    const { url } = await this.ask('invite.create', {});
+    await other.ask('invite.accept', { url });
+    const join = await until('the request', async () => (await this.ask('join.list')).joins.find((one) => one.state === 'waiting'));
+    await this.ask('join.approve', { id: join.id });
+    return (await until('the contact', async () => (await this.ask('contact.list')).contacts[0])).id;
   }
 
   ask(method, params = {}) {
@@ -218,7 +232,7 @@ export class App {
   #driver;
   window;
 
-  static async start({ home, profile, relay, screen, language = 'ko_KR.UTF-8', before = 'true', state = 'minji', env = {} }) {
+  static async start({ home, profile, relay, screen, language = 'ko_KR.UTF-8', before = 'true', state = 'minji', binary = program('sori-desktop'), env = {} }) {
     const app = new App();
     const port = await freePort();
     const base = place('apps', home);
@@ -251,7 +265,7 @@ export class App {
       return (await fetch(`${url}/status`)).ok;
     });
     const args = ['--profile', profile, ...(relay === undefined ? [] : ['--relay', relay])];
-    app.window = await Window.open(url, { 'webkitgtk:browserOptions': { binary: program('sori-desktop'), args } });
+    app.window = await Window.open(url, { 'webkitgtk:browserOptions': { binary, args } });
     return app;
   }
 
