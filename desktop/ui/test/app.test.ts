@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { App } from '../src/lib/app.svelte';
-import type { Arrange, Backend, Wish } from '../src/lib/backend';
+import type { Arrange, Backend, Event, Wish } from '../src/lib/backend';
 import { fakeBackend } from '../dev/fake-backend';
 
 beforeEach(() => {
@@ -146,4 +146,24 @@ test('files are chosen for the open conversation and left with it', async () => 
   expect(app.chosen).toEqual([]);
   expect(app.asTheyAre).toBe(false);
   expect(forgotten).toEqual([null, 1, null]);
+});
+
+test('what is told of the connection is not undone by an older answer', async () => {
+  const fake = fakeBackend(new URLSearchParams(''));
+  const now = await fake.connection();
+  let tell: (event: Event) => void = () => undefined;
+  const app = new App({
+    ...fake,
+    subscribe: (onEvent) => {
+      tell = onEvent;
+      return fake.subscribe(onEvent);
+    },
+    // It was asked for before the connection stood, and is answered after that was told.
+    connection: () => {
+      tell({ event: 'connection_changed', connection: { ...now, state: 'connected' } });
+      return Promise.resolve({ ...now, state: 'connecting' });
+    },
+  });
+  await app.begin();
+  expect(app.connection?.state).toBe('connected');
 });

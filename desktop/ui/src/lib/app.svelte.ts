@@ -112,6 +112,8 @@ export class App {
   #link: string | null = null;
   #wishing = false;
   #toastId = 0;
+  /** How often the connection was told of. */
+  #heard = 0;
   #listTimer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(backend: Backend) {
@@ -433,9 +435,11 @@ export class App {
   }
 
   async #readAll(): Promise<void> {
+    const heard = this.#heard;
     const [account, connection] = await Promise.all([this.backend.accountInfo(), this.backend.connection()]);
     this.account = account;
-    this.connection = connection;
+    // What was told meanwhile is newer than this answer, whichever comes first.
+    if (heard === this.#heard) this.connection = connection;
     await Promise.all([this.refreshList(), this.refreshJoins()]);
   }
 
@@ -447,6 +451,7 @@ export class App {
     const open = this.open;
     switch (event.event) {
       case 'connection_changed':
+        this.#heard += 1;
         this.connection = event.connection;
         return;
       case 'message_changed':
