@@ -334,9 +334,10 @@ impl Engine {
         // Another device of the account, or another copy of this one, does not keep it in.
         let in_group = head.snapshot().me().is_some();
         group.record.standing = match (in_group, group.record.standing) {
+            (false, Standing::Halted | Standing::OutHalted) => Standing::OutHalted,
             (false, _) => Standing::Out,
+            (true, Standing::Halted | Standing::OutHalted) => Standing::Halted,
             // Somebody handed the group over meanwhile, and an owner cannot leave.
-            (true, Standing::Halted) => Standing::Halted,
             (true, Standing::Leaving) if owns => Standing::Active,
             (true, Standing::Leaving) => Standing::Leaving,
             // What put us out has lost, or we are back.

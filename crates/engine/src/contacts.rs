@@ -462,7 +462,7 @@ impl Engine {
     /// group. Anybody can make a group with any id; so as long as we are in, it takes whoever let
     /// us in (our commit may have lost) or somebody who could remove and add us as well.
     fn may_replace(&self, group: &mut Group, inviter: &AccountId) -> Result<bool, Error> {
-        if group.record.standing == Standing::Out {
+        if group.record.standing.is_out() {
             return Ok(true);
         }
         let me = self.me()?.id;

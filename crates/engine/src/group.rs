@@ -146,7 +146,7 @@ impl Group {
             Standing::Active => Ok(()),
             Standing::Lost => Err(Error::Rejoining),
             Standing::Halted => Err(Error::Halted),
-            Standing::Leaving | Standing::Out => Err(Error::NotMember),
+            Standing::Leaving | Standing::Out | Standing::OutHalted => Err(Error::NotMember),
         }
     }
 

@@ -364,7 +364,7 @@ impl Engine {
     /// is old. Until then it listens, for the commit that put it out may lose yet, and somebody
     /// may want what it wrote before it knew.
     pub(crate) fn is_over(&self, group: &mut Group, now: Time) -> Result<bool, Error> {
-        if group.record.standing != Standing::Out {
+        if !group.record.standing.is_out() {
             return Ok(false);
         }
         if group.is_stateless() {

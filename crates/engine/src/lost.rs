@@ -96,7 +96,7 @@ impl Engine {
         let me = self.me()?.id;
         match group.record.standing {
             Standing::Lost if group.is_stateless() => Ok(()),
-            Standing::Out => {
+            Standing::Out | Standing::OutHalted => {
                 self.destroy_states(group)?;
                 group.record.intents.clear();
                 self.save_group(group)

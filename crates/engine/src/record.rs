@@ -72,6 +72,8 @@ pub(crate) enum Standing {
     Lost,
     /// A member that must say nothing more: another copy of this device has voted otherwise.
     Halted,
+    /// No longer a member, and halted before: halted again should the commit that put it out lose.
+    OutHalted,
 }
 
 /// A group: everything that changes with commits, not with messages.
@@ -476,12 +478,17 @@ pub(crate) enum NoticeKind {
 }
 
 impl Standing {
+    /// No longer a member.
+    pub(crate) const fn is_out(self) -> bool {
+        matches!(self, Self::Out | Self::OutHalted)
+    }
+
     /// The stable name of a standing, for front ends.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Leaving => "leaving",
-            Self::Out => "out",
+            Self::Out | Self::OutHalted => "out",
             Self::Lost => "rejoining",
             Self::Halted => "halted",
         }

@@ -190,6 +190,41 @@ fn a_device_that_hears_its_own_key_vote_otherwise_is_halted_for_good() {
 
 /// protocol §5.7.5
 #[test]
+fn who_is_halted_stays_so_when_the_commit_that_put_it_out_loses() {
+    let mut people = orders::trio();
+    let id = people[0].group();
+    let name = id.to_string();
+    let [bo, cy] = [1, 2].map(|who| people[who].engine.me().unwrap().id.to_string());
+    let ada = &mut people[0].engine;
+    ada.group_role(&name, &bo, "admin", NOW).unwrap();
+    round(&mut people, 0);
+    let strange = vote(&mut people[2], StateId::from_bytes([7; 32]));
+    for (topic, frame) in say(&mut people[0], vec![strange], Vec::new(), NOW) {
+        people[2].hear(topic, &frame, NOW);
+    }
+    let standing = |people: &[Peer; 3]| people[2].engine.groups[&id].record.standing;
+    assert_eq!(standing(&people), Standing::Halted);
+    people[1].engine.group_remove(&name, &cy, NOW).unwrap();
+    let removal = people[1].attend(NOW);
+    // What the owner decides comes before what an admin decides.
+    let ada = &mut people[0].engine;
+    ada.group_role(&name, &bo, "member", NOW).unwrap();
+    let demotion = people[0].attend(NOW);
+    for (topic, frame) in removal {
+        people[2].hear(topic, &frame, NOW);
+    }
+    assert!(standing(&people).is_out());
+    people[2].restart(NOW);
+    let shown = people[2].engine.group_info(&name, NOW).unwrap().standing;
+    assert_eq!(shown, "out");
+    for (topic, frame) in demotion {
+        people[2].hear(topic, &frame, NOW);
+    }
+    assert_eq!(standing(&people), Standing::Halted);
+}
+
+/// protocol §5.7.5
+#[test]
 fn two_votes_of_one_account_on_one_state_are_told_and_kept() {
     let mut people = pair();
     let two = [7, 8].map(|byte| vote(&mut people[1], StateId::from_bytes([byte; 32])));

@@ -6,7 +6,7 @@ use super::*;
 use crate::outcome::Outcome;
 
 /// Ada, who owns a group, Bo and Cy.
-fn trio() -> [Peer; 3] {
+pub(super) fn trio() -> [Peer; 3] {
     let mut people = [Peer::new("Ada", 1), Peer::new("Bo", 2), Peer::new("Cy", 3)];
     let group = people[0].engine.group_create("room", NOW).unwrap();
     let options = InviteOptions {
