@@ -260,6 +260,7 @@ impl Engine {
         }
         if let Some(Purpose::Channel { channel, .. }) = self.network.purpose(relay, topic) {
             self.missed_something(channel, now);
+            self.be_impatient(channel);
         }
         Ok(())
     }

@@ -46,9 +46,11 @@ const NAMES_MAX: usize = 1024;
 /// First wait before a question is put, or put again, in milliseconds; doubled up to the longest.
 const ASK_FIRST_MS: u64 = 500;
 const ASK_MAX_MS: u64 = 300_000;
-/// How soon the way back is asked for when somebody is heard who may know it, at most so often, in milliseconds.
+/// How soon the way back is asked for when somebody is heard who may know it, in milliseconds.
 const ASK_HEARD_MS: u64 = 1_000;
+/// Wait before that may be so again, as often as follows; then it is doubled each time, up to the longest between questions.
 const ASK_HEARD_AGAIN_MS: u64 = 10_000;
+const ASK_HEARD_TIMES: u32 = 8;
 /// Wait before the others are asked whether they follow, in milliseconds: what is on its way comes
 /// before it.
 const CHECK_FIRST_MS: u64 = 4_000;
@@ -56,6 +58,8 @@ const CHECK_FIRST_MS: u64 = 4_000;
 /// milliseconds: it does not know the channels on which it could have heard otherwise.
 const RECHECK_FIRST_MS: u64 = 600_000;
 const RECHECK_MAX_MS: u64 = DAY_MS;
+/// How long the commit that let this device in may need to get to the others, in milliseconds.
+const LET_IN_MS: u64 = 600_000;
 /// Questions put without an answer before a suspicion is laid aside.
 const CHECKS_MAX: u32 = 6;
 /// Random part of the wait before a stand for each member, in milliseconds.
@@ -84,6 +88,8 @@ struct Asking {
     wait_ms: u64,
     /// Before then nobody who is heard makes the next question come sooner.
     patient_until: Option<Time>,
+    /// How often somebody did so: those who are heard may all be such as cannot answer.
+    hastened: u32,
     rounds: u32,
     question: Option<Question>,
     /// When the answers to it are weighed: once whoever is there has spoken.
@@ -95,6 +101,8 @@ struct Asking {
 struct Question {
     nonce: u64,
     what: What,
+    /// The commit that let this device in is in no log of its own, and may not have come to the others yet.
+    is_early: bool,
     /// Its names, one for each channel it was put on.
     about: BTreeSet<[u8; 32]>,
     verdicts: BTreeMap<AccountId, Verdict>,
@@ -184,7 +192,18 @@ impl Group {
     /// Whether this device is not to find its way in the group: it was put out, or must not go on; a halted one that
     /// came back would be none.
     fn is_over_here(&self) -> bool {
-        matches!(self.record.standing, Standing::Out | Standing::Halted)
+        let standing = self.record.standing;
+        standing.is_out() || standing == Standing::Halted
+    }
+
+    /// Whether this device was let in a short time ago and nobody was seen to follow since: who has not heard of the
+    /// commit that did it cannot know its state.
+    fn is_just_let_in(&self, now: Time) -> bool {
+        let state = self
+            .resync
+            .entered
+            .and_then(|id| self.record.states.get(&id));
+        self.resync.let_in && state.is_some_and(|state| now.since_ms(state.since) < LET_IN_MS)
     }
 }
 
@@ -213,6 +232,7 @@ impl Engine {
         self.resync_stands(&group, now);
         group.plan_open_ballots(now);
         self.groups.insert(id, group);
+        self.be_impatient(channel);
     }
 
     fn resync_stands(&mut self, group: &Group, now: Time) {
@@ -266,8 +286,22 @@ impl Engine {
             && asking.patient_until.is_none_or(|until| until <= now)
         {
             asking.next = Some(now.plus_ms(jitter));
-            asking.wait_ms = ASK_HEARD_MS;
-            asking.patient_until = Some(now.plus_ms(ASK_HEARD_AGAIN_MS));
+            asking.hastened = asking.hastened.saturating_add(1);
+            let more = asking.hastened.saturating_sub(ASK_HEARD_TIMES).min(16);
+            let patience = (ASK_HEARD_AGAIN_MS << more).min(ASK_MAX_MS);
+            asking.wait_ms = match more {
+                0 => ASK_HEARD_MS,
+                _ => patience / 2,
+            };
+            asking.patient_until = Some(now.plus_ms(patience));
+        }
+    }
+
+    /// Others may be there than before: whoever is heard next may know the way back.
+    pub(crate) fn be_impatient(&mut self, channel: u32) {
+        let group = self.channels.get(&channel).map(|held| held.record.group);
+        if let Some(asking) = group.and_then(|group| self.resyncs.asking.get_mut(&group)) {
+            (asking.hastened, asking.patient_until) = (0, None);
         }
     }
 
@@ -390,10 +424,12 @@ impl Engine {
             Some(_) | None => Question {
                 nonce: u64::from_be_bytes(self.random()),
                 what,
+                is_early: false,
                 about: BTreeSet::new(),
                 verdicts: BTreeMap::new(),
             },
         };
+        question.is_early = group.is_just_let_in(now);
         for channel in channels {
             self.put_question(channel, &mut question, now)?;
         }
@@ -464,10 +500,17 @@ impl Engine {
                 (ask.id(&tag), ChannelMessage::Ask(ask))
             }
             What::State(state) => {
+                let logs = self.logs_of(&group);
                 let check = Check {
                     nonce: question.nonce,
                     state: *state,
-                    logs: self.logs_of(&group),
+                    logs: match question.is_early {
+                        true => logs
+                            .into_iter()
+                            .map(|(t, log)| (t, log.lacking()))
+                            .collect(),
+                        false => logs,
+                    },
                 };
                 (check.id(), ChannelMessage::Check(check))
             }

@@ -46,6 +46,7 @@ impl Scene {
         let mut question = Question {
             nonce: 7,
             what,
+            is_early: false,
             about: BTreeSet::new(),
             verdicts: BTreeMap::new(),
         };
