@@ -326,7 +326,7 @@ impl Engine {
             let notices = commit.into_iter().flat_map(|commit| commit.notices);
             known.extend(notices.filter_map(|notice| notice.subject));
         }
-        for state in self.lost_commits(group) {
+        for state in self.lost_forks(group) {
             let Some(commit) = self.commit_record(group, &state)? else {
                 continue;
             };
@@ -353,8 +353,22 @@ impl Engine {
         lost.filter(|id| !group.record.path.contains(id)).collect()
     }
 
+    /// Those of them that branch off the way. The others are from before this account was let in: what became of whom
+    /// they let in is not known here.
+    fn lost_forks(&self, group: &Group) -> Vec<StateId> {
+        let is_on_path = |state: &StateId| group.record.path.contains(state);
+        let mut lost = self.lost_commits(group);
+        lost.retain(|id| {
+            let above = std::iter::successors(Some(*id), |state| {
+                group.tree.node(state).map(|node| node.parent)
+            });
+            above.skip(1).any(|state| is_on_path(&state))
+        });
+        lost
+    }
+
     fn has_lost_spares(&self, group: &Group) -> Result<bool, Error> {
-        for state in self.lost_commits(group) {
+        for state in self.lost_forks(group) {
             let commit = self.commit_record(group, &state)?;
             if commit.is_some_and(|commit| !commit.spare.is_empty()) {
                 return Ok(true);
