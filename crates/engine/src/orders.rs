@@ -204,23 +204,29 @@ impl Engine {
         if group.record.standing != Standing::Active {
             return Ok(());
         }
-        let open = self.open_orders(group)?;
-        if open.iter().any(|order| order.kind() != OrderKind::Leave) {
+        let decided = |open: Vec<Order>| open.iter().filter(|o| is_decision(o)).count();
+        let mut left = decided(self.open_orders(group)?);
+        while left > 0 {
             self.wish(group, Wish::Realise, now)?;
+            let now_left = decided(self.open_orders(group)?);
+            if now_left >= left {
+                break;
+            }
+            left = now_left;
         }
         Ok(())
     }
 
-    /// What to commit for orders: all that are open.
+    /// What to commit for orders: of those that are open as many as go into one commit.
     pub(crate) fn realise(&self, group: &mut Group) -> Result<Operation, Error> {
-        let orders = self.open_orders(group)?;
+        let orders = for_one_commit(self.open_orders(group)?, None);
         match orders.is_empty() {
             true => Err(Error::NotFound("order")),
             false => Ok(Operation::Realise { orders }),
         }
     }
 
-    /// What to commit for an order of this account: all that are open, if it is among them.
+    /// What to commit for an order of this account, and with it of those that are open as many as go into one commit.
     pub(crate) fn realise_own(&self, group: &mut Group, order: &[u8]) -> Result<Operation, Error> {
         let order = Order::decode(order)?;
         self.ensure_head(group)?;
@@ -236,13 +242,37 @@ impl Engine {
             return Err(sori_mls::Error::Misuse(Misuse::UnknownAccount).into());
         }
         order.verify(head)?;
-        let mut orders = self.open_orders(group)?;
+        let mut orders = for_one_commit(self.open_orders(group)?, Some(&order));
         if !orders.contains(&order) {
             orders.truncate(sori_mls::limits::ORDERS_PER_COMMIT_MAX.saturating_sub(1));
             orders.push(order);
         }
         Ok(Operation::Realise { orders })
     }
+}
+
+/// Whether somebody decided it about somebody else.
+fn is_decision(order: &Order) -> bool {
+    order.kind() != OrderKind::Leave
+}
+
+/// Of these orders those that go into one commit: all that take roles, and of those that put accounts out the ones about
+/// one account, that of `first` or else of a decision. MLS is indifferent to the order in which a commit names those whom
+/// it removes, and OpenMLS leaves it to chance; so would be the name of the state that follows.
+fn for_one_commit(mut orders: Vec<Order>, first: Option<&Order>) -> Vec<Order> {
+    let removal = first.filter(|order| removes(order)).or_else(|| {
+        let mut removals = orders.iter().filter(|order| removes(order));
+        let decided = removals.clone().find(|order| is_decision(order));
+        decided.or_else(|| removals.next())
+    });
+    let target = removal.map(Order::target);
+    orders.retain(|order| !removes(order) || Some(order.target()) == target);
+    orders
+}
+
+/// Whether it puts its target out.
+fn removes(order: &Order) -> bool {
+    order.kind() != OrderKind::Demote
 }
 
 /// What order about whom a wish is about; nothing for bytes that are none.
