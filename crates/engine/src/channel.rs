@@ -40,7 +40,7 @@ pub(crate) struct DayKeys {
 pub(crate) struct Log {
     by_id: BTreeMap<EnvelopeId, (u64, Day, u32)>,
     pub(crate) unsent: BTreeSet<u64>,
-    /// Entries that carry own messages which some member is not known to hold, and those.
+    /// Entries that carry own messages which somebody for whom they are is not known to hold, and those.
     pub(crate) open: BTreeMap<u64, u64>,
     /// What is of an earlier day is neither kept nor asked for.
     pub(crate) floor: Day,

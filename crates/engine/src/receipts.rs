@@ -184,13 +184,13 @@ impl Engine {
         }
         self.save_message(group, message, &record)?;
         let (copies, members) = self.copies(group, &record)?;
-        if copies >= members {
+        if copies >= members && is_with_all(&record.holders, &record.audience) {
             self.close_entry(channel, sequence)?;
         }
         self.message_changed(group, &record.id)
     }
 
-    /// Every member holds what an entry carries, or it is there no more.
+    /// Everybody for whom it is holds what an entry carries, or it is there no more.
     fn close_entry(&mut self, channel: u32, sequence: u64) -> Result<(), Error> {
         if let Some(held) = self.channels.get_mut(&channel) {
             held.log.open.remove(&sequence);
@@ -259,6 +259,15 @@ pub(crate) fn add_holder(holders: &mut Vec<u8>, index: usize) -> bool {
     new
 }
 
+/// Whether all of these hold it, also those who are out now: who is let in again counts again, and may hold it.
+fn is_with_all(holders: &[u8], these: &[u8]) -> bool {
+    let held = holders.iter().copied().chain(std::iter::repeat(0));
+    these
+        .iter()
+        .zip(held)
+        .all(|(these, held)| these & !held == 0)
+}
+
 /// Whether the bit of a member is set.
 pub(crate) fn has_holder(holders: &[u8], index: usize) -> bool {
     let byte = holders.get(index / 8);
@@ -286,5 +295,7 @@ mod tests {
         assert_eq!(count_holders(&holders, |_| true), 2);
         assert_eq!(count_holders(&holders, |index| index != 0), 1);
         assert_eq!(count_holders(&[], |_| true), 0);
+        assert!(is_with_all(&holders, &[1]) && is_with_all(&holders, &[1, 0, 2, 0]));
+        assert!(!is_with_all(&holders, &[3]) && !is_with_all(&holders, &[1, 0, 0, 4]));
     }
 }
