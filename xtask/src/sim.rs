@@ -12,23 +12,24 @@ use crate::workspace::Workspace;
 /// What to simulate.
 #[derive(Debug, Args)]
 pub(crate) struct Sim {
-    /// 25,000 group-hours over 8,334 seeds. Takes hours.
-    #[arg(long, conflicts_with = "seed")]
+    /// 25,000 group-hours over 10,000 seeds. Takes hours; a run that was stopped goes on where it was, as long as the
+    /// build is the same (sim-deep.journal beside what cargo builds).
+    #[arg(long, conflicts_with_all = ["seed", "first", "seeds"])]
     deep: bool,
     /// Only this seed, with everything that happened in it; a failure names it.
     #[arg(long)]
     seed: Option<u64>,
     /// The first seed of many.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 1)]
     first: u64,
-    /// How many seeds, of three group-hours each.
+    /// How many seeds, of two and a half group-hours on average.
     #[arg(long, default_value_t = 400)]
     seeds: u64,
 }
 
 /// Builds the simulator, optimised, and runs it; fails if a judge found something.
 pub(crate) async fn sim(workspace: &Workspace, sim: &Sim) -> Result<(), Error> {
-    let seeds = if sim.deep { 8_334 } else { sim.seeds };
+    let seeds = if sim.deep { 10_000 } else { sim.seeds };
     let mut command = shell::cargo(workspace.root());
     command.args(["run", "--release", "-q", "-p", "sori-sim", "--"]);
     match sim.seed {
@@ -40,5 +41,9 @@ pub(crate) async fn sim(workspace: &Workspace, sim: &Sim) -> Result<(), Error> {
             seeds.to_string(),
         ]),
     };
+    if sim.deep {
+        let journal = workspace.target().join("sim-deep.journal");
+        command.arg("--journal").arg(journal);
+    }
     shell::run(&mut command).await
 }

@@ -332,7 +332,20 @@ fn labelled(context: &[u8], label: &[u8], message: &[u8]) -> Vec<u8> {
     [context, &[label_len], label, message].concat()
 }
 
+#[cfg(not(feature = "simulation"))]
+use verify_anew as verify;
+
+#[cfg(feature = "simulation")]
 fn verify(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Result<(), Error> {
+    let name = crate::known::name(key, message, signature);
+    if !crate::known::is_good(&name) {
+        verify_anew(key, message, signature)?;
+        crate::known::remember(name);
+    }
+    Ok(())
+}
+
+fn verify_anew(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Result<(), Error> {
     let key = VerifyingKey::from_bytes(key).map_err(|_| Invalid::Signature)?;
     key.verify_strict(message, &Signature::from_bytes(signature))
         .map_err(|_| Invalid::Signature.into())

@@ -110,6 +110,8 @@ mod hybrid;
 mod id;
 mod identity;
 mod key_package;
+#[cfg(feature = "simulation")]
+mod known;
 pub mod limits;
 pub mod mutant;
 mod operation;

@@ -14,8 +14,7 @@
 //! [`check`] judges that; [`many`] and [`report`] are for thousands of seeds. `cargo xtask sim` is the door.
 //! [`scenarios`] are small worlds with one question each; `cargo xtask mutants` runs each in a build that is broken for it.
 //!
-//! A seed has one course of things, but for one thing: where a commit removes several at once OpenMLS names these in an
-//! order that is left to chance, and races after it are decided by the name of the state that follows.
+//! A seed has one course of things: nothing that our code decides goes by the order of a `HashMap`.
 //!
 //! Which check or scenario shows which invariant of protocol 5.9, as far as a history can show it:
 //!
@@ -47,6 +46,7 @@ pub mod campaign;
 pub mod check;
 mod forger;
 pub mod history;
+pub mod journal;
 mod malice;
 pub mod many;
 mod relay;

@@ -1,7 +1,12 @@
 //! `sori-sim`: campaigns by the seed or by the thousand. `cargo xtask sim` builds and starts it.
 
-#![expect(clippy::print_stdout, reason = "this program exists to print figures")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this program exists to print figures"
+)]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -19,9 +24,12 @@ struct Options {
     /// How many seeds.
     #[arg(long, default_value_t = 40)]
     seeds: u64,
-    /// Group-hours of each seed.
-    #[arg(long, default_value_t = 3)]
-    hours: usize,
+    /// Group-hours of each seed; two of an even one and three of an odd one if not given.
+    #[arg(long)]
+    hours: Option<usize>,
+    /// A file that keeps what came of each seed, so that a run that was stopped goes on where it was.
+    #[arg(long)]
+    journal: Option<PathBuf>,
     /// Whether the scenarios notice each build that is broken on purpose (`cargo xtask mutants` makes such a build).
     #[arg(long)]
     mutants: bool,
@@ -40,6 +48,8 @@ fn main() -> ExitCode {
         seeds: options.seeds,
         hours: options.hours,
         threads: options.threads,
+        journal: options.journal,
+        tells: true,
     };
     if let Some(seed) = options.seed {
         let outcome = campaign::run(plan.shape(seed));
@@ -56,7 +66,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         };
     }
-    let report = many::run(&plan);
+    let report = match many::run(&plan) {
+        Ok(report) => report,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
     print!("{report}");
     if report.failed.is_empty() {
         ExitCode::SUCCESS

@@ -1,99 +1,146 @@
 //! Many seeds on a few threads.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::campaign::{self, Outcome, Shape};
 use crate::check;
-use crate::report::Report;
+use crate::journal::Journal;
+use crate::report::{Report, Verdict};
 
-/// A mending that takes longer is named in the report.
-const SLOW_MS: u64 = 30_000;
+/// Between two lines about how far a run is.
+const PROGRESS: Duration = Duration::from_secs(30);
 
 /// Which campaigns.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The first seed.
     pub first: u64,
     /// How many.
     pub seeds: u64,
-    /// Group-hours of each.
-    pub hours: usize,
+    /// Group-hours of each; `None` for two of an even seed and three of an odd one.
+    pub hours: Option<usize>,
     /// Threads.
     pub threads: usize,
+    /// Where to note what came of each seed, and to find what came of seeds before.
+    pub journal: Option<PathBuf>,
+    /// Whether to say on standard error how far it is.
+    pub tells: bool,
 }
 
 impl Plan {
     /// What the seed of a plan does.
     #[must_use]
     pub const fn shape(&self, seed: u64) -> Shape {
-        Shape::of(seed, self.hours)
+        let hours = match self.hours {
+            Some(hours) => hours,
+            None if seed.is_multiple_of(2) => 2,
+            None => 3,
+        };
+        Shape::of(seed, hours)
     }
 }
 
-/// Runs all of them. A seed that panics is one that failed.
+/// What is known while it goes on.
+struct Progress {
+    journal: Option<Journal>,
+    verdicts: BTreeMap<u64, Verdict>,
+    /// How many of them an earlier run found.
+    before: usize,
+    began: Instant,
+    told: Instant,
+}
+
+/// Runs all of them that the journal does not know. A seed that panics is one that failed.
+///
+/// # Errors
+/// If the journal cannot be read or written, or belongs to another build.
 ///
 /// # Panics
 /// If a thread panicked outside of a campaign.
-#[must_use]
-pub fn run(plan: &Plan) -> Report {
-    let next = AtomicU64::new(plan.first);
-    let outcomes = Mutex::new(BTreeMap::new());
-    std::thread::scope(|scope| {
-        for _ in 0..plan.threads {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= plan.first + plan.seeds {
-                        return;
-                    }
-                    let run = AssertUnwindSafe(|| campaign::run(plan.shape(seed)));
-                    let outcome = catch_unwind(run).ok();
-                    let judged = outcome.map(|outcome| verdict(&outcome));
-                    outcomes.lock().unwrap().insert(seed, judged);
-                }
-            });
+pub fn run(plan: &Plan) -> io::Result<Report> {
+    let (journal, mut verdicts) = match &plan.journal {
+        Some(path) => {
+            let (journal, known) = Journal::open(path, plan.hours)?;
+            (Some(journal), known)
         }
+        None => (None, BTreeMap::new()),
+    };
+    let end = plan.first + plan.seeds;
+    verdicts.retain(|seed, _| (plan.first..end).contains(seed));
+    let progress = Mutex::new(Progress {
+        journal,
+        before: verdicts.len(),
+        verdicts,
+        began: Instant::now(),
+        told: Instant::now(),
     });
-    let mut report = Report::default();
-    for (seed, verdict) in outcomes.into_inner().unwrap() {
-        report.seeds += 1;
-        let Some((outcome, found)) = verdict else {
-            report.failed.push((seed, "panicked".to_owned()));
-            continue;
-        };
-        report.faults.add(&outcome.faults);
-        for heal in &outcome.heals {
-            match heal {
-                Some(ms) if outcome.is_silent => report.silent_heals.push(*ms),
-                Some(ms) => {
-                    report.heals.push(*ms);
-                    if *ms > SLOW_MS {
-                        report.slow.push((*ms, seed));
-                    }
-                }
-                None => report.never += 1,
-            }
+    let next = AtomicU64::new(plan.first);
+    std::thread::scope(|scope| {
+        let threads = (0..plan.threads).map(|_| scope.spawn(|| work(plan, &next, &progress)));
+        let threads: Vec<_> = threads.collect();
+        threads.into_iter().try_for_each(|t| t.join().unwrap())
+    })?;
+    let progress = progress.into_inner().unwrap();
+    Ok(Report::of(progress.verdicts.into_values()))
+}
+
+/// What one thread does.
+fn work(plan: &Plan, next: &AtomicU64, progress: &Mutex<Progress>) -> io::Result<()> {
+    loop {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        if seed >= plan.first + plan.seeds {
+            return Ok(());
         }
-        if let Some(first) = found {
-            report.failed.push((seed, first));
+        if progress.lock().unwrap().verdicts.contains_key(&seed) {
+            continue;
+        }
+        let run = AssertUnwindSafe(|| campaign::run(plan.shape(seed)));
+        let verdict = match catch_unwind(run) {
+            Ok(outcome) => verdict(seed, &outcome),
+            Err(_) => Verdict {
+                seed,
+                failed: Some("panicked".to_owned()),
+                ..Verdict::default()
+            },
+        };
+        let mut progress = progress.lock().unwrap();
+        if let Some(journal) = &mut progress.journal {
+            journal.note(&verdict)?;
+        }
+        progress.verdicts.insert(seed, verdict);
+        if plan.tells && progress.told.elapsed() > PROGRESS {
+            progress.told = Instant::now();
+            progress.tell(plan.seeds);
         }
     }
-    report
 }
 
-/// What is kept of an outcome.
-struct Kept {
-    faults: crate::report::Faults,
-    heals: Vec<Option<u64>>,
-    is_silent: bool,
+impl Progress {
+    /// Says how far it is.
+    #[expect(clippy::print_stderr, reason = "asked for by whoever runs it")]
+    fn tell(&self, seeds: u64) {
+        let done = self.verdicts.len();
+        let hours: usize = self.verdicts.values().map(|v| v.faults.hours).sum();
+        let failed = self.verdicts.values().filter(|v| v.failed.is_some());
+        let elapsed = self.began.elapsed().as_secs();
+        let (here, left) = ((done - self.before) as u64, seeds - done as u64);
+        let minutes = elapsed * left / here.max(1) / 60;
+        eprintln!(
+            "{done} of {seeds} seeds, {hours} group-hours, {} failed; about {minutes} minutes more",
+            failed.count()
+        );
+    }
 }
 
-fn verdict(outcome: &Outcome) -> (Kept, Option<String>) {
+fn verdict(seed: u64, outcome: &Outcome) -> Verdict {
     let found = check::judge(&outcome.history);
-    let first = (found.first()).map(|first| {
+    let failed = (found.first()).map(|first| {
         format!(
             "{}: {} (of {} findings)",
             first.check,
@@ -101,10 +148,11 @@ fn verdict(outcome: &Outcome) -> (Kept, Option<String>) {
             found.len()
         )
     });
-    let kept = Kept {
+    Verdict {
+        seed,
+        failed,
         faults: outcome.faults.clone(),
         heals: outcome.history.heals.clone(),
         is_silent: outcome.history.is_silent,
-    };
-    (kept, first)
+    }
 }

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::world::Counts;
 
 /// What was done in one campaign, or in many.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Faults {
     /// Group-hours.
     pub hours: usize,
@@ -88,6 +90,21 @@ impl Faults {
     }
 }
 
+/// What came of one seed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The seed.
+    pub seed: u64,
+    /// What a judge found first; nothing if all is well.
+    pub failed: Option<String>,
+    /// What was done.
+    pub faults: Faults,
+    /// After how long all agreed once the network was whole again, in milliseconds; `None`: not at all.
+    pub heals: Vec<Option<u64>>,
+    /// Whether the relay said nothing of what it withheld.
+    pub is_silent: bool,
+}
+
 /// Many campaigns.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -105,6 +122,38 @@ pub struct Report {
     pub silent_heals: Vec<u64>,
     /// How often they did not within the time of a mending.
     pub never: usize,
+}
+
+/// A mending that takes longer is named, in milliseconds.
+const SLOW_MS: u64 = 30_000;
+
+impl Report {
+    /// All of these together.
+    #[must_use]
+    pub fn of(verdicts: impl IntoIterator<Item = Verdict>) -> Self {
+        let mut report = Self::default();
+        for verdict in verdicts {
+            report.seeds += 1;
+            report.faults.add(&verdict.faults);
+            report.never += verdict.heals.iter().filter(|heal| heal.is_none()).count();
+            let heals = verdict.heals.into_iter().flatten();
+            match verdict.is_silent {
+                true => report.silent_heals.extend(heals),
+                false => {
+                    for ms in heals {
+                        report.heals.push(ms);
+                        if ms > SLOW_MS {
+                            report.slow.push((ms, verdict.seed));
+                        }
+                    }
+                }
+            }
+            if let Some(what) = verdict.failed {
+                report.failed.push((verdict.seed, what));
+            }
+        }
+        report
+    }
 }
 
 /// The time within which `percent` of the mendings brought all together, in milliseconds.

@@ -1,0 +1,174 @@
+//! What seeds have found: each with what went wrong, as the seed itself and as a small world that shows it.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails loudly and prints its seed"
+)]
+
+use sori_sim::campaign::{self, Shape};
+use sori_sim::check;
+use sori_sim::world::World;
+
+/// A seed with the hours in which it failed.
+fn holds(seed: u64, hours: usize) {
+    let outcome = campaign::run(Shape::of(seed, hours));
+    let found = check::judge(&outcome.history);
+    assert!(found.is_empty(), "seed {seed}: {found:?}");
+}
+
+/// Who was let in gave up its state on the word of a member who had not heard of the commit that let it in.
+#[test]
+fn seed_43_who_was_let_in_stays_in() {
+    holds(43, 3);
+}
+
+/// Whoever had lost the state called again each time that somebody was heard, also where nobody could answer.
+#[test]
+fn seed_12_who_calls_in_vain_calls_less_often() {
+    holds(12, 3);
+}
+
+/// Who was let in a second time let in again, by old KeyPackages, whom a commit had added that was from before its time,
+/// and who had been removed since.
+#[test]
+fn seed_123_who_comes_in_again_lets_nobody_in_whom_others_removed() {
+    holds(123, 3);
+}
+
+/// Who had been removed, and had come in again, was never known to have what came to it while it was out.
+#[test]
+fn seeds_145_and_152_who_comes_in_again_counts_with_what_it_holds() {
+    holds(145, 3);
+    holds(152, 2);
+}
+
+/// protocol §5.6.9
+#[test]
+fn who_was_let_in_is_not_off_the_way_for_those_who_have_not_heard_of_it() {
+    let mut world = World::new(&["a", "b", "c"], 43);
+    let group = world.group("g", 0, &[1]);
+    world.run(60_000);
+    let link = invite(&mut world, 0, &group);
+    world.people[1].is_cut_off = true;
+    world.join(&link, 0, 2);
+    world.until(60_000, "in", |world| {
+        world.act(2, |e, now| e.group_info(&group, now)).is_ok()
+    });
+    let state = world.state(2, &group);
+    world.kill(0);
+    world.people[1].is_cut_off = false;
+    assert_ne!(world.state(1, &group), state);
+    // They hear each other, and none of them has the commit.
+    world.run(300_000);
+    assert_eq!(world.standing(2, &group), "active");
+    assert_eq!(world.state(2, &group), state);
+    world.start(0);
+    world.until(120_000, "one state", |world| {
+        (0..3).all(|who| world.state(who, &group) == state)
+    });
+}
+
+/// protocol §5.6.7
+#[test]
+fn who_calls_for_the_way_back_among_those_who_do_not_know_it_calls_ever_less() {
+    let mut world = World::new(&["a", "b", "c"], 12);
+    let group = world.group("g", 0, &[1, 2]);
+    world.run(60_000);
+    let image = world.image(2);
+    let c = world.account(2);
+    let hand_over = world.act(0, |e, now| e.group_role(&group, &c, "owner", now));
+    hand_over.unwrap();
+    world.run(60_000);
+    for who in [0, 1] {
+        world.act(who, |e, now| e.group_leave(&group, now)).unwrap();
+    }
+    world.until(60_000, "out", |world| {
+        (0..2).all(|who| world.standing(who, &group) == "out")
+    });
+    world.put_back(2, &image);
+    world.run(600_000);
+    assert_eq!(world.standing(2, &group), "rejoining");
+    let before = world.counts.frames;
+    world.run(20 * 60_000);
+    let frames = world.counts.frames - before;
+    assert!(frames <= 20 * 2 * 3, "{frames} frames in 20 minutes");
+}
+
+/// protocol §6.3.2
+#[test]
+fn who_comes_in_again_is_known_to_have_what_it_got_while_it_was_out() {
+    let mut world = World::new(&["a", "b", "c"], 145);
+    let group = world.group("g", 0, &[1, 2]);
+    world.run(60_000);
+    let c = world.account(2);
+    world.kill(2);
+    world.say(0, &group, "x");
+    world.until(60_000, "two have it", |world| {
+        copies(world, &group) == (2, 3)
+    });
+    world
+        .act(0, |e, now| e.group_remove(&group, &c, now))
+        .unwrap();
+    world.until(60_000, "without it", |world| {
+        copies(world, &group) == (2, 2)
+    });
+    world.start(2);
+    world.until(120_000, "out", |world| world.standing(2, &group) == "out");
+    let link = invite(&mut world, 0, &group);
+    world.join(&link, 0, 2);
+    world.until(60_000, "in again", |world| {
+        world.standing(2, &group) == "active"
+    });
+    world.act(1, |e, now| e.group_leave(&group, now)).unwrap();
+    world.until(60_000, "gone", |world| world.standing(1, &group) == "out");
+    assert!(world.texts(2, &group).contains(&"x".to_owned()));
+    world.until(600_000, "known", |world| copies(world, &group) == (2, 2));
+}
+
+/// With how many people the first one's `x` is, and of how many.
+fn copies(world: &mut World, group: &str) -> (u32, u32) {
+    let list = world.look(0, |e, now| {
+        e.message_list(group, None, 100, sori_engine::Notices::Left, now)
+    });
+    let line = list.unwrap().into_iter().find(|line| line.text == "x");
+    line.map(|line| (line.copies, line.members)).unwrap()
+}
+
+fn invite(world: &mut World, who: usize, group: &str) -> String {
+    let options = sori_engine::InviteOptions {
+        group: Some(group.to_owned()),
+        ..sori_engine::InviteOptions::default()
+    };
+    let link = world.act(who, |engine, now| engine.invite_create(options, now));
+    link.unwrap()
+}
+
+/// protocol §5.8.6
+#[test]
+fn who_comes_in_again_does_not_let_in_whom_others_removed_before() {
+    let mut world = World::new(&["a", "b", "c"], 123);
+    let group = world.group("g", 0, &[1, 2]);
+    world.run(60_000);
+    let [b, c] = [1, 2].map(|who| world.account(who));
+    for account in [&c, &b] {
+        let removed = world.act(0, |e, now| e.group_remove(&group, account, now));
+        removed.unwrap();
+        world.run(60_000);
+    }
+    let link = invite(&mut world, 0, &group);
+    world.join(&link, 0, 1);
+    world.until(60_000, "in again", |world| {
+        world.standing(1, &group) == "active"
+    });
+    let made = world.act(0, |e, now| e.group_role(&group, &b, "admin", now));
+    made.unwrap();
+    world.run(60_000);
+    world
+        .act(0, |e, now| e.group_rename(&group, "h", now))
+        .unwrap();
+    world.run(300_000);
+    for who in [0, 1] {
+        let info = world.act(who, |e, now| e.group_info(&group, now)).unwrap();
+        assert_eq!(info.members.len(), 2);
+    }
+}
