@@ -146,6 +146,8 @@ pub use identity::{
     AccountKey, Device, safety_number, verify_account_signature, verify_device_signature,
 };
 pub use key_package::{KeyPackageInfo, NewKeyPackage};
+#[cfg(feature = "simulation")]
+pub use known::remember_signatures;
 pub use operation::Operation;
 pub use order::{Order, OrderKind};
 pub use peek::{Peek, PeekContent, peek};

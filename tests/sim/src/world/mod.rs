@@ -193,6 +193,7 @@ impl World {
 
     /// A world that begins at a time.
     pub fn at(now: u64, people: &[&str], seed: u64) -> Self {
+        sori_mls::remember_signatures();
         let url = format!("relay://127.0.0.1:4433/#{}", "A".repeat(43));
         let mut world = Self {
             people: Vec::new(),
