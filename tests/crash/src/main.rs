@@ -56,8 +56,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
-            // Not the number of a trial that found something.
-            ExitCode::from(2)
+            match &arguments.what {
+                // Not the number of a trial that found something.
+                What::Campaign(_) | What::Look(_) | What::Steal { .. } => ExitCode::from(2),
+                What::Worker(_) => ExitCode::FAILURE,
+            }
         }
     }
 }
