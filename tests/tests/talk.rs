@@ -5,18 +5,18 @@
 //! `SORI_TALK_SEED` repeats a run's choice of victims.
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stdout,
     reason = "what goes wrong in a test has to be loud, in its helpers too, and the seed has to be seen"
 )]
 
 mod coming_back;
+mod dice;
 mod peers;
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::time::SystemTime;
 
+use dice::Dice;
 use peers::{Peer, Relay, agree, ask, count, gather, number, peers, state, talk, wait_until};
 use serde_json::json;
 
@@ -43,7 +43,7 @@ fn processes_killed_in_the_middle_lose_nothing_that_was_acknowledged() {
     let group = gather(&mut peers);
     let rounds = number("SORI_TALK_KILLS", 3);
     let messages = number("SORI_TALK_MESSAGES", 60).div_ceil(rounds.max(1));
-    let mut dice = Dice::new();
+    let mut dice = Dice::new("SORI_TALK_SEED");
     let mut acknowledged = BTreeSet::new();
     for round in 0..rounds {
         let mut asked = ask(&mut peers, &group, round * messages..(round + 1) * messages);
@@ -254,26 +254,4 @@ fn memory(process: u32) -> Option<Vec<u8>> {
         }
     }
     (!all.is_empty()).then_some(all)
-}
-
-/// Choices that can be repeated from their seed (SplitMix64).
-struct Dice(u64);
-
-impl Dice {
-    fn new() -> Self {
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap();
-        let seed = number("SORI_TALK_SEED", now.subsec_nanos() as usize);
-        println!("SORI_TALK_SEED={seed}");
-        Self(seed as u64)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) as usize % bound
-    }
 }

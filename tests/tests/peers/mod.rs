@@ -290,12 +290,18 @@ impl Peer {
 
     /// The result of a call; nothing if the process ended before it answered.
     pub(crate) fn outcome(&mut self, id: u64) -> Option<Value> {
+        match self.reply(id)? {
+            Ok(result) => Some(result),
+            Err(error) => panic!("{}: {error}", self.name),
+        }
+    }
+
+    /// The result of a call or why it failed; nothing if the process ended before it answered.
+    pub(crate) fn reply(&mut self, id: u64) -> Option<Result<Value, Value>> {
         loop {
             if let Some(answer) = self.answers.remove(&id) {
-                let Some(result) = answer.get("result") else {
-                    panic!("{}: {answer}", self.name)
-                };
-                return Some(result.clone());
+                let result = answer.get("result").cloned();
+                return Some(result.ok_or_else(|| answer["error"].clone()));
             }
             let line = match self.lines.recv_timeout(Duration::from_secs(60)) {
                 Ok(line) => line,
