@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
@@ -43,7 +43,8 @@ struct Found {
     name: String,
     /// Inputs tried.
     runs: u64,
-    seconds: u64,
+    /// By the clock, and of the processor.
+    seconds: [u64; 2],
     /// Edges of the program that some input has reached.
     coverage: u64,
     /// Files with inputs that must not do what they do.
@@ -163,7 +164,9 @@ async fn one(
         .kill_on_drop(true)
         .spawn()
         .map_err(|source| Error::io(format!("start the target {name}"), source))?;
+    let began = Instant::now();
     let used = until(child, seconds).await?;
+    let clock = began.elapsed().as_secs();
     let said = fs::read_to_string(&log).map_err(|source| Error::io("read a log", source))?;
     let number = |label: &str| {
         let rest = said.rsplit_once(label).map(|(_, rest)| rest.trim_start());
@@ -182,7 +185,7 @@ async fn one(
     Ok(Found {
         runs,
         coverage: number(" cov: "),
-        seconds: used,
+        seconds: [clock, used],
         findings,
         name,
     })
@@ -221,11 +224,11 @@ fn processor_seconds(pid: i32) -> Option<u64> {
 
 impl Found {
     fn line(&self) -> String {
+        let [clock, used] = self.seconds;
         format!(
-            "{:<16} {:>10} inputs {:>5} s, {:>6} edges, {}",
+            "{:<16} {:>10} inputs {clock:>5} s ({used:>5} s of the processor), {:>6} edges, {}",
             self.name,
             self.runs,
-            self.seconds,
             self.coverage,
             match self.findings.as_slice() {
                 [] => "no finding".to_owned(),
@@ -238,12 +241,12 @@ impl Found {
         let Self {
             name,
             runs,
-            seconds,
+            seconds: [clock, used],
             coverage,
             findings,
         } = self;
         format!(
-            "| {name} | {runs} | {seconds} | {coverage} | {} |\n",
+            "| {name} | {runs} | {clock} | {used} | {coverage} | {} |\n",
             findings.len()
         )
     }
@@ -251,8 +254,8 @@ impl Found {
 
 const BEGIN: &str = "<!-- fuzzing: cargo xtask fuzz --write -->";
 
-const HEAD: &str = "| target | inputs | seconds of processor time | edges reached | findings |\n\
-                    | --- | --- | --- | --- | --- |\n";
+const HEAD: &str = "| target | inputs | seconds by the clock | of processor time | edges reached | findings |\n\
+                    | --- | --- | --- | --- | --- | --- |\n";
 
 /// USER_HZ: what /proc counts in, the same on every Linux.
 const TICKS_A_SECOND: u64 = 100;

@@ -1,4 +1,4 @@
-//! Two builds in two folders have to give the same bytes.
+//! Two builds in two folders have to give the same bytes, and the relay has to name them.
 
 use std::path::Path;
 
@@ -27,6 +27,15 @@ pub(super) async fn compare(
     }
     let (first, second) = hashes.split_at(programs.len());
     let mut wrong = Vec::new();
+    let relay = folder.path().join("one/target/release").join(RELAY);
+    let says = shell::ask(Command::new(relay).arg("digest")).await;
+    let says = says.as_deref().map_or("nothing", str::trim);
+    println!("   {says}  is what `{RELAY} digest` prints");
+    if !first.iter().any(|built| built == says) {
+        wrong.push(format!(
+            "`{RELAY} digest` prints something else than its file's hash"
+        ));
+    }
     for ((program, first), second) in programs.iter().zip(first).zip(second) {
         println!("   {first}  {program}");
         if first != second {
@@ -61,6 +70,9 @@ async fn build(copy: &Path, programs: &[&str]) -> Result<(), Error> {
     }
     shell::run(&mut command).await
 }
+
+/// The program that prints its own hash.
+const RELAY: &str = "sori-relay";
 
 async fn hash(file: &Path) -> Result<String, Error> {
     let said = shell::ask(Command::new("sha256sum").arg(file)).await;
