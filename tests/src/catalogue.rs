@@ -284,6 +284,7 @@ pub(crate) fn of_clients() -> Vec<Check> {
         checks::group::CHECKS,
         checks::member::CHECKS,
         checks::keys::CHECKS,
+        checks::secrets::CHECKS,
         checks::disk::CHECKS,
         checks::forgotten::CHECKS,
         checks::crash::CHECKS,

@@ -75,8 +75,8 @@ struct RelayArguments {
 #[derive(Args, Debug)]
 struct ClientArguments {
     /// Shell command that starts a shim; once for each client, on profiles of its own
-    #[arg(long, value_name = "COMMAND")]
-    shim: String,
+    #[arg(long, value_name = "COMMAND", required_unless_present = "list")]
+    shim: Option<String>,
     /// Shell command that starts the shim of a client without the rules of groups, for the checks of MEMBER
     #[arg(long, value_name = "COMMAND")]
     hostile: Option<String>,
@@ -199,11 +199,12 @@ fn of_client(arguments: &ClientArguments) -> Result<bool, Failure> {
         &arguments.run,
         |_| Ok(()),
         || {
+            let shim = arguments.shim.clone().unwrap_or_default();
             Ok(Subject {
-                name: arguments.shim.clone(),
+                name: shim.clone(),
                 sees_process: true,
                 judged: Judged::Client(Shims {
-                    judged: arguments.shim.clone(),
+                    judged: shim,
                     hostile: arguments.hostile.clone(),
                     thief: arguments.thief.clone(),
                 }),

@@ -145,7 +145,7 @@ fn invite() -> Value {
 }
 
 /// HKDF(secret, label, context) of 3.1.3.
-fn derive(secret: &[u8], label: &str, context: &[u8]) -> [u8; 32] {
+pub(crate) fn derive(secret: &[u8], label: &str, context: &[u8]) -> [u8; 32] {
     let mut key = [0; 32];
     let info = [label.as_bytes(), &[0], context].concat();
     // 32 bytes are never too many for it.
@@ -154,7 +154,13 @@ fn derive(secret: &[u8], label: &str, context: &[u8]) -> [u8; 32] {
 }
 
 /// A frame of `len` bytes (4.2.1, 4.2.2).
-fn seal(key: &[u8; 32], nonce: &[u8; 24], aad: &[u8], chunk: &[u8], len: usize) -> Vec<u8> {
+pub(crate) fn seal(
+    key: &[u8; 32],
+    nonce: &[u8; 24],
+    aad: &[u8],
+    chunk: &[u8],
+    len: usize,
+) -> Vec<u8> {
     let size = u32::try_from(chunk.len()).unwrap_or_default();
     let mut plain = [&size.to_be_bytes(), chunk].concat();
     plain.resize(len.saturating_sub(nonce.len()).saturating_sub(16), 0);

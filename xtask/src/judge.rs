@@ -149,8 +149,10 @@ pub(crate) async fn client(
     }
     command.args(["--profile", "full"]);
     if !rustix::process::geteuid().is_root() {
-        println!("   only root may look into the client's memory: that is left out");
-        command.args(["--skip", "DISK-MEMORY"]);
+        println!(
+            "   only root may look into the client's memory and at its system calls: that is left out"
+        );
+        command.args(["--skip", "DISK-MEMORY,KEYS-FORGOTTEN,CRASH-EVERY-STEP"]);
     }
     shell::run(&mut command).await
 }
@@ -212,12 +214,14 @@ async fn one_broken_member(workspace: &Workspace, good: &Path, broken: &Path) ->
     shell::run(command.arg(folder.path())).await?;
     let report = fs::read_to_string(folder.path().join("report.json"));
     let report = report.map_err(|source| Error::io("read the report", source))?;
-    if report.contains("Cat's client did 1 of 1") {
+    // Each time in its own view alone: else it was never put to the test whether others follow.
+    let did = report.matches(DID_IT).count();
+    if did == BREACHES {
         return Ok(());
     }
-    Err(Error::DidNotHold(
-        "a client without rules does what it may not".to_owned(),
-    ))
+    Err(Error::DidNotHold(format!(
+        "a client without rules does {BREACHES} things that it may not, and did {did}"
+    )))
 }
 
 fn client_suite(workspace: &Workspace, fault: &str, client: &Path) -> Command {
@@ -438,6 +442,10 @@ pub(crate) fn put(workspace: &Workspace, begin: &str, table: &str) -> Result<(),
 
 /// The fault of a client that takes every commit for one that is allowed.
 const LAWLESS: &str = "skip policy";
+
+/// What a check of MEMBER says of a client that has broken a rule, and how many there are.
+const DID_IT: &str = "and sees it done";
+const BREACHES: usize = 3;
 
 /// The answer to a warrant, which a run writes.
 const ANSWER: &str = "docs/what-we-could-hand-over.md";

@@ -185,6 +185,7 @@ impl Order {
             OrderKind::Leave if body.issuer != body.target => Err(Refusal::Order.into()),
             OrderKind::Leave if body.target == data.owner => Err(Refusal::OwnerLeaves.into()),
             OrderKind::Leave => Ok(()),
+            OrderKind::Remove | OrderKind::Demote if crate::broken!("skip policy") => Ok(()),
             OrderKind::Remove | OrderKind::Demote => {
                 Ok(roles::check_outranks(data, &body.issuer, &body.target)?)
             }

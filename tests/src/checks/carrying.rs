@@ -43,8 +43,15 @@ pub(crate) const CHECKS: &[Check] = &[
         "CARRY-NO-ECHO",
         &["2.4.2"],
         ["a frame never comes back to the connection that it came from", "보낸 연결로 되돌아오지 않음"],
-        ["50 frames with another reader present.", "The reader gets 50, the publisher none."],
+        ["8 frames of all lengths to nobody and 50 to a reader, over each carrier; then three seconds of waiting.", "The reader gets 50, the publisher none."],
         |stage| Box::pin(no_echo(stage)),
+    ),
+    Check::new(
+        "CARRY-AT-ONCE",
+        &["2.4.5"],
+        ["a frame does not lie at the relay before a reader gets it", "받을 사람이 있으면 데이터를 붙들지 않고 바로 전달함"],
+        ["20 frames, one after the other, to a reader that waits for them, over each carrier.", "The quickest takes no 250 ms more than a question and its answer."],
+        |stage| Box::pin(at_once(stage)),
     ),
     Check::new(
         "CARRY-OWN-OTHER-CONNECTION",
@@ -71,7 +78,7 @@ pub(crate) const CHECKS: &[Check] = &[
         "CARRY-LATE",
         &["2.4.5"],
         ["who attaches later gets nothing of before", "나중에 온 사람은 이전 것을 받지 않음"],
-        ["20 frames to nobody and 20 to a reader; then somebody new attaches, over each carrier.", "The new one gets nothing until the next frame."],
+        ["20 frames to nobody and 20 to a reader; then somebody new attaches, over each carrier.", "The new one gets nothing until the next frame, and nobody anything more within three seconds."],
         |stage| Box::pin(late(stage)),
     ),
     Check::new(
@@ -249,22 +256,84 @@ async fn order_of_answers(stage: Stage) -> Outcome {
 }
 
 async fn no_echo(stage: Stage) -> Outcome {
+    let mut people = Vec::new();
     for via in Via::BOTH {
         let topic = stage.topic(via.name());
         let (mut sender, handle) = stage.attached(via, &topic).await?;
+        for len in LENGTHS {
+            let receivers = sender.publish(handle, &vec![1; len]).await?;
+            must(receivers == 0, || {
+                format!("{receivers} receivers where nobody else is")
+            })?;
+        }
+        sender.quiet().await?;
         let (mut reader, _) = stage.attached(via, &topic).await?;
         for n in 0..50_u8 {
-            let receivers = sender.publish(handle, &[n; 100]).await?;
+            let len = LENGTHS.get(usize::from(n) % LENGTHS.len());
+            let frame = vec![n; len.copied().unwrap_or_default()];
+            let receivers = sender.publish(handle, &frame).await?;
             must(receivers == 1, || {
                 format!("{receivers} receivers instead of 1")
             })?;
             reader.frame().await?;
         }
-        sender.quiet().await?;
-        reader.quiet().await?;
+        people.extend([sender, reader]);
     }
-    Ok("100 frames, none came back".into())
+    nothing_more(&mut people).await?;
+    Ok("116 frames, none came back".into())
 }
+
+/// Nobody of these is told anything, now or soon.
+async fn nothing_more(people: &mut [Peer]) -> Result<(), Finding> {
+    for pause in [Duration::ZERO, Duration::from_millis(300), LINGERS] {
+        tokio::time::sleep(pause).await;
+        for peer in &mut *people {
+            peer.quiet().await?;
+        }
+    }
+    Ok(())
+}
+
+/// So long a relay is given to say what it should have forgotten.
+const LINGERS: Duration = Duration::from_secs(3);
+
+async fn at_once(stage: Stage) -> Outcome {
+    let mut slowest = Duration::ZERO;
+    for via in Via::BOTH {
+        let topic = stage.topic(via.name());
+        let (mut sender, handle) = stage.attached(Via::Quic, &topic).await?;
+        let (mut reader, _) = stage.attached(via, &topic).await?;
+        // The way there and back, and that of a frame. A busy machine may delay some of them, never all by so much.
+        let (mut way, mut carried) = (Duration::MAX, Duration::MAX);
+        for n in 0..20_u8 {
+            let began = std::time::Instant::now();
+            reader.quiet().await?;
+            way = way.min(began.elapsed());
+            let began = std::time::Instant::now();
+            sender.publish(handle, &[n; 100]).await?;
+            must(reader.frame().await?.1 == [n; 100], || {
+                "another frame".into()
+            })?;
+            carried = carried.min(began.elapsed());
+        }
+        must(carried < way.saturating_add(HELD), || {
+            format!(
+                "over {} no frame took less than {} ms, and a question {} ms",
+                via.name(),
+                carried.as_millis(),
+                way.as_millis()
+            )
+        })?;
+        slowest = slowest.max(carried);
+    }
+    Ok(format!(
+        "the quickest of 20 frames took {} ms",
+        slowest.as_millis()
+    ))
+}
+
+/// A relay that hands frames on as it gets them needs a hundredth of it.
+const HELD: Duration = Duration::from_millis(250);
 
 async fn own_other_connection(stage: Stage) -> Outcome {
     let topic = stage.topic("x");
@@ -318,6 +387,7 @@ async fn not_attached(stage: Stage) -> Outcome {
 }
 
 async fn late(stage: Stage) -> Outcome {
+    let mut people = Vec::new();
     for via in Via::BOTH {
         let topic = stage.topic(via.name());
         let (mut sender, handle) = stage.attached(via, &topic).await?;
@@ -336,11 +406,15 @@ async fn late(stage: Stage) -> Outcome {
         late.quiet().await?;
         sender.publish(handle, b"next").await?;
         must(late.frame().await?.1 == b"next", || "an old frame".into())?;
+        must(reader.frame().await?.1 == b"next", || "an old frame".into())?;
+        people.extend([reader, late, sender]);
     }
+    nothing_more(&mut people).await?;
     Ok("nothing of before came, over both carriers".into())
 }
 
 async fn back_later(stage: Stage) -> Outcome {
+    let mut people = Vec::new();
     for via in Via::BOTH {
         let topic = stage.topic(via.name());
         let (mut sender, handle) = stage.attached(via, &topic).await?;
@@ -351,11 +425,10 @@ async fn back_later(stage: Stage) -> Outcome {
         must(receivers == 0, || {
             format!("{receivers} receivers after the only one left")
         })?;
-        let (mut back, _) = stage.attached(via, &topic).await?;
-        back.quiet().await?;
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        back.quiet().await?;
+        let (back, _) = stage.attached(via, &topic).await?;
+        people.push(back);
     }
+    nothing_more(&mut people).await?;
     Ok("nothing of meanwhile came, over both carriers".into())
 }
 

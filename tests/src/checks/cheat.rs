@@ -86,6 +86,46 @@ pub(crate) const CHECKS: &[Check] = &[
         "Three people talk; the relay says of every frame that a thousand have got it.",
         Flatter
     ),
+    cheat!(
+        "CHEAT-LATE",
+        &["5.9.1"],
+        "what comes late changes nothing",
+        "늦게 온 데이터도 아무것도 바꾸지 않음",
+        "Three people talk; everything that the relay says comes three seconds late.",
+        Late
+    ),
+    cheat!(
+        "CHEAT-SPLIT",
+        &["5.9.1", "5.4.2", "6.1.1"],
+        "people who were kept apart have the same when they meet",
+        "서로 떨어져 있던 사람들도 다시 만나면 같은 내용을 가짐",
+        "Three people talk; the relay hands on frames between every second connection only, for a while.",
+        Split
+    ),
+    cheat!(
+        "CHEAT-HANG-UP",
+        &["5.9.1", "6.1.1"],
+        "a relay that ends connections loses nothing",
+        "연결을 끊어도 잃는 것이 없음",
+        "Three people talk; the connection of whoever published ends with every fifth frame, for a while.",
+        HangUp
+    ),
+    cheat!(
+        "CHEAT-GAP",
+        &["5.9.1", "2.4.6"],
+        "a relay that speaks of gaps stops nobody",
+        "데이터가 빠졌다고 거짓으로 알려도 대화가 멈추지 않음",
+        "Three people talk; after every frame all are told that frames are missing.",
+        Gap
+    ),
+    cheat!(
+        "CHEAT-REFUSE",
+        &["5.9.1", "2.6.1"],
+        "what a relay refuses goes later",
+        "거절당한 데이터는 나중에 전달됨",
+        "Three people talk; the relay refuses two of three frames for a while.",
+        Refuse
+    ),
     Check::client(
         "CHEAT-NO-RECEIPT",
         &["6.3.2", "2.4.4"],
@@ -139,7 +179,10 @@ async fn under(scene: Scene, malice: Malice) -> Outcome {
         .first_mut()
         .ok_or_else(|| Finding::not_seen("nobody is there"))?;
     ann.rename(&group, "Renamed").await?;
-    if malice == Malice::Loss || malice == Malice::Swap {
+    if matches!(
+        malice,
+        Malice::Loss | Malice::Swap | Malice::Split | Malice::HangUp | Malice::Refuse
+    ) {
         // Those who said nothing more find out by asking; that may take a while, and is not judged here.
         tokio::time::sleep(Duration::from_secs(5)).await;
         scene.stand.behave(Malice::None);

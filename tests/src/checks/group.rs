@@ -119,6 +119,21 @@ pub(crate) const CHECKS: &[Check] = &[
     )
     .takes(Profile::Soak),
     Check::client(
+        "GROUP-FULL",
+        &["5.9.1", "7.3.2"],
+        [
+            "a hundred and fifty people come one after the other and agree",
+            "백쉰 명이 차례로 들어와 일치함",
+        ],
+        [
+            "A hundred and fifty clients; everybody writes once.",
+            "One state, and a hundred and fifty equal lists.",
+        ],
+        |scene| Box::pin(many(scene, 150)),
+    )
+    .takes(Profile::Soak)
+    .alone(),
+    Check::client(
         "GROUP-NOT-ADMITTED",
         &["7.2.6"],
         [
@@ -159,7 +174,7 @@ async fn talk(
 
 async fn same_lists(people: &mut [Person], group: &str, texts: &[String]) -> Outcome {
     all_have(people, group, texts).await?;
-    let wait = Wait::new("all lists are equal");
+    let wait = Wait::of_many("all lists are equal", people.len());
     loop {
         let mut lists = Vec::new();
         for person in people.iter_mut() {

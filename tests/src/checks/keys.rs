@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::catalogue::Check;
 use crate::client::person::Person;
-use crate::client::scene::{Scene, all_have};
+use crate::client::scene::{Scene, Wait, all_have};
 use crate::client::stand::{Carried, Malice};
 use crate::finding::{Finding, Outcome, must};
 
@@ -84,14 +84,7 @@ async fn old_state(scene: Scene) -> Outcome {
     let late = withheld(&scene, &mut [&mut ann, &mut bob], &mut cat, &group, "late").await?;
     ann.open().await?;
     bob.open().await?;
-    for n in 0..CHANGES {
-        ann.rename(&group, &format!("Change {n}")).await?;
-    }
-    let last = ann.look(&group).await?;
-    let wait = crate::client::scene::Wait::new("Bob follows");
-    while bob.look(&group).await? != last {
-        wait.more().await?;
-    }
+    change_often(&mut ann, &mut bob, &group).await?;
     attached(&scene, &late).await?;
     scene.stand.say_again(&late);
     tokio::time::sleep(OPENS).await;
@@ -107,8 +100,31 @@ async fn old_state(scene: Scene) -> Outcome {
     Ok(format!("{} frames, after {CHANGES} changes", late.len()))
 }
 
+/// Takes the group through [`CHANGES`] states, one after the other: an order to rename may be answered before anything is
+/// committed, and two orders may become one commit. The other one follows.
+pub(super) async fn change_often(
+    ann: &mut Person,
+    bob: &mut Person,
+    group: &str,
+) -> Result<(), Finding> {
+    for n in 0..CHANGES {
+        let name = format!("Change {n}");
+        ann.rename(group, &name).await?;
+        let wait = Wait::new(format!("{} has change {n}", ann.name));
+        while ann.look(group).await?.name != name {
+            wait.briefly().await?;
+        }
+    }
+    let last = ann.look(group).await?;
+    let wait = Wait::new(format!("{} follows", bob.name));
+    while bob.look(group).await? != last {
+        wait.more().await?;
+    }
+    Ok(())
+}
+
 /// What `writer` publishes while nobody else is there and the relay hands nothing on. Everybody is closed then.
-async fn withheld(
+pub(super) async fn withheld(
     scene: &Scene,
     others: &mut [&mut Person],
     writer: &mut Person,
@@ -121,7 +137,7 @@ async fn withheld(
     let before = scene.stand.carried().len();
     scene.stand.behave(Malice::Mute);
     writer.say(group, text).await?;
-    let wait = crate::client::scene::Wait::new("the message is published");
+    let wait = Wait::new("the message is published");
     let mut wanted = 0;
     while wanted < 3 {
         // A few more, so that it is among them for certain.
@@ -138,8 +154,8 @@ async fn withheld(
 }
 
 /// Waits until somebody listens where the frames go.
-async fn attached(scene: &Scene, frames: &[Carried]) -> Result<(), Finding> {
-    let wait = crate::client::scene::Wait::new("two are attached again");
+pub(super) async fn attached(scene: &Scene, frames: &[Carried]) -> Result<(), Finding> {
+    let wait = Wait::new("two are attached again");
     while !frames
         .iter()
         .any(|one| scene.stand.attached(&one.topic) >= 2)
@@ -213,7 +229,7 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// More than the 64 states that a device may keep.
-const CHANGES: usize = 70;
+pub(super) const CHANGES: usize = 70;
 
 /// Within this an honest frame is shown many times over.
 const OPENS: Duration = Duration::from_secs(4);

@@ -27,7 +27,7 @@ pub(crate) const CHECKS: &[Check] = &[
             Box::pin(breaks(
                 scene,
                 "rename",
-                |group, _, _| json!({ "group": group, "name": "By Cat" }),
+                |group, _, _| json!({ "group": group, "name": BY_CAT }),
             ))
         },
     ),
@@ -86,9 +86,10 @@ async fn breaks(scene: Scene, verb: &'static str, with: fn(&str, &str, &str) -> 
     let with = with(&group, &ann.unwrap_or_default(), &cat.account);
     let mut answers = vec![cat.try_ask(verb, &with).await?];
     if verb == "promote" {
-        let rename = json!({ "group": group, "name": "By Cat" });
+        let rename = json!({ "group": group, "name": BY_CAT });
         answers.push(cat.try_ask("rename", &rename).await?);
     }
+    let is_done = answers.iter().any(Result::is_ok) && sees_it_done(&mut cat, &group).await;
     let mut texts = Vec::new();
     for round in 0..ROUNDS {
         for person in &mut honest {
@@ -106,10 +107,27 @@ async fn breaks(scene: Scene, verb: &'static str, with: fn(&str, &str, &str) -> 
     })?;
     let done = answers.iter().filter(|answer| answer.is_ok()).count();
     Ok(format!(
-        "Cat's client did {done} of {}; nobody followed, {} messages",
+        "Cat's client did {done} of {} {}; nobody followed, {} messages",
         answers.len(),
+        if is_done {
+            "and sees it done"
+        } else {
+            "and sees nothing of it"
+        },
         texts.len()
     ))
+}
+
+/// Whether Cat's own client follows what it did. It may go back when it hears that nobody else does.
+async fn sees_it_done(cat: &mut Person, group: &str) -> bool {
+    for _ in 0..LOOKS {
+        let own = cat.look(group).await.unwrap_or_default();
+        if own.name == BY_CAT || own.members.len() == 2 {
+            return true;
+        }
+        tokio::time::sleep(LOOKS_EVERY).await;
+    }
+    false
 }
 
 /// Waits until Cat is where the others are, so that what she does starts from their state.
@@ -131,6 +149,13 @@ async fn names(people: &mut [Person], group: &str) -> Result<Vec<String>, Findin
     }
     Ok(names)
 }
+
+/// What Cat calls the group.
+const BY_CAT: &str = "By Cat";
+
+/// Ten seconds.
+const LOOKS: usize = 200;
+const LOOKS_EVERY: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// How often Ann and Bob write.
 const ROUNDS: usize = 8;

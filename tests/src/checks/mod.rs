@@ -17,6 +17,7 @@ pub(crate) mod proof;
 pub(crate) mod quic;
 pub(crate) mod retention;
 pub(crate) mod seal;
+pub(crate) mod secrets;
 pub(crate) mod stopping;
 pub(crate) mod streams;
 pub(crate) mod tls;

@@ -87,7 +87,7 @@ pub(crate) const CHECKS: &[Check] = &[
     Check::new(
         "KEEP-TOPIC",
         &["2.2.5", "2.7.1"],
-        ["a topic and the proofs for it are gone when its last attachment ends", "토픽과 그 증명은 마지막 연결이 끝나면 사라짐"],
+        ["a topic and the proofs for it are gone when its last attachment ends", "대화 통로의 이름과 그 증명은 마지막 사람이 떠나면 사라짐"],
         ["Attachments over both carriers, also refused ones; a search; then they end.", "Found while attached; no copy of topic or proof, raw or printed, within 0.75 s after."],
         |stage| Box::pin(topic(stage)),
     )
@@ -95,7 +95,7 @@ pub(crate) const CHECKS: &[Check] = &[
     Check::new(
         "KEEP-DETACHED-TOPIC",
         &["2.2.5"],
-        ["a topic is gone after Detach although the connection stays", "Detach 뒤에는 연결이 남아 있어도 토픽이 사라짐"],
+        ["a topic is gone after Detach although the connection stays", "대화에서 빠지면 연결이 남아 있어도 그 통로의 이름이 사라짐"],
         ["Attach and Detach on connections that stay.", "No copy of the topic within 0.75 s after the answer to what follows."],
         |stage| Box::pin(detached_topic(stage)),
     )

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use crate::catalogue::{Check, Profile};
+use crate::catalogue::Check;
 use crate::finding::{Finding, Outcome, must};
 use crate::inspect::needle::Needle;
 use crate::inspect::{files, proc, sockets};
@@ -55,8 +55,7 @@ pub(crate) const CHECKS: &[Check] = &[
         ["strace at every thread while 60 frames pass.", "No call that opens for writing, makes, renames or links a file, and no write but to sockets, pipes and event counters."],
         |stage| Box::pin(system_calls(stage)),
     )
-    .inside()
-    .takes(Profile::Full),
+    .inside(),
     Check::new(
         "KEEP-SWAP",
         &["2.4.5"],
@@ -77,7 +76,7 @@ pub(crate) const CHECKS: &[Check] = &[
         "KEEP-LOG",
         &["2.2.5", "2.4.5", "2.5.5"],
         ["what the relay prints names nobody and nothing", "출력과 로그에 누구도 무엇도 나오지 않음"],
-        ["Attach, talk, refused and malformed requests from an address of their own; then all that the relay has printed. Start it with its most talkative log to judge all levels.", "No payload, topic, proof or address in any form."],
+        ["Attach, talk, refused and malformed requests from an address of their own; then all that the relay has printed. Start it with its most talkative log to judge all levels.", "No payload, topic, proof or address in any form, not even the first or last bytes of one."],
         |stage| Box::pin(log(stage)),
     )
     .inside(),
@@ -110,7 +109,7 @@ pub(crate) const CHECKS: &[Check] = &[
         "KEEP-WARRANT",
         &["2.2.5", "2.5.5"],
         ["what the relay can say about itself names nobody", "중계 서버가 스스로 말할 수 있는 것에 아무도 나오지 않음"],
-        ["People talk from an address of their own; then the command of --warrant.", "No payload, topic or address in any form."],
+        ["People talk from an address of their own; then the command of --warrant.", "No payload, topic or address in any form, not even the first or last bytes of one."],
         |stage| Box::pin(warrant(stage)),
     )
     .inside(),
@@ -317,8 +316,8 @@ async fn noisy(stage: &Stage) -> Result<Vec<Needle>, Finding> {
     let topic = stage.topic("noisy");
     let canary = stage.noise("noisy canary", 32);
     let mut needles = vec![
-        Needle::printed("topic", &topic.name()),
-        Needle::printed("payload", &canary),
+        Needle::shortened("topic", &topic.name()),
+        Needle::shortened("payload", &canary),
     ];
     let address = std::net::Ipv4Addr::new(127, 91, 147, 203);
     for via in Via::BOTH {
@@ -328,7 +327,7 @@ async fn noisy(stage: &Stage) -> Result<Vec<Needle>, Finding> {
             needles.push(Needle::text("address", &address.to_string()));
         }
         let mut peer = Peer::connect(stage, &options).await?;
-        needles.push(Needle::printed("proof", &topic.prove(&peer.exporter)));
+        needles.push(Needle::shortened("proof", &topic.prove(&peer.exporter)));
         let handle = peer.attach(&topic).await?;
         peer.publish(handle, &canary).await?;
         let _refused = peer.ask_attach(&topic.name(), &[1; 64]).await?;
@@ -420,7 +419,7 @@ async fn warrant(stage: Stage) -> Outcome {
     crowd.talk(12).await?;
     let mut needles = noisy(&stage).await?;
     needles.push(crowd.payload.clone());
-    needles.push(Needle::printed("topic", &crowd.topic.name()));
+    needles.push(Needle::shortened("topic", &crowd.topic.name()));
     let answer = Command::new("sh")
         .args(["-c", &command])
         .stdin(Stdio::null())

@@ -14,3 +14,4 @@ pub(crate) mod scene;
 pub(crate) mod session;
 pub(crate) mod shim;
 pub(crate) mod stand;
+pub(crate) mod trial;

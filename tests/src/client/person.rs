@@ -113,18 +113,24 @@ impl Person {
         }
     }
 
-    /// Waits until the system has taken back what a killed client held: so long its profile is in use.
-    async fn is_gone(&self) {
-        let holds_something = || {
-            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid));
+    /// Whether a thread of its process is there that is more than a name: as long as one is, so is what the process
+    /// held, even where its first thread has ended.
+    pub(crate) fn is_alive(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid));
+        threads.into_iter().flatten().flatten().any(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat"));
             let state = stat.ok().and_then(|stat| {
                 let (_, after_name) = stat.rsplit_once(')')?;
                 after_name.trim_start().chars().next()
             });
             state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
-        };
+        })
+    }
+
+    /// Waits until the system has taken back what a killed client held: so long its profile is in use.
+    async fn is_gone(&self) {
         for _ in 0..GONE_LOOKS {
-            if !holds_something() {
+            if !self.is_alive() {
                 return;
             }
             tokio::time::sleep(GONE_EVERY).await;
@@ -137,6 +143,11 @@ impl Person {
         shim.ask(verb, with)
             .await
             .map_err(|finding| finding.during(&self.name))
+    }
+
+    /// The same of a client that may be killed meanwhile: whether it did as it was told before that.
+    pub(crate) async fn attempt(&mut self, verb: &str, with: &Value) -> bool {
+        matches!(self.try_ask(verb, with).await, Ok(Ok(_)))
     }
 
     /// The same where the client may say no: its words then.

@@ -125,7 +125,7 @@ pub(crate) async fn all_have_members(
     group: &str,
     count: usize,
 ) -> Result<(), Finding> {
-    let wait = Wait::new(format!("all {count} are in the group, in one state"));
+    let wait = Wait::of_many(format!("all {count} are in the group, in one state"), count);
     loop {
         let mut states = Vec::new();
         for person in people.iter_mut() {
@@ -149,8 +149,10 @@ pub(crate) async fn all_have(
     group: &str,
     texts: &[String],
 ) -> Result<(), Finding> {
+    let count = people.len();
     for person in people {
-        let wait = Wait::new(format!("{} shows {} messages", person.name, texts.len()));
+        let what = format!("{} shows {} messages", person.name, texts.len());
+        let wait = Wait::of_many(what, count);
         loop {
             let shown = person.texts(group).await?;
             if texts.iter().all(|text| shown.contains(text)) {
@@ -167,25 +169,42 @@ pub(crate) async fn all_have(
 pub(crate) struct Wait {
     what: String,
     since: Instant,
+    patience: Duration,
 }
 
 impl Wait {
     pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self::of_many(what, 0)
+    }
+
+    /// For something that so many clients have to do, all on this machine.
+    pub(crate) fn of_many(what: impl Into<String>, count: usize) -> Self {
+        let more = u32::try_from(count / CLIENTS_PER_PATIENCE).unwrap_or_default();
         Self {
             what: what.into(),
             since: Instant::now(),
+            patience: PATIENCE * more.saturating_add(1),
         }
     }
 
     /// A moment later; a finding once it has taken too long.
     pub(crate) async fn more(&self) -> Result<(), Finding> {
-        if self.since.elapsed() > PATIENCE {
+        self.after(Duration::from_millis(150)).await
+    }
+
+    /// A shorter moment, for what is done many times.
+    pub(crate) async fn briefly(&self) -> Result<(), Finding> {
+        self.after(Duration::from_millis(10)).await
+    }
+
+    async fn after(&self, moment: Duration) -> Result<(), Finding> {
+        if self.since.elapsed() > self.patience {
             return Err(Finding::broken(format!(
-                "not within {PATIENCE:?}: {}",
-                self.what
+                "not within {:?}: {}",
+                self.patience, self.what
             )));
         }
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        tokio::time::sleep(moment).await;
         Ok(())
     }
 }
@@ -201,3 +220,6 @@ fn bytes(seed: u64, id: &str, label: &str) -> [u8; 32] {
 
 /// How long what must happen may take: clients come back after waits that grow.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// So many clients more have so much time more.
+const CLIENTS_PER_PATIENCE: usize = 25;

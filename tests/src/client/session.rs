@@ -98,6 +98,10 @@ pub(crate) fn deliver(handle: u32, frame: &[u8]) -> Vec<u8> {
     said(&[3, handle, len], frame)
 }
 
+pub(crate) fn gap(handle: u32) -> Vec<u8> {
+    said(&[4, handle], &[])
+}
+
 fn said(numbers: &[u32], rest: &[u8]) -> Vec<u8> {
     let mut body: Vec<u8> = numbers
         .iter()

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
@@ -18,6 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -47,6 +49,16 @@ pub(crate) enum Malice {
     Mix,
     /// Says of every frame that a thousand have got it.
     Flatter,
+    /// Says everything some seconds late.
+    Late,
+    /// Keeps every second connection apart from the others.
+    Split,
+    /// Ends the connection of whoever published every fifth frame.
+    HangUp,
+    /// Says after every frame that frames are missing.
+    Gap,
+    /// Refuses to take two of three frames.
+    Refuse,
 }
 
 /// A frame that somebody published.
@@ -78,7 +90,7 @@ struct Inside {
 
 #[derive(Debug)]
 struct Connection {
-    out: UnboundedSender<Vec<u8>>,
+    out: UnboundedSender<(Instant, Vec<u8>)>,
     topics: BTreeMap<u32, [u8; 32]>,
     handles: u32,
 }
@@ -133,8 +145,9 @@ impl Stand {
 
     /// Sends any bytes on every connection.
     pub(crate) fn send(&self, bytes: &[u8]) {
-        for connection in self.lock().connections.values() {
-            let _gone = connection.out.send(bytes.to_vec());
+        let inside = self.lock();
+        for connection in inside.connections.values() {
+            inside.tell(connection, bytes.to_vec());
         }
     }
 
@@ -156,7 +169,16 @@ impl Drop for Stand {
 }
 
 impl Inside {
-    fn enter(&mut self, out: UnboundedSender<Vec<u8>>) -> u64 {
+    /// Says something on a connection, now or as late as the malice has it.
+    fn tell(&self, connection: &Connection, bytes: Vec<u8>) {
+        let mut due = Instant::now();
+        if self.malice == Malice::Late {
+            due += LATE;
+        }
+        let _gone = connection.out.send((due, bytes));
+    }
+
+    fn enter(&mut self, out: UnboundedSender<(Instant, Vec<u8>)>) -> u64 {
         self.next = self.next.saturating_add(1);
         let connection = Connection {
             out,
@@ -198,6 +220,9 @@ impl Inside {
                 };
                 let carried = Carried { topic, frame };
                 self.carried.push(carried.clone());
+                if self.malice == Malice::Refuse && !self.carried.len().is_multiple_of(3) {
+                    return Some(session::refused(request, BUSY));
+                }
                 let receivers = self.publish(id, carried);
                 Some(session::published(request, receivers))
             }
@@ -208,7 +233,24 @@ impl Inside {
     /// Hands a frame out as the malice has it. How many receivers to speak of.
     fn publish(&mut self, from: u64, carried: Carried) -> u32 {
         match self.malice {
-            Malice::None => self.hand_out(&carried, Some(from)),
+            Malice::None | Malice::Late | Malice::Refuse => self.hand_out(&carried, Some(from)),
+            Malice::Split => self.hand_out_to(&carried, |id| id != from && id % 2 == from % 2),
+            Malice::HangUp => {
+                let receivers = self.hand_out(&carried, Some(from));
+                if self.carried.len().is_multiple_of(5) {
+                    self.connections.remove(&from);
+                }
+                receivers
+            }
+            Malice::Gap => {
+                let receivers = self.hand_out(&carried, Some(from));
+                for connection in self.connections.values() {
+                    for handle in connection.topics.keys() {
+                        self.tell(connection, session::gap(*handle));
+                    }
+                }
+                receivers
+            }
             Malice::Mute => 0,
             Malice::Twice => {
                 self.hand_out(&carried, Some(from));
@@ -239,9 +281,7 @@ impl Inside {
             Malice::Mix => {
                 for connection in self.connections.values() {
                     for handle in connection.topics.keys() {
-                        let _gone = connection
-                            .out
-                            .send(session::deliver(*handle, &carried.frame));
+                        self.tell(connection, session::deliver(*handle, &carried.frame));
                     }
                 }
                 1
@@ -255,6 +295,11 @@ impl Inside {
 
     /// To all who are attached but `from`; how many these are.
     fn hand_out(&self, carried: &Carried, from: Option<u64>) -> u32 {
+        self.hand_out_to(carried, |id| Some(id) != from)
+    }
+
+    /// To all who are attached and chosen.
+    fn hand_out_to(&self, carried: &Carried, chosen: impl Fn(u64) -> bool) -> u32 {
         let mut receivers = 0_u32;
         for (id, connection) in &self.connections {
             let handle = connection
@@ -262,11 +307,9 @@ impl Inside {
                 .iter()
                 .find(|(_, name)| **name == carried.topic);
             if let Some((handle, _)) = handle
-                && Some(*id) != from
+                && chosen(*id)
             {
-                let _gone = connection
-                    .out
-                    .send(session::deliver(*handle, &carried.frame));
+                self.tell(connection, session::deliver(*handle, &carried.frame));
                 receivers = receivers.saturating_add(1);
             }
         }
@@ -363,16 +406,26 @@ async fn listen(
             };
             let answer = inside.hear(id, asked, exporter);
             if let (Some(answer), Some(connection)) = (answer, inside.connections.get(&id)) {
-                let _gone = connection.out.send(answer);
+                inside.tell(connection, answer);
             }
         }
     }
 }
 
-async fn speak(mut write: WriteHalf<TlsStream<TcpStream>>, mut queue: UnboundedReceiver<Vec<u8>>) {
-    while let Some(bytes) = queue.recv().await {
+async fn speak(
+    mut write: WriteHalf<TlsStream<TcpStream>>,
+    mut queue: UnboundedReceiver<(Instant, Vec<u8>)>,
+) {
+    while let Some((due, bytes)) = queue.recv().await {
+        sleep_until(due).await;
         if write.write_all(&bytes).await.is_err() || write.flush().await.is_err() {
             return;
         }
     }
 }
+
+/// How late everything comes from a relay that is late.
+const LATE: Duration = Duration::from_secs(3);
+
+/// The refusal of a relay that cannot take more (2.6).
+const BUSY: u32 = 5;

@@ -41,6 +41,25 @@ impl Needle {
         }
     }
 
+    /// The bytes and what is printed of them when somebody shortens it: the first or the last four, and six in base64.
+    pub(crate) fn shortened(name: &'static str, bytes: &[u8]) -> Self {
+        let mut needle = Self::printed(name, bytes);
+        let ends = [bytes.first_chunk::<4>(), bytes.last_chunk::<4>()];
+        for end in ends.into_iter().flatten() {
+            // Behind the raw bytes: four of those may be anything.
+            needle
+                .forms
+                .extend(Self::printed(name, end).forms.drain(1..4));
+        }
+        if let Some(first) = bytes.first_chunk::<6>() {
+            needle.forms.push(Base64::encode_string(first).into());
+            needle
+                .forms
+                .push(Base64UrlUnpadded::encode_string(first).into());
+        }
+        needle
+    }
+
     /// A text.
     pub(crate) fn text(name: &'static str, text: &str) -> Self {
         Self::raw(name, text.as_bytes())
@@ -61,6 +80,22 @@ impl Needle {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_shortened_is_found() {
+        let bytes = [0xab, 2, 3, 0xf4, 5, 6, 7, 8, 9, 10, 11, 0xfc];
+        let needle = Needle::shortened("x", &bytes);
+        for hay in [
+            "topic ab0203f4..",
+            "..090A0BFC",
+            "[171, 2, 3, 244, ..]",
+            "qwID9AUG",
+        ] {
+            assert!(needle.count(hay.as_bytes()) > 0, "{hay}");
+        }
+        assert_eq!(needle.count(b"ab0203f5"), 0);
+        assert_eq!(needle.count(&bytes), 1);
+    }
 
     #[test]
     fn it_is_found_in_every_form() {

@@ -133,20 +133,35 @@ fn row(page: &mut String, entry: &Entry, language: Language) {
             let word = language.choose("Expected: ", "예상됨: ");
             format!("<br>{word}{}", escape(reason))
         });
+    // What a check has seen is written once, in English.
+    let detail = match language {
+        Language::En => String::new(),
+        Language::Ko => format!("<p>본 것: {}</p>", escape(&entry.observed)),
+    };
     let _never_fails = writeln!(
         page,
-        "<tr class=\"{class}\"><td>{}</td><td>{}<br><small>{} · {level} · {}</small></td><td>{}{because}<details><summary>{}</summary><p>{} {}</p><p>{} {}</p></details></td></tr>",
+        "<tr class=\"{class}\"><td>{}</td><td>{}<br><small>{} · {level} · {}</small></td><td>{}{because}<details><summary>{}</summary>{detail}<p>{} {}</p><p>{} {}</p></details></td></tr>",
         language.verdict(entry.verdict),
         escape(language.choose(entry.title, entry.title_ko)),
         entry.id,
         escape(&entry.clauses.join(", ")),
-        escape(&entry.observed),
-        language.choose("How", "방법"),
+        language.choose(&escape(&entry.observed), in_korean(entry.verdict)),
+        language.choose("How", "자세한 내용(영어)"),
         language.choose("Done:", "한 일:"),
         escape(entry.sent),
         language.choose("Has to be seen:", "보여야 하는 것:"),
         escape(entry.expected),
     );
+}
+
+/// What a verdict means, in a sentence.
+const fn in_korean(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Passed => "확인했으며, 그대로 지켜졌습니다.",
+        Verdict::Failed => "지켜져야 할 것과 다른 점을 발견했습니다.",
+        Verdict::NotSeen => "확인하려 했으나 볼 수 없었습니다.",
+        Verdict::Skipped => "이번 검사에서는 다루지 않았습니다.",
+    }
 }
 
 fn colophon(report: &Report, json: &str, language: Language) -> String {
