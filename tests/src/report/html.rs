@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::catalogue::{AREAS, Level};
+use crate::catalogue::{AREAS, Level, of_clients};
 
 use super::evidence::hash;
 use super::junit::escape;
@@ -16,18 +16,12 @@ pub(crate) fn write(report: &Report, json: &str, language: Language) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"{}\"><head><meta charset=\"utf-8\"><title>{}</title>\n<style>\n{STYLE}</style></head><body>\n",
         language.code(),
-        say(
-            "What this relay does and keeps",
-            "이 중계 서버가 하는 일과 남기는 것"
-        ),
+        title(report, language),
     );
     let _never_fails = writeln!(
         page,
         "<h1>{}</h1>\n<p class=\"{}\">{}</p>",
-        say(
-            "What this relay does and keeps",
-            "이 중계 서버가 하는 일과 남기는 것"
-        ),
+        title(report, language),
         if report.conformant { "good" } else { "bad" },
         conclusion(report, language),
     );
@@ -59,6 +53,26 @@ pub(crate) fn write(report: &Report, json: &str, language: Language) -> String {
     page
 }
 
+/// Whether a messenger was judged, and not a relay.
+fn is_of_client(report: &Report) -> bool {
+    let clients = of_clients();
+    let is_one = |entry: &Entry| clients.iter().any(|check| check.id == entry.id);
+    report.entries.iter().any(is_one)
+}
+
+fn title(report: &Report, language: Language) -> &'static str {
+    if is_of_client(report) {
+        return language.choose(
+            "What this messenger does and keeps",
+            "이 메신저가 하는 일과 남기는 것",
+        );
+    }
+    language.choose(
+        "What this relay does and keeps",
+        "이 중계 서버가 하는 일과 남기는 것",
+    )
+}
+
 fn conclusion(report: &Report, language: Language) -> String {
     let (totals, entries) = (report.totals, report.entries.len());
     if report.conformant && totals.failed > 0 {
@@ -79,7 +93,7 @@ fn conclusion(report: &Report, language: Language) -> String {
             totals.passed, totals.not_seen, totals.skipped
         ),
         (Language::En, false) => format!(
-            "This relay does not do all that it must: {} of {entries} checks hold, {} do not, {} could not be seen, {} were left out.",
+            "Not all is as it must be: {} of {entries} checks hold, {} do not, {} could not be seen, {} were left out.",
             totals.passed, totals.failed, totals.not_seen, totals.skipped
         ),
         (Language::Ko, true) => format!(
@@ -87,13 +101,20 @@ fn conclusion(report: &Report, language: Language) -> String {
             totals.passed, totals.not_seen, totals.skipped
         ),
         (Language::Ko, false) => format!(
-            "이 중계 서버는 지켜야 할 것을 모두 지키고 있지 않습니다: 검사 {entries}개 가운데 {}개는 지켜지고, {}개는 지켜지지 않으며, {}개는 볼 수 없었고, {}개는 제외했습니다.",
+            "지켜야 할 것이 모두 지켜지고 있지는 않습니다: 검사 {entries}개 가운데 {}개는 지켜지고, {}개는 지켜지지 않으며, {}개는 볼 수 없었고, {}개는 제외했습니다.",
             totals.passed, totals.failed, totals.not_seen, totals.skipped
         ),
     }
 }
 
 fn explanation(report: &Report, language: Language) -> String {
+    if is_of_client(report) {
+        let what = language.choose(
+            "A messenger seals what people say on their devices. A program that shares nothing with it played the relay through which devices meet, saw all that passed, and cheated; it gave orders to several messengers as people would, ended them at bad moments, and searched their disks and memory. Each line is one question. A question that could not be answered is marked “not seen” and never counts as answered well.",
+            "메신저는 사람들이 나누는 말을 단말에서 봉인합니다. 메신저와 별개로 만든 프로그램이 단말들이 만나는 중계 서버 역할을 하며 오가는 것을 모두 보고 속임수를 썼습니다. 또 여러 메신저에 사람처럼 지시하고, 나쁜 순간에 강제로 끝내고, 디스크와 메모리를 뒤졌습니다. 한 줄이 질문 하나입니다. 답을 얻지 못한 질문은 “보지 못함”으로 표시하며 결코 통과로 세지 않습니다.",
+        );
+        return format!("<p>{what}</p>\n");
+    }
     let seen = match (language, report.sees_process) {
         (Language::En, true) => {
             "The program looked from the network and at the relay's process: its memory, its files and what the kernel holds for it."
@@ -169,7 +190,7 @@ fn colophon(report: &Report, json: &str, language: Language) -> String {
     let rate = report.command.join(" ");
     for (name, value) in [
         (
-            language.choose("Relay", "중계 서버"),
+            language.choose("Judged", "검사한 것"),
             report.target.as_str(),
         ),
         (language.choose("Begun", "시작"), report.started.as_str()),
