@@ -89,6 +89,10 @@ pub(crate) enum Command {
         /// Most MiB of sealed messages to keep for members who are away; 0 for no bound but 30 days
         #[arg(long, value_name = "MIB")]
         log_mib: Option<u32>,
+        /// How many days to keep them at most, 7 to 30. What nobody else is known to have stays for 30 days; what
+        /// somebody wrote offline and brings later than that does not reach you
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(7..=30))]
+        log_days: Option<u32>,
     },
     /// Make a group, or change one
     #[command(subcommand, after_help = GROUP_EXAMPLES)]
@@ -549,7 +553,7 @@ const SETTINGS_EXAMPLES: &str = "\
 Examples:
   sori settings
   sori settings --read-receipts yes
-  sori settings --log-mib 512";
+  sori settings --log-mib 512 --log-days 14";
 
 const SEND_EXAMPLES: &str = "\
 Examples:

@@ -183,8 +183,8 @@ words! {
     policy_members: "every member may let others in", "모든 구성원이 다른 사람을 들일 수 있습니다";
     read_receipts_on: "Members are told which of their messages you have read.", "상대방에게 읽은 메시지를 알립니다.";
     read_receipts_off: "Members are not told what you have read.", "상대방에게 읽은 메시지를 알리지 않습니다.";
-    log_unbounded: "Sealed messages are kept for members who are away until everybody has them, at most 30 days.",
-        "자리에 없는 구성원을 위해 봉인된 메시지를 모두가 받을 때까지, 길어도 30일 동안 보관합니다.";
+    log_kept: "Sealed messages are kept for members who are away until everybody has them, at most {0} days.",
+        "자리에 없는 구성원을 위해 봉인된 메시지를 모두가 받을 때까지, 길어도 {0}일 동안 보관합니다.";
     log_bounded: "Of sealed messages at most {0} MiB are kept for members who are away; the oldest days go first.",
         "자리에 없는 구성원을 위해 봉인된 메시지를 최대 {0} MiB까지 보관하고, 오래된 날짜부터 지웁니다.";
     blocked: "What {0} writes is hidden on this device. `sori block {0} --undo` shows it again.",

@@ -65,6 +65,12 @@ impl Client {
             .await
     }
 
+    /// Chooses for how many days logs are kept for members who are away, 7 to 30.
+    pub async fn settings_log_days(&self, days: u32) -> Result<(), Error> {
+        self.call(move |engine, now| engine.settings_log_days(days, now))
+            .await
+    }
+
     /// Chooses for one conversation whether its members are told what was read; `None`: as everywhere.
     pub async fn group_read_receipts(&self, group: &str, told: Option<bool>) -> Result<(), Error> {
         let group = group.to_owned();

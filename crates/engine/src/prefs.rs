@@ -1,11 +1,12 @@
 //! What a person has chosen for this device alone: whether others are told what was read, which
-//! conversations are muted, whose messages are hidden, and how much of the logs is kept.
+//! conversations are muted, whose messages are hidden, and how much of the logs is kept, how long.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use sori_mls::{AccountId, GroupId};
 
+use crate::channel::LOG_DAYS;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::group::Group;
@@ -16,6 +17,8 @@ use crate::view::{PersonView, SettingsView};
 
 /// Most accounts that can be blocked.
 const BLOCKED_MAX: usize = 4096;
+/// Least days for which logs are kept. What a member wrote offline and brings later than that does not reach this device.
+const LOG_DAYS_MIN: u32 = 7;
 
 /// The choices, one record.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -27,6 +30,8 @@ pub(crate) struct PrefsRecord {
     pub(crate) groups: BTreeMap<GroupId, GroupPrefs>,
     /// Most MiB of logs to keep for others; zero for no bound.
     pub(crate) log_mib: u32,
+    /// For how many days to keep logs; zero for [`LOG_DAYS`].
+    pub(crate) log_days: u32,
 }
 
 /// What was chosen for one conversation.
@@ -47,6 +52,14 @@ impl PrefsRecord {
     pub(crate) fn log_len_max(&self) -> Option<u64> {
         let len = u64::from(self.log_mib).saturating_mul(1024 * 1024);
         (self.log_mib > 0).then_some(len)
+    }
+
+    /// For how many days logs are kept.
+    pub(crate) const fn log_days(&self) -> u32 {
+        match self.log_days {
+            0 => LOG_DAYS,
+            days => days,
+        }
     }
 
     /// Whether the members of a conversation are told what was read.
@@ -86,6 +99,7 @@ impl Engine {
         Ok(SettingsView {
             read_receipts: self.prefs.read_receipts,
             log_mib: self.prefs.log_mib,
+            log_days: self.prefs.log_days(),
         })
     }
 
@@ -109,6 +123,25 @@ impl Engine {
     pub fn settings_log(&mut self, mib: u32, now: Time) -> Result<(), Error> {
         self.change_prefs(|prefs| {
             prefs.log_mib = mib;
+            Ok(())
+        })?;
+        self.atomically(|engine| engine.prune_logs(now))
+    }
+
+    /// Chooses for how many days logs are kept for members who are away, 7 to 30. What is older goes by whole days, the
+    /// oldest first, where another member is known to hold the same: the only copy stays for 30 days.
+    ///
+    /// # Errors
+    /// [`Error::OutOfBounds`]; trouble with the store.
+    pub fn settings_log_days(&mut self, days: u32, now: Time) -> Result<(), Error> {
+        if !(LOG_DAYS_MIN..=LOG_DAYS).contains(&days) {
+            return Err(Error::OutOfBounds {
+                what: "the number of days",
+                bounds: "from 7 to 30",
+            });
+        }
+        self.change_prefs(|prefs| {
+            prefs.log_days = days;
             Ok(())
         })?;
         self.atomically(|engine| engine.prune_logs(now))

@@ -1,5 +1,5 @@
 //! When envelopes leave the logs (protocol §4.3.2): a day of a channel goes when every member is
-//! known to hold all of it, when it is too old, or when the logs are larger than the person wants.
+//! known to hold all of it, when it is too old, or when the logs are larger or older than the person wants.
 //!
 //! ```text
 //!  days of a channel   … │ 20,771 │ 20,772 │ 20,773 │ today
@@ -146,6 +146,10 @@ impl Engine {
         let mut given_up = BTreeMap::new();
         for number in numbers {
             self.drop_days_before(number, oldest, &mut given_up)?;
+            if let Some(next) = self.aged(number, now)? {
+                self.drop_days_before(number, next, &mut given_up)?;
+                self.raise_floor(number, next)?;
+            }
             if let Some(held) = self.channels.get_mut(&number) {
                 held.log.floor = held.log.floor.max(oldest).max(held.record.pruned);
             }
@@ -155,6 +159,33 @@ impl Engine {
             self.raise_floor(number, next)?;
         }
         self.tell_undelivered(given_up, now)
+    }
+
+    /// The day after those of a channel that are older than the person wants and that somebody else is known to hold
+    /// as they are here, from the oldest on.
+    fn aged(&self, channel: u32, now: Time) -> Result<Option<Day>, Error> {
+        let wanted = Day(now.day().0.saturating_sub(self.prefs.log_days()));
+        let Some(held) = self.channels.get(&channel) else {
+            return Ok(None);
+        };
+        // Nearly always there is nothing so old.
+        if held.log.first_day().is_none_or(|first| first >= wanted) {
+            return Ok(None);
+        }
+        let mut next = None;
+        for print in held.log.prints().days {
+            if print.day >= wanted {
+                break;
+            }
+            let record: Option<HeldRecord> =
+                self.get(table::HELD, &table::held(channel, print.day))?;
+            let record = record.filter(|known| known.digest == print.digest);
+            if !record.is_some_and(|known| known.holders.iter().any(|bits| *bits != 0)) {
+                break;
+            }
+            next = Some(Day(print.day.0.saturating_add(1)));
+        }
+        Ok(next)
     }
 
     /// A channel with the oldest of all days, and the day after it, if the logs are larger than

@@ -60,6 +60,8 @@ pub struct SettingsView {
     pub read_receipts: bool,
     /// Most MiB of sealed messages that are kept for members who are away; zero for no bound.
     pub log_mib: u32,
+    /// For how many days they are kept at most, 7 to 30.
+    pub log_days: u32,
 }
 
 /// Which way a join goes.

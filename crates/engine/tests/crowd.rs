@@ -344,3 +344,47 @@ fn key_packages_of_contacts_are_used_once_and_not_when_old() {
     world.run(20_000);
     add(&mut world).unwrap();
 }
+
+/// protocol §4.3.2
+#[test]
+fn logs_keep_to_the_age_that_a_person_chose_but_for_the_only_copy() {
+    let mut world = World::new(&["a", "b", "c"], 210);
+    let group = world.group("age", 0, &[1, 2]);
+    // Votes about who came in are said as well.
+    world.run(60_000);
+    world.kill(2);
+    world.say(0, &group, "two have it");
+    world.run(10_000);
+    world.now += 8 * DAY_MS;
+    world.relay(false);
+    world.run(5_000);
+    world.relay(true);
+    world.run(600_000);
+    world.kill(1);
+    world.say(0, &group, "one has it");
+    let all = world.sync(0, &group).envelopes;
+    for days in [0, 6, 31] {
+        let refused = world.act(0, |engine, now| engine.settings_log_days(days, now));
+        assert!(refused.is_err(), "{days}");
+    }
+    world
+        .act(0, |engine, now| engine.settings_log_days(7, now))
+        .unwrap();
+    assert_eq!(world.sync(0, &group).envelopes, 1, "of {all}");
+    world.now += 8 * DAY_MS;
+    world.relay(false);
+    world.run(5_000);
+    assert_eq!(world.sync(0, &group).envelopes, 1, "nobody else has it");
+    world.relay(true);
+    for who in [1, 2] {
+        world.start(who);
+    }
+    world.until(120_000, "it came from who kept it", |world| {
+        [1, 2]
+            .iter()
+            .all(|who| world.texts(*who, &group) == ["two have it", "one has it"])
+    });
+    // Until the next midnight it stays.
+    world.run(2 * DAY_MS);
+    assert_eq!(world.sync(0, &group).envelopes, 0, "others have it now");
+}

@@ -83,7 +83,8 @@ async fn run_with(screen: Screen, client: &Client, command: Command) -> Result<(
         Command::Settings {
             read_receipts,
             log_mib,
-        } => settings::run(screen, client, read_receipts, log_mib).await,
+            log_days,
+        } => settings::run(screen, client, read_receipts, log_mib, log_days).await,
         Command::Group(command) => group::run(screen, client, command).await,
         Command::Save(args) => save::run(screen, client, args).await,
         Command::Send(args) => send::run(screen, client, args).await,

@@ -11,12 +11,16 @@ pub(crate) async fn run(
     client: &Client,
     read_receipts: Option<bool>,
     log_mib: Option<u32>,
+    log_days: Option<u32>,
 ) -> Result<(), Failure> {
     if let Some(told) = read_receipts {
         client.settings_read_receipts(told).await?;
     }
     if let Some(mib) = log_mib {
         client.settings_log(mib).await?;
+    }
+    if let Some(days) = log_days {
+        client.settings_log_days(days).await?;
     }
     let settings = client.settings().await?;
     screen.report(&settings)?;
@@ -25,8 +29,9 @@ pub(crate) async fn run(
         true => words.read_receipts_on,
         false => words.read_receipts_off,
     })?;
+    screen.say_with(words.log_kept, &[&settings.log_days.to_string()])?;
     match settings.log_mib {
-        0 => screen.say(words.log_unbounded),
+        0 => Ok(()),
         mib => screen.say_with(words.log_bounded, &[&mib.to_string()]),
     }
 }

@@ -25,6 +25,7 @@ pub(super) enum Call {
     SettingsSet {
         read_receipts: Option<bool>,
         log_mib: Option<u32>,
+        log_days: Option<u32>,
     },
     #[serde(rename = "relay.set")]
     RelaySet { url: String },
@@ -232,12 +233,16 @@ impl Call {
             Self::SettingsSet {
                 read_receipts,
                 log_mib,
+                log_days,
             } => {
                 if let Some(told) = read_receipts {
                     client.settings_read_receipts(told).await?;
                 }
                 if let Some(mib) = log_mib {
                     client.settings_log(mib).await?;
+                }
+                if let Some(days) = log_days {
+                    client.settings_log_days(days).await?;
                 }
                 done(())
             }
