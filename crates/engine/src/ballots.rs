@@ -6,17 +6,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sori_mls::branch::{Abstain, Choice, Loss, Real, Sight, VOTE_WAIT_MS, Voter};
-use sori_mls::{AccountId, CommitHeader, DoubleVote, Report, StateFacts, StateId, Vote};
+use sori_mls::branch::{Abstain, Choice, Real, Sight, VOTE_WAIT_MS, Voter};
+use sori_mls::{AccountId, CommitHeader, Report, StateFacts, StateId, Vote};
 
 use crate::engine::Engine;
 use crate::envelope::{BALLOT_MAX, ChannelMessage};
 use crate::error::Error;
 use crate::group::Group;
 use crate::outcome::{Outcome, Reason};
-use crate::record::{BallotRecord, Notice, NoticeKind, Standing};
+use crate::record::{BallotRecord, Standing};
 use crate::table;
-use crate::time::{DAY_MS, Time};
+use crate::time::Time;
 
 /// Random part of the wait before a ballot for each voter, in milliseconds: about five ballots a second in a group,
 /// whatever its size.
@@ -25,16 +25,12 @@ const BALLOT_SPREAD_MS: u64 = 200;
 /// a commit is too new, and while it reaches nobody.
 const BALLOT_AGAIN_MS: u64 = 3_000;
 const BALLOT_ALONE_MS: u64 = 60_000;
-/// A state that was left is kept this long after that is settled, in milliseconds.
-const SETTLED_KEPT_MS: u64 = 3 * DAY_MS;
-/// Wait before what could not be destroyed yet is looked at again, in milliseconds.
-const DESTROY_AGAIN_MS: u64 = 3_600_000;
 
 /// What a device knows, beside the graph, of what was said about the commits of a group.
 #[derive(Debug, Default)]
 pub(crate) struct Ballots {
     /// The rows of votes and reports, by their numbers, with the parent of the commit that each is about.
-    rows: BTreeMap<u64, StateId>,
+    pub(crate) rows: BTreeMap<u64, StateId>,
     next: u64,
     /// What this account has voted: the child, by its parent.
     pub(crate) voted: BTreeMap<StateId, StateId>,
@@ -44,15 +40,11 @@ pub(crate) struct Ballots {
     pub(crate) at: Option<Time>,
     /// When to look for states that can be destroyed.
     pub(crate) destroy_at: Option<Time>,
+    /// When a member last said that it holds of a channel what is here of it, and nothing else.
+    pub(crate) even: BTreeMap<(u32, AccountId), Time>,
 }
 
 impl Group {
-    /// Whether what comes before a state on the way need not be kept any more: the state is settled, long enough ago.
-    pub(crate) fn is_dispensable_before(&self, state: &StateId, now: Time) -> bool {
-        let settled = self.record.states.get(state).and_then(|kept| kept.settled);
-        settled.is_some_and(|settled| now.since_ms(settled) >= SETTLED_KEPT_MS)
-    }
-
     /// The path to follow, and what of it is settled.
     pub(crate) fn choose(&self) -> Result<Choice<Real>, Error> {
         let mut choice = self.branches.choose(self.anchor()?);
@@ -112,17 +104,6 @@ impl Group {
             }
         }
         None
-    }
-
-    /// How many states are on the way after the last one that is settled: they may yet be undone.
-    pub(crate) fn unsettled(&self) -> usize {
-        let is_settled = |state: &StateId| {
-            let kept = self.record.states.get(state);
-            kept.is_some_and(|kept| kept.settled.is_some())
-        };
-        let path = &self.record.path;
-        let settled = path.iter().rposition(is_settled).unwrap_or(0);
-        path.len().saturating_sub(1).saturating_sub(settled)
     }
 }
 
@@ -330,73 +311,6 @@ impl Engine {
         }
     }
 
-    /// Whether the author of a commit has made another one on its parent: nobody who keeps to the rules does, unless
-    /// it came back by one of them.
-    pub(crate) fn look_for_equivocation(
-        &mut self,
-        group: &mut Group,
-        header: &CommitHeader,
-        now: Time,
-    ) -> Result<(), Error> {
-        if header.rejoined.is_some() || header.author == self.me()?.id {
-            return Ok(());
-        }
-        // Who sees that its commit does not count may make another one.
-        let losses = group.choose()?.losses;
-        let void = |id: &StateId| {
-            let loss = losses.get(id);
-            matches!(loss, Some(Loss::Unprocessable | Loss::Poisoned))
-        };
-        if void(&header.id) {
-            return Ok(());
-        }
-        let others = group.tree.ids().filter(|(id, node)| {
-            let is_other = node.parent == header.parent && **id != header.id;
-            is_other && node.key.tie == header.key.tie && !void(id)
-        });
-        for other in others.map(|(id, _)| *id).collect::<Vec<_>>() {
-            let Some(commit) = self.commit_record(group, &other)? else {
-                continue;
-            };
-            let came_back = commit
-                .notices
-                .iter()
-                .any(|n| n.what == NoticeKind::Rejoined);
-            let mine = self.commit_record(group, &header.id)?;
-            if let Some(mine) = mine.filter(|_| !came_back) {
-                let proof = crate::record::encode(&(&commit.message, &mine.message))?;
-                self.tell_equivocation(group, header.author, &proof, now)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Notes what has been settled of the path.
-    pub(crate) fn follow_settled(
-        &mut self,
-        group: &mut Group,
-        choice: &Choice<Real>,
-        now: Time,
-    ) -> Result<(), Error> {
-        let mut news = false;
-        for state in &choice.settled {
-            if let Some(kept) = group.record.states.get_mut(state)
-                && kept.settled.is_none()
-            {
-                kept.settled = Some(now);
-                group.branches.settle(*state);
-                news = true;
-            }
-        }
-        if !news {
-            return Ok(());
-        }
-        let at = now.plus_ms(SETTLED_KEPT_MS);
-        group.ballots.destroy_at.get_or_insert(at);
-        group.plan_ballot(now);
-        self.save_group(group)
-    }
-
     pub(crate) fn ballots_next_timeout(&self) -> Option<Time> {
         let times = |group: &Group| [group.ballots.at, group.ballots.destroy_at];
         self.groups.values().flat_map(times).flatten().min()
@@ -422,17 +336,6 @@ impl Engine {
                 })?;
             }
         }
-        Ok(())
-    }
-
-    fn destroy_settled(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
-        group.ballots.destroy_at = None;
-        if group.is_stateless() {
-            return Ok(());
-        }
-        self.prune(group, now)?;
-        self.save_group(group)?;
-        group.plan_destroy(now, DESTROY_AGAIN_MS);
         Ok(())
     }
 
@@ -584,75 +487,6 @@ impl Engine {
         }
         Ok(reports)
     }
-
-    /// This device, or a copy of it, has voted twice: it must not go on in this group.
-    fn halt(&mut self, group: &mut Group, now: Time) -> Result<(), Error> {
-        if group.record.standing == Standing::Halted {
-            return Ok(());
-        }
-        group.record.standing = Standing::Halted;
-        group.record.intents.clear();
-        (group.commits_at, group.commits_by) = (None, None);
-        self.save_group(group)?;
-        let notice = Notice {
-            what: NoticeKind::Halted,
-            actor: None,
-            subject: None,
-            detail: String::new(),
-        };
-        self.add_own_notice(group, notice, now)?;
-        self.group_changed(group);
-        Ok(())
-    }
-
-    /// Tells that an account has voted for two commits on one state. The votes are kept: they prove it.
-    fn tell_double_vote(&mut self, group: &mut Group, vote: &Vote, now: Time) -> Result<(), Error> {
-        let account = vote.account();
-        let parent = vote.parent();
-        let mut votes = Vec::new();
-        for (number, of) in &group.ballots.rows {
-            let key = table::of(group.record.number, *number);
-            if *of == parent
-                && let Some(BallotRecord::Vote(bytes)) = self.get(table::BALLOT, &key)?
-            {
-                votes.push(Vote::decode(&bytes)?);
-            }
-        }
-        let mut by_account = votes.into_iter().filter(|vote| vote.account() == account);
-        let (Some(one), Some(other)) = (by_account.next(), by_account.next()) else {
-            return Ok(());
-        };
-        if let Some(proof) = DoubleVote::of(one, other) {
-            self.tell_equivocation(group, account, &proof.encode()?, now)?;
-        }
-        Ok(())
-    }
-
-    /// Tells that an account has said two things that exclude each other, and keeps the proof.
-    pub(crate) fn tell_equivocation(
-        &mut self,
-        group: &mut Group,
-        account: AccountId,
-        proof: &[u8],
-        now: Time,
-    ) -> Result<(), Error> {
-        let index = group.roster_index(&account);
-        let number = u64::try_from(index).map_err(|_| Error::Internal("roster"))?;
-        let key = table::of(group.record.number, number);
-        // Once is enough for each account.
-        if self.store.get(table::PROOF, &key)?.is_some() {
-            return Ok(());
-        }
-        self.put_bytes(table::PROOF, &key, proof)?;
-        self.save_group(group)?;
-        let notice = Notice {
-            what: NoticeKind::Equivocated,
-            actor: None,
-            subject: Some(account),
-            detail: String::new(),
-        };
-        self.add_own_notice(group, notice, now)
-    }
 }
 
 impl Ballots {
@@ -681,22 +515,12 @@ impl Group {
         self.ballots.at.get_or_insert(at);
     }
 
-    /// Plans to look for states that can be destroyed, if some may.
-    fn plan_destroy(&mut self, now: Time, wait_ms: u64) {
-        let second = self.record.path.get(1);
-        let kept = second.and_then(|state| self.record.states.get(state));
-        if kept.is_some_and(|kept| kept.settled.is_some()) {
-            let at = now.plus_ms(wait_ms);
-            self.ballots.destroy_at.get_or_insert(at);
-        }
-    }
-
     /// Plans what was open when the profile was closed.
     pub(crate) fn plan_open_ballots(&mut self, now: Time) {
         if self.has_open_edges() || !self.ballots.reports.is_empty() {
             self.plan_ballot(now);
         }
-        self.plan_destroy(now, SETTLED_KEPT_MS);
+        self.plan_destroy(now);
     }
 
     /// Whether there are commits on the way that are not settled and that this account has not voted about.

@@ -445,7 +445,7 @@ impl Engine {
                 .states
                 .get(&second)
                 .map_or(now, |state| state.since);
-            let needed = left >= old && !group.is_dispensable_before(&second, now);
+            let needed = left >= old && !self.is_dispensable(group, (&first, &second), now)?;
             if group.record.path.len() <= SNAPSHOTS_MAX && needed {
                 break;
             }
@@ -460,6 +460,7 @@ impl Engine {
             }
             self.forget_commit(group, &second)?;
             self.drop_snapshot(group, &first)?;
+            self.note_former(group, first, now)?;
             group
                 .record
                 .intents

@@ -527,7 +527,10 @@ impl Engine {
                         .entry(state)
                         .or_default()
                         .push((channel, sequence));
-                    engine.suspect(group, state, now);
+                    let is_commit = matches!(message, ChannelMessage::Commit { .. });
+                    if !group.was_on_way(&state) {
+                        engine.suspect(group, state, is_commit, now);
+                    }
                     Ok(())
                 }
                 Outcome::Taken

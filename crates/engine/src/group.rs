@@ -35,6 +35,8 @@ pub(crate) struct Group {
     pub(crate) branches: Branches,
     /// What the choice has to know of the states that are kept.
     pub(crate) facts: BTreeMap<StateId, StateFacts>,
+    /// States that were on the way until they were destroyed, and when they were.
+    pub(crate) former: BTreeMap<StateId, Time>,
     /// What was said about commits.
     pub(crate) ballots: Ballots,
     /// The head, once it was needed. Dropped whenever the path changes.
@@ -79,6 +81,7 @@ impl Group {
             tree: Tree::default(),
             branches: Branches::default(),
             facts: BTreeMap::new(),
+            former: BTreeMap::new(),
             ballots: Ballots::default(),
             head: None,
             timeline: None,
@@ -271,6 +274,7 @@ impl Engine {
         }
         self.load_facts(&mut group)?;
         self.load_ballots(&mut group)?;
+        self.load_former(&mut group)?;
         self.load_waiting(&mut group)?;
         self.load_strays(&mut group)?;
         self.load_welcomes(&mut group)?;

@@ -224,6 +224,7 @@ impl Engine {
             if signed {
                 if even && hello.log.floor <= mine.floor {
                     engine.all_handed_over(channel)?;
+                    engine.note_even(group, channel, &hello.account, now);
                 }
                 let equal = mine.equal_days(&hello.log);
                 engine.holds_days(channel, group, &hello.account, &equal)?;

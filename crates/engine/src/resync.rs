@@ -148,6 +148,26 @@ struct WayBody {
     names: Vec<(AccountId, String)>,
 }
 
+impl Asking {
+    /// Puts the next question within `wait_ms`, `at_ms` from now, if it lies beyond that. Once in a while only, and ever less
+    /// often: what gives reason for it may come without end.
+    fn hasten(&mut self, wait_ms: u64, at_ms: u64, now: Time) {
+        let is_far = self.next.is_some_and(|next| next > now.plus_ms(wait_ms));
+        if !is_far || self.patient_until.is_some_and(|until| until > now) {
+            return;
+        }
+        self.next = Some(now.plus_ms(at_ms));
+        self.hastened = self.hastened.saturating_add(1);
+        let more = self.hastened.saturating_sub(ASK_HEARD_TIMES).min(16);
+        let patience = (ASK_HEARD_AGAIN_MS << more).min(ASK_MAX_MS);
+        self.wait_ms = match more {
+            0 => wait_ms,
+            _ => patience / 2,
+        };
+        self.patient_until = Some(now.plus_ms(patience));
+    }
+}
+
 impl Resyncs {
     pub(crate) fn next_timeout(&self) -> Option<Time> {
         let times = |asking: &Asking| [asking.next, asking.weigh_at];
@@ -278,22 +298,8 @@ impl Engine {
             return;
         }
         let jitter = self.below(ASK_HEARD_MS);
-        let Some(asking) = self.resyncs.asking.get_mut(&group) else {
-            return;
-        };
-        let soon = now.plus_ms(ASK_HEARD_MS);
-        if asking.next.is_some_and(|next| next > soon)
-            && asking.patient_until.is_none_or(|until| until <= now)
-        {
-            asking.next = Some(now.plus_ms(jitter));
-            asking.hastened = asking.hastened.saturating_add(1);
-            let more = asking.hastened.saturating_sub(ASK_HEARD_TIMES).min(16);
-            let patience = (ASK_HEARD_AGAIN_MS << more).min(ASK_MAX_MS);
-            asking.wait_ms = match more {
-                0 => ASK_HEARD_MS,
-                _ => patience / 2,
-            };
-            asking.patient_until = Some(now.plus_ms(patience));
+        if let Some(asking) = self.resyncs.asking.get_mut(&group) {
+            asking.hasten(ASK_HEARD_MS, jitter, now);
         }
     }
 
@@ -338,15 +344,22 @@ impl Engine {
     }
 
     /// An envelope names a state that is not known. That is so for a moment whenever frames overtake
-    /// each other; if it stays so, this device may be off the group's way.
-    pub(crate) fn suspect(&mut self, group: &Group, state: StateId, now: Time) {
+    /// each other; if it stays so, this device may be off the group's way. A state that was not named before is a reason
+    /// to ask soon, and so is a commit on one.
+    pub(crate) fn suspect(&mut self, group: &Group, state: StateId, is_commit: bool, now: Time) {
         if group.is_stateless() || group.is_over_here() {
             return;
         }
         let id = group.record.id;
         let asking = self.resyncs.asking.entry(id).or_default();
-        if asking.suspects.insert(state) && (asking.next.is_none() || asking.rests) {
+        let is_new = asking.suspects.insert(state);
+        if is_new && (asking.next.is_none() || asking.rests) {
             self.plan_check(&id, now);
+        } else if is_new || is_commit {
+            let at = (CHECK_FIRST_MS / 2).saturating_add(self.below(CHECK_FIRST_MS / 2));
+            if let Some(asking) = self.resyncs.asking.get_mut(&id) {
+                asking.hasten(CHECK_FIRST_MS, at, now);
+            }
         }
     }
 

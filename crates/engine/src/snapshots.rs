@@ -158,6 +158,7 @@ impl Engine {
             table::PIECE,
             table::FACTS,
             table::BALLOT,
+            table::FORMER,
         ] {
             for (key, _) in self.store.range(table, &prefix)? {
                 self.delete(table, &key)?;
@@ -166,6 +167,7 @@ impl Engine {
         group.record.states.clear();
         group.record.path.clear();
         group.facts.clear();
+        group.former.clear();
         (group.branches, group.ballots) = Default::default();
         (group.head, group.shared) = (None, None);
         Ok(())

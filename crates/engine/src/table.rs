@@ -105,6 +105,8 @@ pub(crate) const ARRANGEMENT: Table = Table::own(30);
 pub(crate) const BALLOT: Table = Table::log(28, SEQUENCE_PAGE);
 /// Group, snapshot → what the choice has to know of its state. Own: who was in the group, with which roles.
 pub(crate) const FACTS: Table = Table::own(26);
+/// Group → names of states that were on the way and are destroyed. Own: rewritten each time.
+pub(crate) const FORMER: Table = Table::own(29);
 /// Group, place in the roster → the proof that an account has said two things that exclude each other. Own: few.
 pub(crate) const PROOF: Table = Table::own(27);
 

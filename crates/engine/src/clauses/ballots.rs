@@ -131,9 +131,10 @@ fn a_state_goes_three_days_after_the_commit_on_it_is_settled() {
     let mut people = settled_pair();
     let before = path(&people[0]);
     assert_eq!(before.len(), 3);
-    pass(&mut people, at(3 * DAY_MS));
-    assert_eq!(path(&people[0]), before);
-    pass(&mut people, at(3 * DAY_MS + 21_000 + 3_600_000));
+    hear_of_nobody(&mut people[0]);
+    alone(&mut people[0], at(3 * DAY_MS));
+    assert_eq!(path(&people[0]), before[1..], "in the first Ada was alone");
+    alone(&mut people[0], at(3 * DAY_MS + 21_000 + 3_600_000));
     assert_eq!(path(&people[0]), before[before.len() - 1..]);
     let group = &people[0].engine.groups[&people[0].group()];
     assert_eq!((group.record.states.len(), group.facts.len()), (1, 1));
@@ -154,6 +155,39 @@ fn a_state_goes_three_days_after_the_commit_on_it_is_settled() {
     pass(&mut people, later.plus_ms(21_000));
     // The oldest state is noted as settled as well.
     assert_eq!((settled(&people[0]), settled(&people[1])), (2, 2));
+}
+
+/// Forgets who holds what, as a start does.
+fn hear_of_nobody(person: &mut Peer) {
+    let id = person.group();
+    let group = person.engine.groups.get_mut(&id).unwrap();
+    group.ballots.even.clear();
+}
+
+/// Lets somebody do what is due at a time, and nobody hears of it.
+fn alone(person: &mut Peer, now: Time) {
+    person.engine.handle_timeout(now).unwrap();
+    person.attend(now);
+}
+
+/// protocol §5.7.6
+#[test]
+fn a_state_goes_ten_minutes_after_the_commit_on_it_is_settled_if_all_have_gone_on() {
+    let mut people = settled_pair();
+    let before = path(&people[0]);
+    pass(&mut people, at(300_000));
+    assert_eq!(path(&people[0]), before, "too soon");
+    pass(&mut people, at(21_000 + 600_000));
+    assert_eq!(path(&people[0]), before[before.len() - 1..]);
+    // Whoever is not heard may be writing in the state yet.
+    let mut people = settled_pair();
+    let before = path(&people[0]);
+    hear_of_nobody(&mut people[0]);
+    alone(&mut people[0], at(21_000 + 600_000));
+    assert_eq!(path(&people[0]), before[1..], "in the first Ada was alone");
+    pass(&mut people, at(21_000 + 900_000));
+    pass(&mut people, at(21_000 + 960_000));
+    assert_eq!(path(&people[0]), before[before.len() - 1..]);
 }
 
 /// protocol §5.7.5

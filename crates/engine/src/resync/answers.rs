@@ -214,7 +214,7 @@ impl Engine {
             // Of two who know different states, one that has only just come back can be the one that is off the way.
             let is_new = group.is_on_trust() && !group.resync.let_in;
             let judges = !is_new || group.tree.node(&check.state).is_some();
-            Ok(match group.record.path.contains(&check.state) {
+            Ok(match group.was_on_way(&check.state) {
                 true => Some(Verdict::Follows),
                 false => (alike && judges).then_some(Verdict::Elsewhere),
             })

@@ -120,11 +120,15 @@ fn half_of_the_others_have_to_say_that_one_is_removed() {
 
 /// protocol §5.6.9
 #[test]
-fn half_of_the_others_have_to_say_that_one_is_off_the_way() {
-    for (others, enough) in [(1, 1), (3, 2), (4, 2), (20, 5)] {
+fn half_of_the_others_have_to_say_that_one_is_off_the_way_and_at_first_more() {
+    let at_first = [(1, 1), (2, 2), (3, 2), (4, 3), (20, 5)].map(|(n, enough)| (n, enough, 1));
+    let later = [(1, 1), (2, 1), (3, 2), (4, 2), (20, 5)].map(|(n, enough)| (n, enough, 5));
+    for (others, enough, rounds) in at_first.into_iter().chain(later) {
         let mut scene = Scene::new(others);
         let head = scene.head();
         let about = scene.ask(What::State(head));
+        let asking = scene.engine.resyncs.asking.get_mut(&scene.group);
+        asking.unwrap().rounds = rounds;
         let keys = std::mem::take(&mut scene.others);
         for key in keys.iter().take(enough) {
             assert_eq!(scene.standing(), Standing::Active);
@@ -220,6 +224,28 @@ fn a_commit_that_cannot_be_processed_counts_when_half_follow_it() {
     scene.stand(&keys[2], about, Verdict::Elsewhere);
     assert_eq!(scene.standing(), Standing::Active);
     scene.stand(&keys[3], about, Verdict::Follows);
+    assert_eq!(scene.standing(), Standing::Lost);
+}
+
+/// protocol §5.6.9
+#[test]
+fn of_several_commits_that_cannot_be_processed_each_is_asked_about() {
+    let mut scene = Scene::new(4);
+    let [first, second] = [8, 9].map(|byte| StateId::from_bytes([byte; 32]));
+    let held = scene.engine.groups.get_mut(&scene.group).unwrap();
+    held.resync.stuck.extend([first, second]);
+    let about = scene.ask(What::State(first));
+    let keys = std::mem::take(&mut scene.others);
+    for key in &keys[..3] {
+        scene.stand(key, about, Verdict::Elsewhere);
+    }
+    assert_eq!(scene.standing(), Standing::Active);
+    let held = &scene.engine.groups[&scene.group];
+    assert_eq!(held.resync.stuck, [second]);
+    let about = scene.ask(What::State(second));
+    for key in &keys[..2] {
+        scene.stand(key, about, Verdict::Follows);
+    }
     assert_eq!(scene.standing(), Standing::Lost);
 }
 

@@ -1,6 +1,6 @@
 //! What comes of the answers.
 
-use sori_mls::{AccountId, NeedsState, PeekContent, peek, verify_account_signature};
+use sori_mls::{AccountId, NeedsState, PeekContent, StateId, peek, verify_account_signature};
 use zeroize::Zeroizing;
 
 use super::{
@@ -189,6 +189,9 @@ impl Engine {
         let removed = count(Verdict::NoMember);
         let others = group.known_members().len().saturating_sub(1);
         let enough = others.div_ceil(2).clamp(1, WITNESSES_MAX);
+        // One of two could be the one that is off the way, and the other one slow.
+        let more = (others / 2).saturating_add(1).clamp(1, WITNESSES_MAX);
+        let surely = if rounds > PATIENCE { enough } else { more };
         let is_lost = match &question.what {
             What::Way(_) if removed > 0 && rounds >= CALLS_ENOUGH => {
                 return self.out_meanwhile(group, now);
@@ -198,13 +201,18 @@ impl Engine {
                 return self.out_meanwhile(group, now);
             }
             What::Way(_) => return Ok(()),
-            What::State(state) if group.resync.stuck.contains(state) => follow >= enough,
+            What::State(state) if group.resync.stuck.contains(state) => {
+                if elsewhere >= surely && elsewhere > follow {
+                    return self.forget_stuck(group, *state, now);
+                }
+                follow >= enough
+            }
             // What was said about a state that this device has left since says nothing of where it is.
             What::State(state) if group.head_state()? != *state => return Ok(()),
             // A device cannot judge what lies before the state it came back into by a member's word.
             // It goes by the word of those who are there, until it has seen for itself what is settled.
             What::State(_) if group.is_on_trust() => elsewhere > follow,
-            What::State(_) => elsewhere >= enough && elsewhere > follow,
+            What::State(_) => elsewhere >= surely && elsewhere > follow,
         };
         if is_lost {
             self.resyncs.forget(&id);
@@ -218,5 +226,17 @@ impl Engine {
             self.plan_recheck(group, now);
         }
         Ok(())
+    }
+
+    /// The others do not follow a commit that cannot be processed here: of several it may be another one.
+    fn forget_stuck(&mut self, group: &mut Group, child: StateId, now: Time) -> Result<(), Error> {
+        let id = group.record.id;
+        group.resync.stuck.retain(|stuck| *stuck != child);
+        if let Some(asking) = self.resyncs.asking.get_mut(&id) {
+            asking.suspects.remove(&child);
+            asking.question = None;
+        }
+        self.plan_check(&id, now);
+        self.save_resync(group)
     }
 }

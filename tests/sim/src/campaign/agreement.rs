@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Campaign, HEALING_MS};
 
+/// Looks at whether all agree before what keeps them is told: half a minute of them.
+const SLOW_TICKS: u32 = 205;
+
 impl Campaign {
     /// The network is whole again: how long until all agree?
     pub(super) fn mend(&mut self) {
@@ -21,6 +24,10 @@ impl Campaign {
                 break None;
             }
             ticks += 1;
+            // What keeps a slow one.
+            if ticks == SLOW_TICKS {
+                self.tell_differences();
+            }
             let slice = if ticks < 200 { 100 } else { 2_000 };
             self.world.run(slice);
         };
