@@ -365,8 +365,10 @@ fn copy_stays_halted() {
     world.until(120_000, "both are halted", |world| {
         [2, copy].map(|who| world.standing(who, &group)) == ["halted", "halted"]
     });
-    let told = world.notices(0, &group);
-    assert!(told.contains(&"equivocated".to_owned()), "{told:?}");
+    world.until(60_000, "the owner is told", |world| {
+        let told = world.notices(0, &group);
+        told.contains(&"equivocated".to_owned())
+    });
     world.kill(copy);
     world.kill(2);
     world.start(2);
