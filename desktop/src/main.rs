@@ -30,6 +30,7 @@ mod settings;
 mod stage;
 mod system;
 mod tray;
+mod voice;
 mod window;
 mod wishes;
 
@@ -44,6 +45,7 @@ use crate::chosen::Chosen;
 use crate::session::Session;
 use crate::stage::Stage;
 use crate::system::System;
+use crate::voice::{Player, Recorder};
 use crate::wishes::{Wish, Wishes};
 
 fn main() -> ExitCode {
@@ -78,6 +80,8 @@ fn run(session: Session, claim: Option<Claim>, link: Option<&str>) -> tauri::Res
         .manage(session)
         .manage(Wishes::default())
         .manage(Chosen::default())
+        .manage(Player::default())
+        .manage(Recorder::default())
         .manage(System::default())
         .invoke_handler(commands::handler())
         .setup(|app| {

@@ -61,6 +61,38 @@ impl Refusal {
         }
     }
 
+    /// Nothing that hears.
+    pub(crate) fn no_microphone() -> Self {
+        Self {
+            code: "no_microphone".to_owned(),
+            detail: "the sound server has no microphone, or there is no sound server".to_owned(),
+        }
+    }
+
+    /// Nothing that can be heard.
+    pub(crate) fn no_loudspeaker() -> Self {
+        Self {
+            code: "no_loudspeaker".to_owned(),
+            detail: "the sound server plays nothing, or there is no sound server".to_owned(),
+        }
+    }
+
+    /// A recording of no length.
+    pub(crate) fn nothing_heard() -> Self {
+        Self {
+            code: "nothing_heard".to_owned(),
+            detail: "nothing was recorded".to_owned(),
+        }
+    }
+
+    /// What cannot be played as a voice message.
+    pub(crate) fn bad_voice() -> Self {
+        Self {
+            code: "bad_voice".to_owned(),
+            detail: "this is no voice message that can be played".to_owned(),
+        }
+    }
+
     /// A file that is too long to be sent.
     pub(crate) fn too_long() -> Self {
         Self {

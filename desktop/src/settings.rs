@@ -75,6 +75,12 @@ pub(crate) struct Settings {
     pub(crate) zoom: u16,
     #[serde(default)]
     pub(crate) send_with: SendWith,
+    /// Whether times go from 0 to 24 in every language.
+    #[serde(default)]
+    pub(crate) whole_day: bool,
+    /// How wide the list of conversations is, in dots of the page; zero as long as nobody has moved its edge.
+    #[serde(default)]
+    pub(crate) list_width: u16,
 }
 
 const fn yes() -> bool {
@@ -99,6 +105,8 @@ impl Settings {
                 autostart: false,
                 zoom: whole(),
                 send_with: SendWith::default(),
+                whole_day: false,
+                list_width: 0,
             })
     }
 

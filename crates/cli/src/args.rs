@@ -319,10 +319,29 @@ pub(crate) enum GroupCommand {
         /// Who
         policy: Policy,
     },
+    /// Choose after which time messages disappear that anybody writes from now on
+    Timer {
+        /// Name or id of the group
+        group: String,
+        /// A minute to 52 weeks (10m, 2h, 1d, 4w), or never
+        #[arg(value_parser = crate::duration::seconds_or_never)]
+        time: u32,
+    },
+    /// Choose how long files may be that are sent from now on
+    Files {
+        /// Name or id of the group
+        group: String,
+        /// MiB, 0 for no files
+        #[arg(value_parser = clap::value_parser!(u32).range(0..=16))]
+        mib: u32,
+    },
     /// Mute a group: it is listed as muted and draws no attention
     Mute {
         /// Name or id of the group
         group: String,
+        /// Only for so long (30m, 8h, 1w)
+        #[arg(long = "for", value_parser = crate::duration::seconds, conflicts_with = "undo")]
+        time: Option<u64>,
         /// Let it be heard again
         #[arg(long)]
         undo: bool,
@@ -531,7 +550,9 @@ Examples:
   sori group role Friends Bob admin
   sori group remove Friends Mallory
   sori group policy Friends members    everybody may invite and approve
-  sori group mute Friends
+  sori group timer Friends 1d          what anybody writes disappears after a day
+  sori group files Friends 4           no files of more than 4 MiB
+  sori group mute Friends --for 8h
   sori group leave Friends";
 
 const COPIES_EXAMPLES: &str = "\

@@ -22,9 +22,37 @@ pub(crate) fn seconds(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "that is too long".to_owned())
 }
 
+/// The same the other way: the largest unit that leaves nothing over.
+pub(crate) fn words(seconds: u64) -> String {
+    let units = [(604_800, "w"), (86_400, "d"), (3600, "h"), (60, "m")];
+    let fits = units
+        .into_iter()
+        .find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
+    match fits {
+        Some((unit, name)) => format!("{}{name}", seconds.div_euclid(unit)),
+        None => format!("{seconds}s"),
+    }
+}
+
+/// Seconds, or zero for `never`.
+pub(crate) fn seconds_or_never(text: &str) -> Result<u32, String> {
+    if text.trim() == "never" {
+        return Ok(0);
+    }
+    u32::try_from(seconds(text)?).map_err(|_too_long| "that is too long".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::seconds;
+
+    #[test]
+    fn times_are_written_as_they_are_typed() {
+        for text in ["90s", "10m", "25h", "1d", "2w"] {
+            assert_eq!(super::words(seconds(text).unwrap()), text);
+        }
+        assert_eq!(super::seconds_or_never("never"), Ok(0));
+    }
 
     #[test]
     fn units_are_understood() {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use sori_client::{MemberView, MessageKind, MessageView, NoticeView, QrMatrix};
+use sori_client::{FILE_LEN_MAX, MemberView, MessageKind, MessageView, NoticeView, QrMatrix};
 
 use crate::words::{Words, fill};
 
@@ -117,6 +117,10 @@ pub(crate) fn notice(words: &Words, notice: &NoticeView) -> String {
         "elsewhere" => (words.notice_elsewhere, String::new()),
         "policy" if notice.detail == "members" => (words.notice_policy_members, String::new()),
         "policy" => (words.notice_policy_admins, String::new()),
+        "timer" if notice.detail.is_empty() => (words.notice_timer_never, String::new()),
+        "timer" => (words.notice_timer, time(&notice.detail)),
+        "file_limit" if notice.detail == "0" => (words.notice_files_none, String::new()),
+        "file_limit" => (words.notice_files, mebibytes(&notice.detail)),
         "unreadable" => (words.notice_unreadable, harmless(&notice.detail)),
         "undelivered" if object.is_empty() => {
             (words.notice_undelivered_several, harmless(&notice.detail))
@@ -128,6 +132,19 @@ pub(crate) fn notice(words: &Words, notice: &NoticeView) -> String {
         _ => (words.notice_other, String::new()),
     };
     fill(template, &[&actor, &object, &detail])
+}
+
+/// Seconds as they are typed: the largest unit that fits.
+fn time(seconds: &str) -> String {
+    seconds
+        .parse()
+        .map_or_else(|_| "?".to_owned(), crate::duration::words)
+}
+
+/// Bytes in MiB; nothing stands for the longest file that there is.
+fn mebibytes(bytes: &str) -> String {
+    let bytes = bytes.parse().unwrap_or(FILE_LEN_MAX);
+    format!("{} MiB", bytes.div_ceil(1024 * 1024))
 }
 
 /// A time in milliseconds since the Unix epoch, as it came.

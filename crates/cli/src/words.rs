@@ -172,7 +172,12 @@ words! {
     group_left: "You have left {0}.", "{0}에서 나왔습니다.";
     group_policy_admins: "From now on the owner and admins of {0} let others in.", "이제 {0}에는 소유자와 관리자만 다른 사람을 들일 수 있습니다.";
     group_policy_members: "From now on every member of {0} may let others in.", "이제 {0}에는 모든 구성원이 다른 사람을 들일 수 있습니다.";
+    group_timer: "What anybody writes in {0} from now on disappears after {1}.", "이제 {0}에 쓰는 메시지는 {1} 뒤에 사라집니다.";
+    group_timer_never: "What is written in {0} from now on stays.", "이제 {0}에 쓰는 메시지는 사라지지 않습니다.";
+    group_files: "Files in {0} may have up to {1} MiB from now on.", "이제 {0}에 {1} MiB까지의 파일을 보낼 수 있습니다.";
+    group_files_none: "No files can be sent in {0} from now on.", "이제 {0}에 파일을 보낼 수 없습니다.";
     group_muted: "{0} is muted on this device.", "이 기기에서 {0}의 알림을 껐습니다.";
+    group_muted_for: "{0} is muted on this device for {1}.", "이 기기에서 {0}의 알림을 {1} 동안 껐습니다.";
     group_unmuted: "{0} is heard again on this device.", "이 기기에서 {0}의 알림을 다시 켰습니다.";
     group_line_muted: "muted", "알림 끔";
     group_reads_on: "Members of {0} are told what you have read.", "{0}의 구성원에게 읽은 메시지를 알립니다.";
@@ -316,6 +321,10 @@ words! {
         "이 프로필의 사본이 다른 곳에서 열려 이 기기를 대신합니다. 직접 한 일이 아니라면 대화 상대에게 알리세요";
     notice_policy_admins: "{0} chose that the owner and admins let others in", "{0}님이 소유자와 관리자만 다른 사람을 들일 수 있게 했습니다";
     notice_policy_members: "{0} chose that every member may let others in", "{0}님이 모든 구성원이 다른 사람을 들일 수 있게 했습니다";
+    notice_timer: "{0} chose that messages disappear after {2}", "{0}님이 메시지가 {2} 뒤에 사라지게 했습니다";
+    notice_timer_never: "{0} chose that messages stay", "{0}님이 메시지가 사라지지 않게 했습니다";
+    notice_files: "{0} chose that files may have up to {2}", "{0}님이 {2}까지의 파일만 보낼 수 있게 했습니다";
+    notice_files_none: "{0} chose that no files can be sent", "{0}님이 파일을 보낼 수 없게 했습니다";
     notice_unreadable: "{0} sent something that cannot be read here ({2}): ask them to send it again; a newer version of Sori may be able to read it",
         "{0}님이 보낸 것 가운데 여기서 읽을 수 없는 것이 있습니다({2}건). 다시 보내 달라고 하거나 소리를 업데이트하세요";
     notice_undelivered: "{2} of your messages are no longer kept for {1}, who never came for them: send them again if they still matter",

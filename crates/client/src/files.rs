@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use sori_engine::{FILE_LEN_MAX, NewFile};
+use sori_engine::{FILE_LEN_MAX, NewFile, NewMessage};
 use zeroize::Zeroizing;
 
 use crate::client::{Client, blocking};
@@ -24,8 +24,12 @@ impl Client {
         path: &Path,
         text: &str,
     ) -> Result<String, Error> {
-        self.message_send_bytes(group, Self::file_read(path).await?, text)
-            .await
+        let new = NewMessage {
+            text: text.to_owned(),
+            file: Some(Self::file_read(path).await?),
+            ..NewMessage::default()
+        };
+        self.message_post(group, new).await
     }
 
     /// The file at `path` as it would be sent; what is beyond the longest file is left out, so that sending it fails.
@@ -46,21 +50,6 @@ impl Client {
             media_type,
             bytes,
         }
-    }
-
-    /// Sends a file that is in memory. Gives the message id.
-    ///
-    /// # Errors
-    /// As for all calls.
-    pub async fn message_send_bytes(
-        &self,
-        group: &str,
-        file: NewFile,
-        text: &str,
-    ) -> Result<String, Error> {
-        let (group, text) = (group.to_owned(), text.to_owned());
-        self.call(move |engine, now| engine.message_send_file(&group, &file, &text, now))
-            .await
     }
 
     /// Fetches the file of a message, or goes on fetching it.
@@ -125,7 +114,12 @@ impl Client {
             media_type: view.media_type,
             bytes: self.file_bytes(group, id).await?,
         };
-        self.message_send_bytes(to, file, &text).await
+        let new = NewMessage {
+            text,
+            file: Some(file),
+            ..NewMessage::default()
+        };
+        self.message_post(to, new).await
     }
 
     /// Writes the file of a message to `place`, readable by its owner only. Gives its length. From then on

@@ -102,7 +102,8 @@ pub use sori_engine::view::{
     SettingsView, SyncView, WindowView,
 };
 pub use sori_engine::{
-    Arrange, Error as EngineError, FILE_LEN_MAX, InviteOptions, NewFile, Notices, Trouble,
+    Arrange, Error as EngineError, FILE_LEN_MAX, InviteOptions, Mute, NewFile, NewMessage, Notices,
+    Trouble,
 };
 pub use sori_wire::RelayUrl;
 pub use tokio::sync::broadcast;

@@ -8,7 +8,7 @@ use sori_engine::view::{
     AccountView, ConnectionView, ContactView, CopiesView, GroupInfo, GroupView, JoinView,
     MessageView, PersonView, SearchView, SettingsView, SyncView,
 };
-use sori_engine::{InviteOptions, Notices};
+use sori_engine::{InviteOptions, Mute, NewMessage, Notices};
 
 use crate::client::Client;
 use crate::error::Error;
@@ -79,9 +79,9 @@ impl Client {
     }
 
     /// Mutes a conversation, or lets it be heard again.
-    pub async fn group_mute(&self, group: &str, muted: bool) -> Result<(), Error> {
+    pub async fn group_mute(&self, group: &str, mute: Mute) -> Result<(), Error> {
         let group = group.to_owned();
-        self.call(move |engine, now| engine.group_mute(&group, muted, now))
+        self.call(move |engine, now| engine.group_mute(&group, mute, now))
             .await
     }
 
@@ -214,6 +214,25 @@ impl Client {
             .await
     }
 
+    /// The conversation with oneself; it is made if there is none.
+    pub async fn group_own(&self) -> Result<String, Error> {
+        self.call(|engine, now| engine.group_own(now)).await
+    }
+
+    /// Chooses after how many seconds what anybody writes in a group disappears; `None` for never.
+    pub async fn group_timer(&self, group: &str, seconds: Option<u32>) -> Result<(), Error> {
+        let group = group.to_owned();
+        self.call(move |engine, now| engine.group_timer(&group, seconds, now))
+            .await
+    }
+
+    /// Chooses how long files may be in a group, in bytes; `None` for as long as files can be.
+    pub async fn group_file_limit(&self, group: &str, limit: Option<u32>) -> Result<(), Error> {
+        let group = group.to_owned();
+        self.call(move |engine, now| engine.group_file_limit(&group, limit, now))
+            .await
+    }
+
     /// Leaves a group.
     pub async fn group_leave(&self, group: &str) -> Result<(), Error> {
         let group = group.to_owned();
@@ -244,6 +263,27 @@ impl Client {
             reply_to.map(str::to_owned),
         );
         self.call(move |engine, now| engine.message_send(&group, &text, reply_to.as_deref(), now))
+            .await
+    }
+
+    /// Writes a message that may carry a file, answer another one, and disappear by itself; gives its id.
+    pub async fn message_post(&self, group: &str, new: NewMessage) -> Result<String, Error> {
+        let group = group.to_owned();
+        self.call(move |engine, now| engine.message_post(&group, &new, now))
+            .await
+    }
+
+    /// Pins a message for all who are in the conversation, or takes the own pin from it.
+    pub async fn message_pin(&self, group: &str, id: &str, pinned: bool) -> Result<(), Error> {
+        let (group, id) = (group.to_owned(), id.to_owned());
+        self.call(move |engine, now| engine.message_pin(&group, &id, pinned, now))
+            .await
+    }
+
+    /// The pinned messages of a conversation, the one that was pinned last first.
+    pub async fn message_pinned(&self, group: &str) -> Result<Vec<MessageView>, Error> {
+        let group = group.to_owned();
+        self.call(move |engine, now| engine.message_pinned(&group, now))
             .await
     }
 

@@ -77,6 +77,18 @@ impl Engine {
         Ok(record.unwrap_or_default())
     }
 
+    /// After how many seconds a message disappears that is written now: the shortest of the times that the group, this
+    /// device for the conversation, and the person for the message have chosen.
+    pub(crate) fn timer(
+        &self,
+        group: &mut Group,
+        message: Option<u32>,
+    ) -> Result<Option<u32>, Error> {
+        let own = self.arrangement(group)?.timer_s;
+        let all = self.group_data(group)?.disappearing_seconds;
+        Ok([message, own, all].into_iter().flatten().min())
+    }
+
     pub(crate) fn arrangement_view(&self, group: &Group) -> Result<ArrangementView, Error> {
         let record = self.arrangement(group)?;
         Ok(ArrangementView {
@@ -143,16 +155,19 @@ fn checked(change: Arrange) -> Result<Arrange, Error> {
             bounds: "at most 64 KiB of text",
         });
     }
-    if change
-        .timer_s
-        .is_some_and(|s| s > 0 && !TIMER_S.contains(&s))
-    {
+    checked_timer(change.timer_s.filter(|seconds| *seconds > 0))?;
+    Ok(change)
+}
+
+/// A time after which messages disappear, if it is one that can be chosen.
+pub(crate) fn checked_timer(seconds: Option<u32>) -> Result<Option<u32>, Error> {
+    if seconds.is_some_and(|seconds| !TIMER_S.contains(&seconds)) {
         return Err(Error::OutOfBounds {
             what: "the time after which messages disappear",
             bounds: "between a minute and a year",
         });
     }
-    Ok(change)
+    Ok(seconds)
 }
 
 #[cfg(test)]

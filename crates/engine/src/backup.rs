@@ -176,9 +176,11 @@ impl Engine {
         for table in [
             table::ACCOUNT,
             table::ARRANGEMENT,
+            table::ATTENTION,
             table::CHANNEL,
             table::GROUP,
             table::CURSOR,
+            table::PINS,
             table::RESYNC,
         ] {
             records.extend(self.rows_of(table, &[])?);

@@ -640,6 +640,8 @@ impl Engine {
             | Wish::Order { .. }
             | Wish::Rename { .. }
             | Wish::SetPolicy { .. }
+            | Wish::SetTimer { .. }
+            | Wish::SetFileLimit { .. }
             | Wish::SetRole { .. }
             | Wish::Update => Vec::new(),
         };
@@ -701,6 +703,8 @@ impl Engine {
             Wish::SetPolicy { policy } => Operation::SetJoinPolicy {
                 policy: (*policy).into(),
             },
+            Wish::SetTimer { seconds } => Operation::SetDisappearing { seconds: *seconds },
+            Wish::SetFileLimit { limit } => Operation::SetFileLimit { limit: *limit },
             Wish::Update => Operation::Update,
             Wish::SetRole { account, role } => Operation::SetRole {
                 account: *account,
@@ -784,10 +788,10 @@ fn changed(actor: Option<AccountId>, change: &Change) -> Option<Notice> {
         Change::JoinPolicy { policy } => {
             (NoticeKind::Policy, None, policy_name(*policy).to_owned())
         }
+        Change::Disappearing { seconds } => (NoticeKind::Timer, None, number(*seconds)),
+        Change::FileLimit { limit } => (NoticeKind::FileLimit, None, number(*limit)),
         // Changes that have no way to come about yet, or need no line.
-        Change::Avatar { .. } | Change::Disappearing { .. } | Change::Relays { .. } | _ => {
-            return None;
-        }
+        Change::Avatar { .. } | Change::Relays { .. } | _ => return None,
     };
     Some(Notice {
         what,
@@ -795,6 +799,11 @@ fn changed(actor: Option<AccountId>, change: &Change) -> Option<Notice> {
         subject,
         detail,
     })
+}
+
+/// A number as a notice has it; nothing for none.
+fn number(value: Option<u32>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
 }
 
 /// Whether a wish fails because it is fulfilled.
@@ -820,6 +829,8 @@ fn withdrawn(wish: &Wish) -> Option<Notice> {
         },
         Wish::Rename { name } => (None, name.as_str()),
         Wish::SetPolicy { .. } => (None, "policy"),
+        Wish::SetTimer { .. } => (None, "timer"),
+        Wish::SetFileLimit { .. } => (None, "file_limit"),
         Wish::SetRole { account, .. } => (Some(*account), "role"),
     };
     Some(Notice {

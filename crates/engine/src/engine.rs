@@ -42,6 +42,8 @@ pub struct Engine {
     pub(crate) channels: BTreeMap<u32, Channel>,
     pub(crate) contacts: BTreeMap<AccountId, ContactRecord>,
     pub(crate) prefs: PrefsRecord,
+    /// The conversation with oneself, once it was made.
+    pub(crate) own: Option<GroupId>,
     pub(crate) invites: BTreeMap<u32, Invite>,
     pub(crate) joins: BTreeMap<u32, Join>,
     /// Own unused KeyPackages by their number in the store.
@@ -93,6 +95,7 @@ impl Engine {
             channels: BTreeMap::new(),
             contacts: BTreeMap::new(),
             prefs: PrefsRecord::default(),
+            own: None,
             invites: BTreeMap::new(),
             joins: BTreeMap::new(),
             key_packages: BTreeMap::new(),
@@ -498,6 +501,7 @@ impl Engine {
     fn load(&mut self) -> Result<(), Error> {
         self.load_account()?;
         self.load_prefs()?;
+        self.load_own()?;
         self.load_channels()?;
         self.load_groups()?;
         self.load_contacts()?;

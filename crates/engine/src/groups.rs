@@ -7,6 +7,8 @@ use sori_mls::{
 };
 
 use crate::account::checked_name;
+use crate::arrange::checked_timer;
+use crate::attachments::FILE_LEN_MAX;
 use crate::engine::Engine;
 use crate::envelope::{AppBody, AppMessage, ChannelMessage};
 use crate::error::Error;
@@ -59,6 +61,7 @@ impl Engine {
             disappearing_seconds: None,
             avatar_hash: None,
             spent_orders: Vec::new(),
+            file_limit: None,
         };
         let id = GroupId::from_bytes(self.random());
         let head = self.core()?.create_group(id, data)?;
@@ -120,13 +123,13 @@ impl Engine {
     ///
     /// # Errors
     /// Trouble with the store.
-    pub fn group_list(&mut self, _now: Time) -> Result<Vec<GroupView>, Error> {
+    pub fn group_list(&mut self, now: Time) -> Result<Vec<GroupView>, Error> {
         let ids: Vec<GroupId> = self.groups.keys().copied().collect();
         let mut views = Vec::new();
         for id in ids {
             let view = self.with_group(id, |engine, group| {
                 let clock = group.cursor.clock;
-                Ok((clock, engine.group_view(group)?))
+                Ok((clock, engine.group_view(group, now)?))
             });
             views.push(view?);
         }
@@ -134,7 +137,7 @@ impl Engine {
         Ok(views.into_iter().map(|(_, view)| view).collect())
     }
 
-    fn group_view(&self, group: &mut Group) -> Result<GroupView, Error> {
+    fn group_view(&self, group: &mut Group, now: Time) -> Result<GroupView, Error> {
         let data = self.group_data(group)?;
         let mut last = None;
         for line in self.lines_before(group, None, 1)? {
@@ -142,6 +145,7 @@ impl Engine {
                 last = Some(self.message_view(group, &record)?);
             }
         }
+        let attention = self.attention(group, now)?;
         Ok(GroupView {
             group: group.record.id.to_string(),
             name: self.shown_name(group, &data)?,
@@ -150,7 +154,10 @@ impl Engine {
             members: u32::try_from(self.accounts(group)?.len()).unwrap_or(u32::MAX),
             active: group.record.standing == Standing::Active,
             standing: group.record.standing.name().to_owned(),
-            muted: self.prefs.of(&group.record.id).muted,
+            muted: attention.muted,
+            muted_until: attention.muted_until,
+            named: attention.named,
+            own: self.is_own(group)?,
             last,
             arrangement: self.arrangement_view(group)?,
         })
@@ -160,7 +167,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub fn group_info(&mut self, group: &str, _now: Time) -> Result<GroupInfo, Error> {
+    pub fn group_info(&mut self, group: &str, now: Time) -> Result<GroupInfo, Error> {
         let id = parse_group(group)?;
         self.with_group(id, |engine, group| {
             let me = engine.me()?.id;
@@ -178,6 +185,7 @@ impl Engine {
                 });
             }
             let chosen = engine.prefs.of(&group.record.id);
+            let attention = engine.attention(group, now)?;
             let head = group.head.as_ref().map(Head::snapshot);
             Ok(GroupInfo {
                 group: group.record.id.to_string(),
@@ -188,7 +196,10 @@ impl Engine {
                 standing: group.record.standing.name().to_owned(),
                 role: data.role_of(&me).as_str().to_owned(),
                 policy: policy_name(data.join_policy).to_owned(),
-                muted: chosen.muted,
+                timer_s: data.disappearing_seconds,
+                file_limit: data.file_limit,
+                muted: attention.muted,
+                muted_until: attention.muted_until,
                 read_receipts: chosen.read_receipts,
                 members,
                 name: engine.shown_name(group, &data)?,
@@ -295,6 +306,40 @@ impl Engine {
             }
         };
         self.wish_in(group, now, |_, _| Ok(Wish::SetPolicy { policy }))
+    }
+
+    /// Chooses after how many seconds what anybody writes disappears, a minute to a year; `None` for never.
+    ///
+    /// # Errors
+    /// As [`group_policy`](Self::group_policy).
+    pub fn group_timer(
+        &mut self,
+        group: &str,
+        seconds: Option<u32>,
+        now: Time,
+    ) -> Result<(), Error> {
+        let seconds = checked_timer(seconds)?;
+        self.wish_in(group, now, |_, _| Ok(Wish::SetTimer { seconds }))
+    }
+
+    /// Chooses how long files may be that are sent from now on, in bytes: zero for no files, `None` for as long as files
+    /// can be.
+    ///
+    /// # Errors
+    /// As [`group_policy`](Self::group_policy).
+    pub fn group_file_limit(
+        &mut self,
+        group: &str,
+        limit: Option<u32>,
+        now: Time,
+    ) -> Result<(), Error> {
+        if limit.is_some_and(|limit| u64::from(limit) > FILE_LEN_MAX) {
+            return Err(Error::OutOfBounds {
+                what: "the longest file",
+                bounds: "between nothing and 16 MiB",
+            });
+        }
+        self.wish_in(group, now, |_, _| Ok(Wish::SetFileLimit { limit }))
     }
 
     fn other_member(&self, group: &mut Group, member: &str) -> Result<AccountId, Error> {

@@ -192,7 +192,8 @@ impl Engine {
         self.note_file(group, &record)?;
         self.plan_expiry(group.record.number, sequence, &record)?;
         let part = self.index_message(group, &record, sequence)?;
-        if part == Part::Line && !mine && !notice && !self.is_blocked(&record.sender) {
+        let counts = part == Part::Line && !mine && !notice && !self.is_blocked(&record.sender);
+        if counts {
             group.cursor.unread = group.cursor.unread.saturating_add(1);
         }
         self.save_cursor(group)?;
@@ -201,11 +202,15 @@ impl Engine {
                 self.forget_what_changed(group, record.id)?;
                 if let Some(record) = self.message_record(group, sequence)? {
                     let message = self.message_view(group, &record)?;
+                    if counts && self.names_me(&message.text)? {
+                        self.note_named(group, true)?;
+                    }
                     let group = group.record.id.to_string();
                     self.event(Event::MessageNew { group, message });
                 }
             }
             Part::Change(target) => {
+                self.note_pin(group, target, &record.body)?;
                 self.forget_what_changed(group, target)?;
                 self.message_changed(group, &target)?;
             }

@@ -38,6 +38,7 @@
 mod account;
 mod arrange;
 mod attachments;
+mod attention;
 mod backup;
 mod ballots;
 mod catchup;
@@ -74,7 +75,9 @@ mod orders;
 mod outcome;
 #[cfg(any(test, fuzzing))]
 pub mod outside;
+mod own;
 mod pieces;
+mod pins;
 mod prefs;
 mod pressure;
 mod prints;
@@ -109,12 +112,13 @@ mod welcomes;
 
 pub use arrange::{Arrange, DRAFT_LEN_MAX};
 pub use attachments::{FILE_LEN_MAX, NewFile};
+pub use attention::Mute;
 pub use backup::{Backup, Restore, RestoreProgress};
 pub use effect::{Effect, PublishToken};
 pub use engine::Engine;
 pub use error::Error;
 pub use invites::InviteOptions;
-pub use messages::{Notices, TEXT_LEN_MAX};
+pub use messages::{NewMessage, Notices, TEXT_LEN_MAX};
 /// The store that an engine is opened on: the driver opens it, the engine owns it.
 pub use sori_store as store;
 pub use time::{Day, Time};

@@ -3,7 +3,8 @@
 use sori_content::{Meaning, MessageId, MimiContent};
 use sori_mls::{AccountId, GroupId};
 
-use crate::arrange::WithTimer;
+use crate::arrange::{WithTimer, checked_timer};
+use crate::attachments::NewFile;
 use crate::engine::Engine;
 use crate::envelope::{AppBody, AppMessage, ChannelMessage};
 use crate::error::Error;
@@ -21,6 +22,19 @@ const EMOJI_LEN_MAX: usize = 64;
 /// Most messages in one answer of [`Engine::message_list`].
 const LIST_MAX: u32 = 1000;
 
+/// What is to be sent.
+#[derive(Clone, Debug, Default)]
+pub struct NewMessage {
+    /// What it says; may be empty beside a file.
+    pub text: String,
+    /// The id of the message that it answers.
+    pub reply_to: Option<String>,
+    /// A file that it carries.
+    pub file: Option<NewFile>,
+    /// Seconds after which it disappears, a minute to a year, where the group or the conversation has no shorter time.
+    pub timer_s: Option<u32>,
+}
+
 impl Engine {
     /// Sends a text. Returns its message id.
     ///
@@ -34,15 +48,42 @@ impl Engine {
         reply_to: Option<&str>,
         now: Time,
     ) -> Result<String, Error> {
-        let text = checked_text(text)?;
+        let new = NewMessage {
+            text: text.to_owned(),
+            reply_to: reply_to.map(str::to_owned),
+            ..NewMessage::default()
+        };
+        self.message_post(group, &new, now)
+    }
+
+    /// Sends a text, a file, or both. Returns the message id.
+    ///
+    /// # Errors
+    /// As [`message_send`](Self::message_send); [`Error::OutOfBounds`] for a file of no bytes or one that is longer than the
+    /// group permits, and for a time after which it is to disappear.
+    pub fn message_post(
+        &mut self,
+        group: &str,
+        new: &NewMessage,
+        now: Time,
+    ) -> Result<String, Error> {
+        let text = match (new.text.trim(), &new.file) {
+            ("", Some(_)) => None,
+            _ => Some(checked_text(&new.text)?),
+        };
+        let timer = checked_timer(new.timer_s)?;
         let salt = self.random();
         self.send_content(group, now, |engine, group| {
             engine.send_unsent(group, now)?;
-            Ok(match reply_to {
-                Some(id) => MimiContent::reply(salt, text, engine.line(group, id)?),
-                None => MimiContent::text(salt, text),
-            }
-            .with_timer(engine.arrangement(group)?.timer_s, now))
+            let content = match &new.file {
+                Some(file) => engine.content_with_file(group, salt, file, text)?,
+                None => MimiContent::text(salt, text.unwrap_or_default()),
+            };
+            let content = match &new.reply_to {
+                Some(id) => content.with_in_reply_to(engine.line(group, id)?),
+                None => content,
+            };
+            Ok(content.with_timer(engine.timer(group, timer)?, now))
         })
     }
 
@@ -193,6 +234,7 @@ impl Engine {
                 engine.note_reads(group, now)?;
                 group.cursor.unread = 0;
                 engine.save_cursor(group)?;
+                engine.note_named(group, false)?;
                 engine.group_changed(group);
                 Ok(())
             })
@@ -306,7 +348,7 @@ impl Engine {
         Ok(())
     }
 
-    fn line(&self, group: &Group, id: &str) -> Result<MessageId, Error> {
+    pub(crate) fn line(&self, group: &Group, id: &str) -> Result<MessageId, Error> {
         let id = parse_message(id)?;
         let found = self.find_line(group, &id)?;
         found.ok_or(Error::NotFound("message"))?;

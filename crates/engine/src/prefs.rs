@@ -167,19 +167,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Mutes a conversation, or lets it be heard again. What arrives is kept and counted all the
-    /// same; it is for front ends not to draw attention to it.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`].
-    pub fn group_mute(&mut self, group: &str, muted: bool, _now: Time) -> Result<(), Error> {
-        let id = self.known_group(group)?;
+    /// Notes whether a conversation is muted at all.
+    pub(crate) fn mute(&mut self, group: GroupId, muted: bool) -> Result<(), Error> {
         self.change_prefs(|prefs| {
-            prefs.groups.entry(id).or_default().muted = muted;
+            prefs.groups.entry(group).or_default().muted = muted;
             Ok(())
-        })?;
-        self.tell_group_changed(&id);
-        Ok(())
+        })
     }
 
     /// Hides the messages of an account on this device, in all groups, or shows them again.

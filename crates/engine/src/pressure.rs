@@ -28,6 +28,8 @@ impl Engine {
             Wish::Add { .. }
             | Wish::Rename { .. }
             | Wish::SetPolicy { .. }
+            | Wish::SetTimer { .. }
+            | Wish::SetFileLimit { .. }
             | Wish::SetRole { .. } => group.unsettled() >= UNSETTLED_FOR_ALL,
         }
     }

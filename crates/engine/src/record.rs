@@ -234,6 +234,10 @@ pub(crate) enum Wish {
     },
     /// Renew this device's keys; dropped if another commit wins, for that renews the epoch too.
     Update,
+    /// Choose after how many seconds what anybody writes disappears.
+    SetTimer { seconds: Option<u32> },
+    /// Choose how long files may be, in bytes.
+    SetFileLimit { limit: Option<u32> },
 }
 
 /// How a Welcome reaches the one it is for.
@@ -475,6 +479,10 @@ pub(crate) enum NoticeKind {
     Halted,
     /// The subject has said two things that exclude each other; the proof is kept.
     Equivocated,
+    /// The time after which messages disappear was changed; `detail` has it in seconds, or nothing for never.
+    Timer,
+    /// How long files may be was changed; `detail` has it in bytes, or nothing for as long as files can be.
+    FileLimit,
 }
 
 impl Standing {
@@ -500,7 +508,12 @@ impl NoticeKind {
     pub(crate) const fn counts(self) -> bool {
         matches!(
             self,
-            Self::Unreadable | Self::Undelivered | Self::NotAdmitted | Self::Policy
+            Self::Unreadable
+                | Self::Undelivered
+                | Self::NotAdmitted
+                | Self::Policy
+                | Self::Timer
+                | Self::FileLimit
         )
     }
 
@@ -524,6 +537,8 @@ impl NoticeKind {
             Self::OutMeanwhile => "out_meanwhile",
             Self::Held => "held",
             Self::Policy => "policy",
+            Self::Timer => "timer",
+            Self::FileLimit => "file_limit",
             Self::Unreadable => "unreadable",
             Self::Undelivered => "undelivered",
             Self::NotAdmitted => "not_admitted",

@@ -28,7 +28,7 @@ const FILTER_PAGE: usize = 12;
 /// One page for all that belongs to a group.
 const GROUP_PAGE: usize = 4;
 
-/// One row each: the account, its relay, [`PREFS`]. Own: keys of the account and the device.
+/// One row each: the account, its relay, [`PREFS`], [`OWN`]. Own: keys of the account and the device.
 pub(crate) const ACCOUNT: Table = Table::own(1);
 /// Contact number → contact. Own: unused KeyPackages go one by one.
 pub(crate) const CONTACT: Table = Table::own(2);
@@ -94,12 +94,20 @@ pub(crate) const HELD: Table = Table::own(25);
 
 /// In [`ACCOUNT`]: what the person has chosen for this device.
 pub(crate) const PREFS: [u8; 4] = one(2);
+/// In [`ACCOUNT`]: the id of the conversation with oneself.
+pub(crate) const OWN: [u8; 4] = one(3);
 
 /// Group, intent → the Welcome to its commit. Own: destroyed when it is sent.
 pub(crate) const WELCOME: Table = Table::own(24);
 /// Group number → how the person arranged the conversation on this device. Own: a draft is written
 /// over often, and what it was is nobody's business.
 pub(crate) const ARRANGEMENT: Table = Table::own(30);
+
+/// Group number → what draws attention to it: until when it is muted, whether somebody named this account. Own: changes often.
+pub(crate) const ATTENTION: Table = Table::own(33);
+
+/// Group number → ids of messages that may be pinned, the one pinned last at the end. Own: rewritten with each.
+pub(crate) const PINS: Table = Table::own(34);
 
 /// Group, number → a vote or report. Log: public within the group.
 pub(crate) const BALLOT: Table = Table::log(28, SEQUENCE_PAGE);

@@ -130,6 +130,12 @@ pub struct GroupView {
     pub standing: String,
     /// Whether the person wants no attention drawn to it.
     pub muted: bool,
+    /// When muting ends, in milliseconds since the Unix epoch, if it does by itself.
+    pub muted_until: Option<u64>,
+    /// Whether an unread message names this account.
+    pub named: bool,
+    /// Whether it is the conversation with oneself.
+    pub own: bool,
     /// The newest message, if there is one.
     pub last: Option<MessageView>,
     /// How the person arranged it on this device.
@@ -171,8 +177,14 @@ pub struct GroupInfo {
     pub role: String,
     /// Who may let others in: `admins` (and the owner) or all `members`.
     pub policy: String,
+    /// What anybody writes here disappears after so many seconds.
+    pub timer_s: Option<u32>,
+    /// The longest file that may be sent here, in bytes; zero for none, nothing for as long as files can be.
+    pub file_limit: Option<u32>,
     /// Whether the person wants no attention drawn to it.
     pub muted: bool,
+    /// When muting ends, in milliseconds since the Unix epoch, if it does by itself.
+    pub muted_until: Option<u64>,
     /// Whether its members are told what was read here, if that was chosen for it alone.
     pub read_receipts: Option<bool>,
     /// Everybody in it.
@@ -230,6 +242,8 @@ pub struct NoticeView {
     /// `added_meanwhile`, `gone_meanwhile` (who came and went in between), `out_meanwhile` (this account was
     /// removed in between), `rejoined` (somebody else's device came back so), `elsewhere` (another copy of this
     /// device came back in its place), `policy` (who may let others in; `detail`: `admins` or `members`),
+    /// `timer` (after which time messages disappear; `detail`: seconds, or nothing for never), `file_limit` (how long files may
+    /// be; `detail`: bytes, or nothing for as long as files can be),
     /// `unreadable` (something that a member has sealed cannot be read here; `detail`: how often that day),
     /// `undelivered` (own messages, `detail` of them, are no longer kept for members who have not fetched them;
     /// `object`: who that is, if it is one), `not_admitted` (the actor's adding this account to a group failed),

@@ -5,8 +5,8 @@
 
 mod world;
 
-use sori_engine::InviteOptions;
 use sori_engine::view::{CopiesView, MessageView, PersonView};
+use sori_engine::{InviteOptions, Mute, NewFile, NewMessage, Notices};
 use world::World;
 
 fn copies(world: &mut World, who: usize, group: &str, id: &str) -> CopiesView {
@@ -22,7 +22,7 @@ fn names(people: &[PersonView]) -> Vec<&str> {
 fn line(world: &mut World, who: usize, group: &str, id: &str) -> MessageView {
     let list = world
         .act(who, |engine, now| {
-            engine.message_list(group, None, 100, sori_engine::Notices::Left, now)
+            engine.message_list(group, None, 100, Notices::Left, now)
         })
         .unwrap();
     list.into_iter().find(|line| line.id == id).unwrap()
@@ -220,7 +220,9 @@ fn a_muted_conversation_says_so_and_goes_on() {
     let group = world.group("mute", 0, &[1]);
     world.run(5_000);
     world
-        .act(0, |engine, now| engine.group_mute(&group, true, now))
+        .act(0, |engine, now| {
+            engine.group_mute(&group, Mute::Always, now)
+        })
         .unwrap();
     world.say(1, &group, "hello");
     world.run(2_000);
@@ -232,8 +234,188 @@ fn a_muted_conversation_says_so_and_goes_on() {
         .remove(0);
     assert_eq!((view.muted, view.unread), (true, 1));
     world
-        .act(0, |engine, now| engine.group_mute(&group, false, now))
+        .act(0, |engine, now| engine.group_mute(&group, Mute::Off, now))
         .unwrap();
     let info = world.act(0, |e, now| e.group_info(&group, now)).unwrap();
     assert!(!info.muted);
+}
+
+/// protocol §8.7
+#[test]
+fn the_time_after_which_all_disappears_is_the_admins_choice() {
+    let mut world = World::new(&["Ada", "Bo"], 105);
+    let group = world.group("timer", 0, &[1]);
+    world.run(5_000);
+    let timer = |world: &mut World, who: usize, seconds: Option<u32>| {
+        world.act(who, |engine, now| engine.group_timer(&group, seconds, now))
+    };
+    assert!(timer(&mut world, 1, Some(3600)).is_err());
+    assert!(timer(&mut world, 0, Some(59)).is_err());
+    timer(&mut world, 0, Some(3600)).unwrap();
+    world.until(20_000, "told", |world| {
+        world.notices(1, &group).contains(&"timer".to_owned())
+    });
+    let goes = |world: &mut World, new: NewMessage| {
+        let id = world
+            .act(1, |engine, now| engine.message_post(&group, &new, now))
+            .unwrap();
+        let list = world
+            .act(1, |e, now| {
+                e.message_list(&group, None, 5, Notices::Left, now)
+            })
+            .unwrap();
+        let message = list.into_iter().find(|message| message.id == id).unwrap();
+        message.expires_at.map(|at| (at - message.sent_at) / 60_000)
+    };
+    let said = |timer_s| NewMessage {
+        text: "goes".to_owned(),
+        timer_s,
+        ..NewMessage::default()
+    };
+    // The shorter of the two holds.
+    assert_eq!(goes(&mut world, said(None)), Some(60));
+    assert_eq!(goes(&mut world, said(Some(600))), Some(10));
+    assert_eq!(goes(&mut world, said(Some(7200))), Some(60));
+    timer(&mut world, 0, None).unwrap();
+    world.until(20_000, "told", |world| {
+        let info = world.act(1, |e, now| e.group_info(&group, now)).unwrap();
+        info.timer_s.is_none()
+    });
+    assert_eq!(goes(&mut world, said(None)), None);
+    assert_eq!(goes(&mut world, said(Some(7200))), Some(120));
+}
+
+/// protocol §9.7
+#[test]
+fn no_file_is_longer_than_the_group_permits() {
+    let mut world = World::new(&["Ada", "Bo"], 106);
+    let group = world.group("files", 0, &[1]);
+    world.run(5_000);
+    let limit = |world: &mut World, who: usize, bytes: Option<u32>| {
+        world.act(who, |engine, now| {
+            engine.group_file_limit(&group, bytes, now)
+        })
+    };
+    let send = |world: &mut World, len: usize| {
+        let file = NewFile {
+            name: "a.bin".to_owned(),
+            media_type: String::new(),
+            bytes: vec![7; len].into(),
+        };
+        world.act(1, |engine, now| {
+            engine.message_send_file(&group, &file, "", now)
+        })
+    };
+    send(&mut world, 2000).unwrap();
+    assert!(limit(&mut world, 1, Some(1000)).is_err());
+    assert!(limit(&mut world, 0, Some(16 * 1024 * 1024 + 1)).is_err());
+    limit(&mut world, 0, Some(1000)).unwrap();
+    world.until(20_000, "told", |world| {
+        world.notices(1, &group).contains(&"file_limit".to_owned())
+    });
+    assert!(send(&mut world, 1001).is_err());
+    send(&mut world, 1000).unwrap();
+    limit(&mut world, 0, Some(0)).unwrap();
+    world.until(20_000, "told", |world| {
+        let info = world.act(1, |e, now| e.group_info(&group, now)).unwrap();
+        info.file_limit == Some(0)
+    });
+    assert!(send(&mut world, 1).is_err());
+}
+
+#[test]
+fn a_file_answers_a_message_too() {
+    let mut world = World::new(&["Ada", "Bo"], 107);
+    let group = world.group("answers", 0, &[1]);
+    world.run(5_000);
+    let asked = world.say(0, &group, "the map?");
+    world.run(5_000);
+    let new = NewMessage {
+        text: "here".to_owned(),
+        reply_to: Some(asked.clone()),
+        file: Some(NewFile {
+            name: "map.pdf".to_owned(),
+            media_type: "application/pdf".to_owned(),
+            bytes: vec![7; 100].into(),
+        }),
+        ..NewMessage::default()
+    };
+    world
+        .act(1, |engine, now| engine.message_post(&group, &new, now))
+        .unwrap();
+    world.until(20_000, "the answer", |world| {
+        let list = world
+            .act(0, |e, now| {
+                e.message_list(&group, None, 5, Notices::Left, now)
+            })
+            .unwrap();
+        list[0].in_reply_to.as_ref() == Some(&asked)
+            && list[0]
+                .file
+                .as_ref()
+                .is_some_and(|file| file.name == "map.pdf")
+    });
+}
+
+#[test]
+fn what_somebody_pins_is_pinned_for_all() {
+    let mut world = World::new(&["Ada", "Bo", "Cy"], 108);
+    let group = world.group("pins", 0, &[1, 2]);
+    world.run(5_000);
+    let first = world.say(0, &group, "at eight");
+    let second = world.say(1, &group, "bring tea");
+    world.run(5_000);
+    let pinned = |world: &mut World, who: usize| -> Vec<String> {
+        let list = world.act(who, |engine, now| engine.message_pinned(&group, now));
+        list.unwrap()
+            .into_iter()
+            .map(|message| message.id)
+            .collect()
+    };
+    let pin = |world: &mut World, who: usize, id: &str, pinned: bool| {
+        world.act(who, |engine, now| {
+            engine.message_pin(&group, id, pinned, now)
+        })
+    };
+    // protocol §8.8
+    world
+        .act(1, |e, now| {
+            e.message_react(&group, &first, "\u{1f44d}", now)
+        })
+        .unwrap();
+    pin(&mut world, 1, &first, true).unwrap();
+    world.until(20_000, "the first pin", |world| {
+        (0..3).all(|who| pinned(world, who).len() == 1)
+    });
+    pin(&mut world, 2, &second, true).unwrap();
+    world.until(20_000, "pins", |world| {
+        (0..3).all(|who| pinned(world, who).len() == 2)
+    });
+    assert_eq!(pinned(&mut world, 2)[0], second);
+    // Nobody takes the pin of somebody else, and the other reaction stays.
+    assert!(pin(&mut world, 0, &first, false).is_err());
+    pin(&mut world, 1, &first, false).unwrap();
+    world.until(20_000, "no pin", |world| {
+        (0..3).all(|who| pinned(world, who) == [second.as_str()])
+    });
+    let list = world
+        .act(0, |e, now| {
+            e.message_list(&group, None, 10, Notices::Left, now)
+        })
+        .unwrap();
+    let message = list
+        .into_iter()
+        .find(|message| message.id == first)
+        .unwrap();
+    assert_eq!(message.reactions[0].emoji, "\u{1f44d}");
+    // What is taken back, and what was pinned by who is out, is not pinned.
+    let cy = world
+        .act(2, |engine, now| engine.account_info(now))
+        .unwrap();
+    world
+        .act(0, |e, now| e.group_remove(&group, &cy.account, now))
+        .unwrap();
+    world.until(20_000, "no pin of who is out", |world| {
+        pinned(world, 0).is_empty() && pinned(world, 1).is_empty()
+    });
 }

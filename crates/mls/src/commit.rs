@@ -57,6 +57,11 @@ pub enum Change {
         /// The new time; `None` for never.
         seconds: Option<u32>,
     },
+    /// How long files may be was changed.
+    FileLimit {
+        /// In bytes; zero for no files, `None` for as long as files can be.
+        limit: Option<u32>,
+    },
     /// The rule for adding was changed.
     JoinPolicy {
         /// The new rule.
@@ -199,6 +204,7 @@ impl fmt::Debug for Change {
         f.write_str(match self {
             Self::Avatar { .. } => "Avatar(..)",
             Self::Disappearing { .. } => "Disappearing(..)",
+            Self::FileLimit { .. } => "FileLimit(..)",
             Self::JoinPolicy { .. } => "JoinPolicy(..)",
             Self::Relays { .. } => "Relays(..)",
             Self::Renamed { .. } => "Renamed(..)",
@@ -218,6 +224,11 @@ pub(crate) fn changes(parent: &GroupData, child: &GroupData) -> Vec<Change> {
     if parent.disappearing_seconds != child.disappearing_seconds {
         changes.push(Change::Disappearing {
             seconds: child.disappearing_seconds,
+        });
+    }
+    if parent.file_limit != child.file_limit {
+        changes.push(Change::FileLimit {
+            limit: child.file_limit,
         });
     }
     if parent.join_policy != child.join_policy {

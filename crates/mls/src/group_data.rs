@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::limits::{
-    ADMINS_MAX, GROUP_DATA_LEN_MAX, NAME_LEN_MAX, RELAY_LEN_MAX, RELAYS_MAX, SPENT_ORDERS_MAX,
+    ADMINS_MAX, FILE_LIMIT_MAX, GROUP_DATA_LEN_MAX, NAME_LEN_MAX, RELAY_LEN_MAX, RELAYS_MAX,
+    SPENT_ORDERS_MAX,
 };
 use crate::{AccountId, Epoch, Error, Invalid, Misuse, Order, Role};
 
@@ -61,9 +62,15 @@ pub struct GroupData {
     /// Orders that were realised, and accounts that were removed by one ([`GroupData::is_spent`]), with the epoch of
     /// the commit's parent: ascending, at most 1,024, of the last 256 epochs. No commit may realise them again.
     pub spent_orders: Vec<(Epoch, [u8; 32])>,
+    /// The longest file that may be sent, in bytes: at most [`FILE_LIMIT_MAX`], zero for none at all; `None` where nobody
+    /// has chosen, which is encoded as it was before there was a choice.
+    #[serde(skip)]
+    pub file_limit: Option<u32>,
 }
 
 const VERSION: u8 = 1;
+/// Version 1 and the longest file behind it.
+const VERSION_WITH_FILES: u8 = 2;
 
 /// How the removal of an account is named among the orders that were realised.
 pub(crate) fn gone(account: &AccountId) -> [u8; 32] {
@@ -88,6 +95,7 @@ impl GroupData {
             disappearing_seconds: None,
             avatar_hash: None,
             spent_orders: Vec::new(),
+            file_limit: None,
         }
     }
 
@@ -146,8 +154,13 @@ impl GroupData {
         if !self.is_within_limits() {
             return Err(Misuse::Limits.into());
         }
-        let bytes =
-            postcard::to_extend(self, vec![VERSION]).map_err(|_| Error::Internal("group data"))?;
+        let version = self.file_limit.map_or(VERSION, |_| VERSION_WITH_FILES);
+        let fields = postcard::to_extend(self, vec![version]);
+        let bytes = fields.and_then(|fields| match self.file_limit {
+            Some(limit) => postcard::to_extend(&limit, fields),
+            None => Ok(fields),
+        });
+        let bytes = bytes.map_err(|_| Error::Internal("group data"))?;
         if bytes.len() > GROUP_DATA_LEN_MAX {
             return Err(Misuse::Limits.into());
         }
@@ -182,10 +195,12 @@ impl GroupData {
             return None;
         }
         let (version, body) = bytes.split_first()?;
-        if *version != VERSION {
-            return None;
+        let (mut data, rest): (Self, _) = postcard::take_from_bytes(body).ok()?;
+        match *version {
+            VERSION if rest.is_empty() => {}
+            VERSION_WITH_FILES => data.file_limit = Some(postcard::from_bytes(rest).ok()?),
+            _ => return None,
         }
-        let data: Self = postcard::from_bytes(body).ok()?;
         // Encoding again refuses trailing bytes and numbers written longer than needed.
         (data.encode().ok()? == bytes).then_some(data)
     }
@@ -199,6 +214,7 @@ impl GroupData {
             && self.relays.len() <= RELAYS_MAX
             && self.relays.iter().all(|relay| relay.len() <= RELAY_LEN_MAX)
             && self.disappearing_seconds != Some(0)
+            && self.file_limit.is_none_or(|limit| limit <= FILE_LIMIT_MAX)
             && self.spent_orders.len() <= SPENT_ORDERS_MAX
             && spent_ascending
     }
@@ -239,6 +255,7 @@ mod tests {
                 .take(SPENT_ORDERS_MAX)
                 .map(|epoch| (Epoch(epoch), [2; 32]))
                 .collect(),
+            file_limit: Some(FILE_LIMIT_MAX),
         }
     }
 
@@ -258,7 +275,7 @@ mod tests {
     /// protocol §5.1.2
     #[test]
     fn data_one_past_a_limit_is_neither_written_nor_read() {
-        let one_past: [fn(&mut GroupData); 10] = [
+        let one_past: [fn(&mut GroupData); 11] = [
             |data| data.name.push('n'),
             |data| data.admins.push(account(200)),
             |data| data.admins[0] = data.admins[1],
@@ -266,6 +283,7 @@ mod tests {
             |data| data.relays.push(String::new()),
             |data| data.relays[0].push('r'),
             |data| data.disappearing_seconds = Some(0),
+            |data| data.file_limit = Some(FILE_LIMIT_MAX + 1),
             |data| data.spent_orders.push((Epoch(u64::MAX), [3; 32])),
             |data| data.spent_orders.swap(0, 1),
             |data| data.spent_orders[1] = data.spent_orders[0],
@@ -278,7 +296,8 @@ mod tests {
                 Err(Error::Misuse(Misuse::Limits)),
                 "change {i}"
             );
-            let bytes = postcard::to_extend(&data, vec![VERSION]).unwrap();
+            let bytes = postcard::to_extend(&data, vec![VERSION_WITH_FILES]).unwrap();
+            let bytes = postcard::to_extend(&data.file_limit.unwrap(), bytes).unwrap();
             assert_eq!(
                 GroupData::decode(&bytes),
                 Err(Error::Invalid(Invalid::GroupData)),
@@ -302,6 +321,14 @@ mod tests {
         );
         assert_eq!(
             GroupData::decode(&[&[VERSION + 1], &bytes[1..]].concat()),
+            refused
+        );
+        let mut limited = GroupData::new(account(1), "n".to_owned(), Conversation::Group);
+        limited.file_limit = Some(0);
+        let with_limit = [&[VERSION_WITH_FILES], &bytes[1..], &[0]].concat();
+        assert_eq!(limited.encode(), Ok(with_limit.clone()));
+        assert_eq!(
+            GroupData::decode(&[with_limit.as_slice(), &[0]].concat()),
             refused
         );
         // The name's length as two bytes where one does.

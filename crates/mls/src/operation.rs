@@ -33,6 +33,11 @@ pub enum Operation {
         /// Not zero; `None` for never.
         seconds: Option<u32>,
     },
+    /// Change how long files may be.
+    SetFileLimit {
+        /// In bytes; zero for no files, `None` for as long as files can be.
+        limit: Option<u32>,
+    },
     /// Change who may add others.
     SetJoinPolicy {
         /// The new rule.
@@ -64,6 +69,7 @@ impl fmt::Debug for Operation {
             Self::Rename { .. } => "Rename(..)",
             Self::SetAvatar { .. } => "SetAvatar(..)",
             Self::SetDisappearing { .. } => "SetDisappearing(..)",
+            Self::SetFileLimit { .. } => "SetFileLimit(..)",
             Self::SetJoinPolicy { .. } => "SetJoinPolicy(..)",
             Self::SetRelays { .. } => "SetRelays(..)",
             Self::SetRole { .. } => "SetRole(..)",

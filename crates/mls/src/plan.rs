@@ -24,6 +24,9 @@ impl Plan {
             Operation::SetDisappearing { seconds } => {
                 Self::change(parent, |data| data.disappearing_seconds = *seconds)
             }
+            Operation::SetFileLimit { limit } => {
+                Self::change(parent, |data| data.file_limit = *limit)
+            }
             Operation::SetJoinPolicy { policy } => {
                 Self::change(parent, |data| data.join_policy = *policy)
             }

@@ -1,5 +1,7 @@
 //! Files that are sent, fetched, shown and saved.
 
+use serde::Deserialize;
+use sori_client::NewMessage;
 use tauri::ipc::Response;
 use tauri::{AppHandle, State};
 
@@ -55,20 +57,37 @@ pub(crate) async fn file_preview(chosen: State<'_, Chosen>, number: u32) -> Answ
     Ok(Response::new(dots.to_bytes()))
 }
 
+/// A chosen file and what is said with it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Attached {
+    number: u32,
+    text: String,
+    /// Whether a picture goes with all that is in it.
+    as_it_is: bool,
+    reply_to: Option<String>,
+    timer_s: Option<u32>,
+}
+
 /// Sends a chosen file, with a text or an empty one. Gives the message id.
 #[tauri::command]
 pub(crate) async fn file_send(
     session: State<'_, Session>,
     chosen: State<'_, Chosen>,
     group: String,
-    number: u32,
-    text: String,
-    as_it_is: bool,
+    message: Attached,
 ) -> Answer<String> {
-    let (client, source) = (session.client()?, chosen.get(number)?);
+    let (client, source) = (session.client()?, chosen.get(message.number)?);
+    let as_it_is = message.as_it_is;
     let file = aside(move || Some(source.to_send(as_it_is))).await??;
-    let id = client.message_send_bytes(&group, file, &text).await?;
-    chosen.forget(Some(number));
+    let new = NewMessage {
+        text: message.text,
+        reply_to: message.reply_to,
+        file: Some(file),
+        timer_s: message.timer_s,
+    };
+    let id = client.message_post(&group, new).await?;
+    chosen.forget(Some(message.number));
     Ok(id)
 }
 
@@ -136,7 +155,9 @@ pub(crate) async fn picture_draw(
 }
 
 /// Runs what takes a while, and may fail on bytes of somebody else, aside; `bad_picture` if nothing comes of it.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> Option<T> + Send + 'static) -> Answer<T> {
+pub(super) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Option<T> + Send + 'static,
+) -> Answer<T> {
     let done = tauri::async_runtime::spawn_blocking(work).await;
     done.ok().flatten().ok_or_else(Refusal::bad_picture)
 }

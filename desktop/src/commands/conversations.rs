@@ -1,6 +1,6 @@
 //! Groups and what is said in them.
 
-use sori_client::{CopiesView, GroupInfo, GroupView, MessageView};
+use sori_client::{CopiesView, GroupInfo, GroupView, MessageView, Mute, NewMessage};
 use tauri::State;
 
 use super::Answer;
@@ -53,11 +53,35 @@ pub(crate) async fn message_send(
     group: String,
     text: String,
     reply_to: Option<String>,
+    timer_s: Option<u32>,
 ) -> Answer<String> {
-    Ok(session
-        .client()?
-        .message_send(&group, &text, reply_to.as_deref())
-        .await?)
+    let new = NewMessage {
+        text,
+        reply_to,
+        timer_s,
+        ..NewMessage::default()
+    };
+    Ok(session.client()?.message_post(&group, new).await?)
+}
+
+/// Pins a message for everybody, or takes the own pin from it.
+#[tauri::command]
+pub(crate) async fn message_pin(
+    session: State<'_, Session>,
+    group: String,
+    id: String,
+    pinned: bool,
+) -> Answer<()> {
+    Ok(session.client()?.message_pin(&group, &id, pinned).await?)
+}
+
+/// The pinned messages, the one that was pinned last first.
+#[tauri::command]
+pub(crate) async fn message_pinned(
+    session: State<'_, Session>,
+    group: String,
+) -> Answer<Vec<MessageView>> {
+    Ok(session.client()?.message_pinned(&group).await?)
 }
 
 /// An empty emoji takes the own reaction back.
@@ -127,8 +151,20 @@ pub(crate) async fn group_mute(
     session: State<'_, Session>,
     group: String,
     muted: bool,
+    seconds: Option<u32>,
 ) -> Answer<()> {
-    Ok(session.client()?.group_mute(&group, muted).await?)
+    let mute = match (muted, seconds) {
+        (false, _) => Mute::Off,
+        (true, Some(seconds)) => Mute::For(seconds),
+        (true, None) => Mute::Always,
+    };
+    Ok(session.client()?.group_mute(&group, mute).await?)
+}
+
+/// The conversation with oneself; it is made if there is none.
+#[tauri::command]
+pub(crate) async fn group_own(session: State<'_, Session>) -> Answer<String> {
+    Ok(session.client()?.group_own().await?)
 }
 
 /// Without a choice it is as everywhere.

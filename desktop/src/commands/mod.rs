@@ -13,6 +13,7 @@ mod people;
 mod profile;
 mod progress;
 mod search;
+mod voice;
 
 use tauri::Wry;
 use tauri::ipc::Invoke;
@@ -50,15 +51,18 @@ pub(crate) fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static 
         desk::group_arrange,
         conversations::group_create,
         export::group_export,
+        people::group_file_limit,
         conversations::group_info,
         people::group_leave,
         conversations::group_list,
         conversations::group_mute,
+        conversations::group_own,
         people::group_policy,
         conversations::group_read_receipts,
         people::group_remove,
         conversations::group_rename,
         people::group_role,
+        people::group_timer,
         invites::invite_accept,
         invites::invite_create,
         invites::join_approve,
@@ -77,6 +81,8 @@ pub(crate) fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static 
         desk::message_hide,
         desk::message_history,
         conversations::message_list,
+        conversations::message_pin,
+        conversations::message_pinned,
         conversations::message_react,
         conversations::message_resend,
         search::message_search,
@@ -100,6 +106,12 @@ pub(crate) fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static 
         events::subscribe,
         desk::sync_status,
         keeping::unlock_set,
+        voice::voice_begin,
+        voice::voice_forget,
+        voice::voice_play,
+        voice::voice_send,
+        voice::voice_shape,
+        voice::voice_stop,
         desktop::wishes,
     ]
 }

@@ -64,6 +64,24 @@ pub(crate) async fn group_policy(
 }
 
 #[tauri::command]
+pub(crate) async fn group_timer(
+    session: State<'_, Session>,
+    group: String,
+    seconds: Option<u32>,
+) -> Answer<()> {
+    Ok(session.client()?.group_timer(&group, seconds).await?)
+}
+
+#[tauri::command]
+pub(crate) async fn group_file_limit(
+    session: State<'_, Session>,
+    group: String,
+    bytes: Option<u32>,
+) -> Answer<()> {
+    Ok(session.client()?.group_file_limit(&group, bytes).await?)
+}
+
+#[tauri::command]
 pub(crate) async fn member_block(
     session: State<'_, Session>,
     id: String,

@@ -1,7 +1,7 @@
 //! `sori group …`: make a group, look at it, change it.
 
 use serde_json::json;
-use sori_client::{Client, MemberView};
+use sori_client::{Client, MemberView, Mute};
 
 use crate::args::{GroupCommand, Policy, ReadReceipts, Role};
 use crate::commands::send;
@@ -28,7 +28,9 @@ pub(crate) async fn run(
             role,
         } => work.role(&group, &member, role).await,
         GroupCommand::Policy { group, policy } => work.policy(&group, policy).await,
-        GroupCommand::Mute { group, undo } => work.mute(&group, !undo).await,
+        GroupCommand::Timer { group, time } => work.timer(&group, time).await,
+        GroupCommand::Files { group, mib } => work.files(&group, mib).await,
+        GroupCommand::Mute { group, time, undo } => work.mute(&group, time, undo).await,
         GroupCommand::ReadReceipts { group, choice } => work.reads(&group, choice).await,
         GroupCommand::Leave { group } => work.leave(&group).await,
     }
@@ -134,18 +136,53 @@ impl Work<'_> {
             .await
     }
 
-    async fn mute(&self, group: &str, muted: bool) -> Result<(), Failure> {
+    async fn timer(&self, group: &str, seconds: u32) -> Result<(), Failure> {
         let words = self.screen.words();
         let group = find::group(self.screen, self.client, group).await?;
-        self.client.group_mute(&group.group, muted).await?;
-        self.screen
-            .report(&json!({ "group": group.group, "muted": muted }))?;
-        let said = match muted {
-            true => words.group_muted,
-            false => words.group_unmuted,
+        let chosen = Some(seconds).filter(|seconds| *seconds > 0);
+        self.client.group_timer(&group.group, chosen).await?;
+        let said = chosen.map_or(words.group_timer_never, |_| words.group_timer);
+        let time = crate::duration::words(u64::from(seconds));
+        self.done(
+            &group.group,
+            said,
+            &[&show::name(words, &group.name), &time],
+        )
+        .await
+    }
+
+    async fn files(&self, group: &str, mib: u32) -> Result<(), Failure> {
+        let words = self.screen.words();
+        let group = find::group(self.screen, self.client, group).await?;
+        let bytes = mib.saturating_mul(1024 * 1024);
+        self.client
+            .group_file_limit(&group.group, Some(bytes))
+            .await?;
+        let said = match mib {
+            0 => words.group_files_none,
+            _ => words.group_files,
         };
+        let name = show::name(words, &group.name);
+        self.done(&group.group, said, &[&name, &mib.to_string()])
+            .await
+    }
+
+    async fn mute(&self, group: &str, time: Option<u64>, undo: bool) -> Result<(), Failure> {
+        let words = self.screen.words();
+        let group = find::group(self.screen, self.client, group).await?;
+        // What is beyond any time that can be chosen is refused as such.
+        let seconds = time.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX));
+        let (mute, said) = match (undo, seconds) {
+            (true, _) => (Mute::Off, words.group_unmuted),
+            (false, None) => (Mute::Always, words.group_muted),
+            (false, Some(seconds)) => (Mute::For(seconds), words.group_muted_for),
+        };
+        self.client.group_mute(&group.group, mute).await?;
         self.screen
-            .say_with(said, &[&show::name(words, &group.name)])
+            .report(&json!({ "group": group.group, "muted": !undo, "seconds": seconds }))?;
+        let time = crate::duration::words(time.unwrap_or_default());
+        self.screen
+            .say_with(said, &[&show::name(words, &group.name), &time])
     }
 
     async fn reads(&self, group: &str, choice: ReadReceipts) -> Result<(), Failure> {

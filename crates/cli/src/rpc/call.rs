@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sori_client::{
-    Arrange, Client, Error, ExportFormat, ExportLanguage, ExportOptions, InviteOptions, Notices,
+    Arrange, Client, Error, ExportFormat, ExportLanguage, ExportOptions, InviteOptions, Mute,
+    NewMessage, Notices,
 };
 use zeroize::Zeroizing;
 
@@ -77,13 +78,23 @@ pub(super) enum Call {
     },
     #[serde(rename = "group.policy")]
     GroupPolicy { group: String, policy: String },
+    #[serde(rename = "group.timer")]
+    GroupTimer { group: String, timer: u32 },
+    #[serde(rename = "group.file_limit")]
+    GroupFileLimit { group: String, bytes: Option<u32> },
     #[serde(rename = "group.mute")]
-    GroupMute { group: String, muted: bool },
+    GroupMute {
+        group: String,
+        muted: bool,
+        seconds: Option<u32>,
+    },
     #[serde(rename = "group.read_receipts")]
     GroupReadReceipts {
         group: String,
         read_receipts: Option<bool>,
     },
+    #[serde(rename = "group.own")]
+    GroupOwn {},
     #[serde(rename = "group.leave")]
     GroupLeave { group: String },
     #[serde(rename = "group.read")]
@@ -109,12 +120,15 @@ pub(super) enum Call {
         group: String,
         text: String,
         reply_to: Option<String>,
+        timer: Option<u32>,
     },
     #[serde(rename = "message.send_file")]
     MessageSendFile {
         group: String,
         path: PathBuf,
         text: Option<String>,
+        reply_to: Option<String>,
+        timer: Option<u32>,
     },
     #[serde(rename = "file.fetch")]
     FileFetch { group: String, id: String },
@@ -133,6 +147,14 @@ pub(super) enum Call {
         id: String,
         emoji: String,
     },
+    #[serde(rename = "message.pin")]
+    MessagePin {
+        group: String,
+        id: String,
+        pinned: bool,
+    },
+    #[serde(rename = "message.pinned")]
+    MessagePinned { group: String },
     #[serde(rename = "message.edit")]
     MessageEdit {
         group: String,
@@ -286,11 +308,30 @@ impl Call {
             Self::GroupPolicy { group, policy } => {
                 done(client.group_policy(&group, &policy).await?)
             }
-            Self::GroupMute { group, muted } => done(client.group_mute(&group, muted).await?),
+            Self::GroupTimer { group, timer } => {
+                let seconds = Some(timer).filter(|seconds| *seconds > 0);
+                done(client.group_timer(&group, seconds).await?)
+            }
+            Self::GroupFileLimit { group, bytes } => {
+                done(client.group_file_limit(&group, bytes).await?)
+            }
+            Self::GroupMute {
+                group,
+                muted,
+                seconds,
+            } => {
+                let mute = match (muted, seconds) {
+                    (false, _) => Mute::Off,
+                    (true, Some(seconds)) => Mute::For(seconds),
+                    (true, None) => Mute::Always,
+                };
+                done(client.group_mute(&group, mute).await?)
+            }
             Self::GroupReadReceipts {
                 group,
                 read_receipts,
             } => done(client.group_read_receipts(&group, read_receipts).await?),
+            Self::GroupOwn {} => Ok(json!({ "group": client.group_own().await? })),
             Self::GroupLeave { group } => done(client.group_leave(&group).await?),
             Self::GroupRead { group } => done(client.mark_read(&group).await?),
             Self::GroupArrange {
@@ -333,12 +374,30 @@ impl Call {
                 group,
                 text,
                 reply_to,
+                timer,
             } => {
-                Ok(json!({ "id": client.message_send(&group, &text, reply_to.as_deref()).await? }))
+                let new = NewMessage {
+                    text,
+                    reply_to,
+                    timer_s: timer,
+                    ..NewMessage::default()
+                };
+                Ok(json!({ "id": client.message_post(&group, new).await? }))
             }
-            Self::MessageSendFile { group, path, text } => {
-                let text = text.unwrap_or_default();
-                Ok(json!({ "id": client.message_send_file(&group, &path, &text).await? }))
+            Self::MessageSendFile {
+                group,
+                path,
+                text,
+                reply_to,
+                timer,
+            } => {
+                let new = NewMessage {
+                    text: text.unwrap_or_default(),
+                    reply_to,
+                    file: Some(Client::file_read(&path).await?),
+                    timer_s: timer,
+                };
+                Ok(json!({ "id": client.message_post(&group, new).await? }))
             }
             Self::FileFetch { group, id } => done(client.file_fetch(&group, &id).await?),
             Self::FileStop { group, id } => done(client.file_stop(&group, &id).await?),
@@ -353,6 +412,12 @@ impl Call {
             }
             Self::MessageReact { group, id, emoji } => {
                 Ok(json!({ "id": client.message_react(&group, &id, &emoji).await? }))
+            }
+            Self::MessagePin { group, id, pinned } => {
+                done(client.message_pin(&group, &id, pinned).await?)
+            }
+            Self::MessagePinned { group } => {
+                Ok(json!({ "messages": client.message_pinned(&group).await? }))
             }
             Self::MessageEdit { group, id, text } => {
                 Ok(json!({ "id": client.message_edit(&group, &id, &text).await? }))
@@ -446,7 +511,7 @@ fn object(view: impl Serialize) -> Result<Value, Error> {
 const LIMIT_DEFAULT: u32 = 50;
 
 /// Every method there is, in the order of docs/rpc.md.
-pub(super) const METHODS: [&str; 54] = [
+pub(super) const METHODS: [&str; 59] = [
     "account.create",
     "account.info",
     "settings.get",
@@ -472,8 +537,11 @@ pub(super) const METHODS: [&str; 54] = [
     "group.rename",
     "group.role",
     "group.policy",
+    "group.timer",
+    "group.file_limit",
     "group.mute",
     "group.read_receipts",
+    "group.own",
     "group.leave",
     "group.read",
     "group.arrange",
@@ -484,6 +552,8 @@ pub(super) const METHODS: [&str; 54] = [
     "file.stop",
     "file.save",
     "message.react",
+    "message.pin",
+    "message.pinned",
     "message.edit",
     "message.delete",
     "message.resend",

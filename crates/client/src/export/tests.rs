@@ -17,6 +17,9 @@ fn group() -> GroupView {
         active: true,
         standing: "active".into(),
         muted: false,
+        muted_until: None,
+        named: false,
+        own: false,
         last: None,
         arrangement: sori_engine::view::ArrangementView::default(),
     }

@@ -97,6 +97,14 @@ const ENGLISH: Words = Words {
             "{0} tried to add this account to a group, and it did not work",
         ),
         ("policy", "{0} chose who may let others in: {2}"),
+        (
+            "timer",
+            "{0} changed after how many seconds messages disappear: {2}",
+        ),
+        (
+            "file_limit",
+            "{0} changed how many bytes a file may have: {2}",
+        ),
         ("removed", "{0} removed {1}"),
         ("renamed", "{0} named the group {1}"),
         ("role", "{0} made {1} {2}"),
@@ -176,6 +184,14 @@ const KOREAN: Words = Words {
         (
             "policy",
             "{0}님이 다른 사람을 들일 수 있는 사람을 바꿨습니다: {2}",
+        ),
+        (
+            "timer",
+            "{0}님이 메시지가 몇 초 뒤에 사라지는지 바꿨습니다: {2}",
+        ),
+        (
+            "file_limit",
+            "{0}님이 파일의 최대 바이트 수를 바꿨습니다: {2}",
         ),
         ("removed", "{0}님이 {1}님을 내보냈습니다"),
         ("renamed", "{0}님이 그룹 이름을 {1}(으)로 바꿨습니다"),

@@ -5,11 +5,10 @@ use zeroize::Zeroizing;
 
 use super::sealed::{FileId, FileKey, PIECE_LEN, count, hash};
 use super::shelf::Named;
-use crate::arrange::WithTimer;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::group::Group;
-use crate::messages::checked_text;
+use crate::messages::NewMessage;
 use crate::record::Body;
 use crate::show::meaning;
 use crate::time::Time;
@@ -109,8 +108,7 @@ impl Engine {
     /// Sends a file, with a text beside it or without. Returns the message id.
     ///
     /// # Errors
-    /// [`Error::OutOfBounds`] for a file or text that is too long, or a file of no bytes; otherwise as
-    /// [`message_send`](Self::message_send).
+    /// As [`message_post`](Self::message_post).
     pub fn message_send_file(
         &mut self,
         group: &str,
@@ -118,36 +116,54 @@ impl Engine {
         text: &str,
         now: Time,
     ) -> Result<String, Error> {
+        let new = NewMessage {
+            text: text.to_owned(),
+            file: Some(file.clone()),
+            ..NewMessage::default()
+        };
+        self.message_post(group, &new, now)
+    }
+
+    /// Seals and keeps a file that is about to be sent; gives what the message says of it.
+    pub(crate) fn content_with_file(
+        &mut self,
+        group: &mut Group,
+        salt: [u8; 16],
+        file: &NewFile,
+        text: Option<&str>,
+    ) -> Result<MimiContent, Error> {
         let size = u64::try_from(file.bytes.len()).unwrap_or(u64::MAX);
         count(size).ok_or(Error::OutOfBounds {
             what: "a file",
             bounds: "between one byte and 16 MiB",
         })?;
-        let text = match text.trim() {
-            "" => None,
-            _ => Some(checked_text(text)?),
-        };
-        let salt = self.random();
+        if !self.permits_file(group, size)? {
+            return Err(Error::OutOfBounds {
+                what: "a file",
+                bounds: "not longer than this group permits",
+            });
+        }
         let key = FileKey::new(self.random(), self.random());
-        self.send_content(group, now, |engine, group| {
-            engine.send_unsent(group, now)?;
-            let mut pieces = Vec::new();
-            for (index, piece) in (0_u32..).zip(file.bytes.chunks(PIECE_LEN)) {
-                pieces.push(key.seal(index, piece)?);
-            }
-            let hashes: Vec<_> = pieces.iter().map(|piece| hash(piece)).collect();
-            let id = FileId::of(size, &hashes);
-            let file = FileRef {
-                id,
-                size,
-                key,
-                name: safe_name(&file.name),
-                media_type: safe_type(&file.media_type),
-            };
-            engine.shelve(file.named(group), &hashes, &pieces)?;
-            content_of(salt, &file, text)
-                .and_then(|content| Ok(content.with_timer(engine.arrangement(group)?.timer_s, now)))
-        })
+        let mut pieces = Vec::new();
+        for (index, piece) in (0_u32..).zip(file.bytes.chunks(PIECE_LEN)) {
+            pieces.push(key.seal(index, piece)?);
+        }
+        let hashes: Vec<_> = pieces.iter().map(|piece| hash(piece)).collect();
+        let file = FileRef {
+            id: FileId::of(size, &hashes),
+            size,
+            key,
+            name: safe_name(&file.name),
+            media_type: safe_type(&file.media_type),
+        };
+        self.shelve(file.named(group), &hashes, &pieces)?;
+        content_of(salt, &file, text)
+    }
+
+    /// Whether the group's members have agreed on files of this size.
+    pub(crate) fn permits_file(&self, group: &mut Group, size: u64) -> Result<bool, Error> {
+        let limit = self.group_data(group)?.file_limit;
+        Ok(limit.is_none_or(|limit| size <= u64::from(limit)))
     }
 }
 

@@ -160,13 +160,16 @@ impl Engine {
     /// Notes the file of a message that is new in the timeline.
     pub(crate) fn note_file(
         &mut self,
-        group: &Group,
+        group: &mut Group,
         message: &MessageRecord,
     ) -> Result<(), Error> {
         let Some(file) = file_of(&message.body) else {
             return Ok(());
         };
-        let wanted = self.files.is_automatic(file.size) && !self.is_blocked(&message.sender);
+        // One's own is here already; of others, what the members have agreed on.
+        let wanted = self.files.is_automatic(file.size)
+            && !self.is_blocked(&message.sender)
+            && self.permits_file(group, file.size)?;
         self.know_file(group, message.id, &file, wanted)
     }
 

@@ -113,12 +113,14 @@ impl Restore {
         let known = [
             table::ACCOUNT,
             table::ARRANGEMENT,
+            table::ATTENTION,
             table::CHANNEL,
             table::CONTACT,
             table::CURSOR,
             table::GROUP,
             table::LOG,
             table::MESSAGE,
+            table::PINS,
             table::RESYNC,
             table::SEALED,
         ];
