@@ -12,6 +12,7 @@ import { App, Person, Relay, display, endAll, place, target } from './lib/progra
 import { sleep } from './lib/webdriver.mjs';
 import { attachments } from './parts/attachments.mjs';
 import { burst } from './parts/burst.mjs';
+import { attention } from './parts/attention.mjs';
 import { accessibility } from './parts/accessibility.mjs';
 import { citizen } from './parts/citizen.mjs';
 import { conversation } from './parts/conversation.mjs';
@@ -29,8 +30,10 @@ import { restart } from './parts/restart.mjs';
 import { restore } from './parts/restore.mjs';
 import { reach, search } from './parts/search.mjs';
 import { settings } from './parts/settings.mjs';
+import { tray } from './parts/tray.mjs';
 import { trouble } from './parts/trouble.mjs';
 import { undriven } from './parts/undriven.mjs';
+import { voice } from './parts/voice.mjs';
 
 const shots = join(target, 'e2e-shots');
 rmSync(shots, { recursive: true, force: true });
@@ -44,6 +47,7 @@ let failed = 0;
 
 /** What every part shares. Parts run in order and build on one another, like a person's first evening with Sori. */
 const world = {
+  shots,
   passphrase: '바다 위 초록 자전거',
   profile: place('profile'),
   /** Where the address of the window's D-Bus session is written. */
@@ -94,11 +98,13 @@ try {
   await world.relay.start();
   for (const name of ['서준', '하루', '유나']) world.people[name] = await Person.start(name, world.relay.url);
   await world.open();
-  for (const part of [firstStart, invites, conversation, refusals, trouble, settings, daily, search, files, keeping, restart, burst, reach, citizen, accessibility, locking]) await part(world);
+  for (const part of [firstStart, invites, conversation, refusals, trouble, settings, daily, attention, search, files, keeping, restart, burst, reach, citizen, accessibility, locking]) await part(world);
   await world.app.stop();
   await undriven(world);
   await attachments(world);
+  await voice(world);
   await hangul(world);
+  await tray(world);
   await keychain(world);
   // From here on copies of the profile take its place in the groups.
   await opening(world);

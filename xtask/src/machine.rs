@@ -34,7 +34,7 @@ const FOR_WINDOW: &[&str] = &[
 ];
 
 /// A screen in memory, a window manager, WebKit's WebDriver, a message bus, and a Korean input method with a keyboard
-/// that types by itself; and what joins relays behind one name.
+/// that types by itself, sound without a sound card, a program to drag files from; and what joins relays behind one name.
 const FOR_WINDOW_TESTS: &[&str] = &[
     "at-spi2-core",
     "dbus",
@@ -48,6 +48,8 @@ const FOR_WINDOW_TESTS: &[&str] = &[
     "locales",
     "nats-server",
     "openbox",
+    "pulseaudio",
+    "python3-gi",
     "webkit2gtk-driver",
     "xdotool",
     "xvfb",

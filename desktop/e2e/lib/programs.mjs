@@ -130,6 +130,43 @@ export async function startAgain({ home, profile, bus, screen, args = [] }) {
   return code;
 }
 
+/** Another program on the same screen: see `hand.py`. */
+export async function hand(what, path, screen) {
+  const child = start('/usr/bin/python3', [new URL('hand.py', import.meta.url).pathname, what, path], {
+    env: { ...process.env, DISPLAY: screen, GDK_BACKEND: 'x11' },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  await firstLine(child);
+  return child;
+}
+
+/** A sound server of its own, whose microphone hears a tone of 440 Hz and whose loudspeaker nobody hears. */
+export class Sound {
+  #child;
+  #socket = join(place('sound'), 'native');
+
+  /** What programs need to know to find it. */
+  env() {
+    return { PULSE_SERVER: `unix:${this.#socket}` };
+  }
+
+  async start() {
+    const folder = place('sound', 'home');
+    const modules = [`module-native-protocol-unix auth-anonymous=1 socket=${this.#socket}`, 'module-null-sink', 'module-sine-source frequency=440'];
+    this.#child = start('/usr/bin/pulseaudio', ['-n', '--daemonize=no', '--exit-idle-time=-1', ...modules.flatMap((name) => ['-L', name])], {
+      env: { ...process.env, HOME: folder, XDG_RUNTIME_DIR: folder, PULSE_RUNTIME_PATH: folder, PULSE_STATE_PATH: folder },
+    });
+    await until('the sound server', () => {
+      if (this.#child.problem) throw this.#child.problem;
+      return existsSync(this.#socket);
+    });
+  }
+
+  stop() {
+    return end(this.#child);
+  }
+}
+
 /** A real relay. It can be stopped, and started again at the same address with the same key. */
 export class Relay {
   #key = join(place('relay'), 'key');

@@ -40,7 +40,7 @@ export async function eventually(read, check, ms = WAIT_MS) {
 }
 
 /** Names of keys that have no letter, as WebDriver writes them. */
-export const Key = { Enter: '\uE007', Shift: '\uE008', Control: '\uE009', Alt: '\uE00A', Escape: '\uE00C', End: '\uE010', Tab: '\uE004', Up: '\uE013', Down: '\uE015', F10: '\uE03A' };
+export const Key = { Enter: '\uE007', Shift: '\uE008', Control: '\uE009', Alt: '\uE00A', Escape: '\uE00C', End: '\uE010', Tab: '\uE004', Up: '\uE013', Down: '\uE015', F10: '\uE03A', Left: '\uE012', Right: '\uE014' };
 
 export class Window {
   #base;

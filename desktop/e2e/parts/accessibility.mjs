@@ -5,11 +5,12 @@ import { Key } from '../lib/webdriver.mjs';
 const source = new URL('../../ui/node_modules/axe-core/axe.min.js', import.meta.url);
 
 /** What axe-core finds to be wrong, of the serious kinds, in the page as it stands. */
-async function faults(window) {
+export async function faults(window) {
   await window.runSource(readFileSync(source, 'utf8'));
   return window.run(async () => {
     // What fades in is judged by what it will look like.
-    await Promise.all(document.getAnimations().map((one) => one.finished.catch(() => undefined)));
+    const ending = document.getAnimations().filter((one) => Number.isFinite(one.effect?.getComputedTiming().endTime));
+    await Promise.all(ending.map((one) => one.finished.catch(() => undefined)));
     const { violations } = await globalThis.axe.run(document, { resultTypes: ['violations'] });
     return violations
       .filter(({ impact }) => impact === 'serious' || impact === 'critical')

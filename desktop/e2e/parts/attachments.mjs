@@ -3,10 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { png } from '../lib/png.mjs';
-import { Person, display, place } from '../lib/programs.mjs';
+import { Person, display, end, hand, place } from '../lib/programs.mjs';
+import { faults } from './accessibility.mjs';
 import { Key, eventually, until } from '../lib/webdriver.mjs';
 
-const needed = ['/usr/bin/xdotool', '/usr/bin/openbox', '/usr/bin/Xvfb'];
+const needed = ['/usr/bin/python3', '/usr/bin/xdotool', '/usr/bin/openbox', '/usr/bin/Xvfb'];
 const bubble = '[data-testid=message] .text';
 /** More than is fetched without being asked for. */
 const LONG = 9 * 1024 * 1024;
@@ -102,6 +103,7 @@ export async function attachments(world) {
     await window.click('[data-testid=picture]');
     await window.see('[data-testid=picture-view] canvas[data-drawn=true]');
     await shot('61-picture-large');
+    assert.deepEqual(await faults(window), []);
     await window.press(Key.Escape);
     await window.gone('dialog[open]');
   });
@@ -112,6 +114,7 @@ export async function attachments(world) {
     await window.seeText('[data-testid=chosen]', '찍은 곳, 시각, 기기 정보를 지우고 보내요');
     await window.type('#draft', '저도 올려요');
     await shot('62-chosen');
+    assert.deepEqual(await faults(window), []);
     await window.press(Key.Enter);
     await window.gone('[data-testid=chosen]');
     await until('an empty composer', async () => (await window.value('#draft')) === '');
@@ -139,6 +142,41 @@ export async function attachments(world) {
     const saved = join(folder, 'as-it-is.png');
     await haru.ask('file.save', { group, id: message.id, path: saved });
     assert.deepEqual(readFileSync(saved), readFileSync(photo));
+  });
+
+  await test('a file that answers a message says which', async () => {
+    const asked = await haru.ask('message.send', { group, text: '지도도 있어요?' });
+    await window.seeText(bubble, '지도도 있어요?');
+    await window.run((id) => document.querySelector(`[data-message="${id}"] [data-testid=tool-reply]`).click(), asked.id);
+    await window.seeText('.mode', '하루 님에게 답장');
+    await chooseFile(write('map.txt', '백운대'));
+    await window.seeText('[data-testid=chosen]', 'map.txt');
+    await window.press(Key.Enter);
+    await window.gone('[data-testid=chosen]');
+    const message = await until('the answer at the other side', async () => (await list(haru)).find((one) => one.file?.name === 'map.txt'));
+    assert.deepEqual([message.in_reply_to, message.text], [asked.id, '']);
+  });
+
+  await test('a file is dragged onto the window from another program', async () => {
+    const other = await hand('drag', write('끌어온 파일.txt', '끌어서 보냈어요'), screen);
+    try {
+      await eventually(async () => {
+        const { x: left, y: top } = Object.fromEntries(x('getwindowgeometry', '--shell', x('search', '--onlyvisible', '--name', '^손$').trim().split('\n').at(-1)).toLowerCase().split('\n').map((line) => line.split('=')));
+        x('mousemove', String(Number(left) + 50), String(Number(top) + 30), 'mousedown', '1');
+        // As a hand does it: the system asks each window on the way whether it wants what is dragged.
+        for (const [across, down] of [[1150, 830], [1100, 780], [1000, 700], [900, 600], [800, 500], [760, 460], [750, 450]]) x('mousemove', '--sync', String(across), String(down), 'sleep', '0.05');
+        await until('the place to drop it', () => window.count('[data-testid=drop]'), 8_000).finally(() => x('mouseup', '1'));
+      }, () => undefined);
+      await window.seeText('[data-testid=chosen]', '끌어온 파일.txt');
+      await window.gone('[data-testid=drop]');
+      await shot('67-dropped');
+    } finally {
+      await end(other);
+    }
+    await window.click('#draft');
+    await window.press(Key.Enter);
+    await window.gone('[data-testid=chosen]');
+    await until('the file at the other side', async () => (await list(haru)).find((one) => one.file?.name === '끌어온 파일.txt' && one.file.state === 'here'));
   });
 
   await test('a file comes by itself and is written where the person says', async () => {
@@ -195,6 +233,7 @@ export async function attachments(world) {
     // What was wanted of other pictures does not hold for these.
     await window.seeText('[data-testid=chosen]', 'is removed first');
     await shot('66-english-dark');
+    assert.deepEqual(await faults(window), []);
     await window.click('[data-testid=chosen-leave]');
     await window.gone('[data-testid=chosen]');
     await window.press(Key.Control, ',');

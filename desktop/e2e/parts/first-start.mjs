@@ -44,8 +44,9 @@ export async function firstStart({ test, window, passphrase, relay, shot }) {
     await window.click('[data-testid=start-open]');
   });
 
-  await test('the empty list has one button, and the connection is said in words', async () => {
+  await test('the empty list says what can be begun, and the connection is said in words', async () => {
     await window.see('[data-testid=empty-new]');
+    await window.seeText('[data-testid=empty-own]', '나에게 쓰기');
     await window.seeText('[data-testid=connection]', '연결됨');
     await shot('05-empty');
   });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { display } from '../lib/programs.mjs';
-import { eventually, sleep, until } from '../lib/webdriver.mjs';
+import { Key, eventually, sleep, until } from '../lib/webdriver.mjs';
 
 const NAME = 'a real Hangul input method: the syllable shows while it is composed, and one Enter sends it once';
 const needed = ['/usr/bin/ibus-daemon', '/usr/lib/ibus/ibus-engine-hangul', '/usr/libexec/ibus-engine-hangul', '/usr/bin/xdotool', '/usr/bin/openbox', '/usr/bin/Xvfb'];
@@ -78,6 +78,79 @@ export async function hangul(world) {
     x('key', 'Return');
     await until('the first result', () => window.run(() => document.activeElement.dataset.testid === 'hit'));
     await eventually(() => window.value('#search'), (found) => assert.equal(found, '한글'));
+  });
+
+  await test('a syllable that is composed is kept once when somebody opens the emoji', async () => {
+    await window.fill('#search', '');
+    await window.see('[data-testid=conversation]');
+    const id = x('search', '--onlyvisible', '--name', 'Sori').trim().split('\n').at(-1);
+    /** Clicks with the real pointer in the middle of what `find` answers inside the page. */
+    const click = async (find) => {
+      const [left, top] = await window.run(`() => { const box = (${find})().getBoundingClientRect(); return [Math.round(box.x + box.width / 2), Math.round(box.y + box.height / 2)]; }`);
+      x('mousemove', '--window', id, String(left), String(top), 'click', '1');
+    };
+    const draft = () => window.value('#draft');
+    const focused = (which) => until(`the focus on ${which}`, () => window.run((wanted) => document.hasFocus() && document.activeElement.id === wanted, which));
+    await click(`() => document.querySelector('#draft')`);
+    await focused('draft');
+    x('type', '--delay', '120', 'gks');
+    await eventually(draft, (found) => assert.equal(found, '한'));
+    await click(`() => document.querySelector('[data-testid=emoji-button]')`);
+    await window.see('[data-testid=emoji-picker]');
+    await eventually(draft, (found) => assert.equal(found, '한'));
+    await click(`() => document.querySelector('[data-testid=emoji-button]')`);
+    await window.gone('[data-testid=emoji-picker]');
+    await click(`() => document.querySelector('#draft')`);
+    await focused('draft');
+    x('key', 'End');
+    x('type', '--delay', '120', 'rm');
+    await eventually(draft, (found) => assert.equal(found, '한그'));
+    // Ends the syllable: a field that is emptied meanwhile would leave it to the next one.
+    x('key', 'End');
+    await window.fill('#draft', '');
+  });
+
+  await test('a syllable that is composed is kept once in every field that is left by a press elsewhere', async () => {
+    const id = x('search', '--onlyvisible', '--name', 'Sori').trim().split('\n').at(-1);
+    const click = async (css) => {
+      const [left, top] = await window.run((wanted) => {
+        const box = document.querySelector(wanted).getBoundingClientRect();
+        return [Math.round(box.x + box.width / 2), Math.round(box.y + box.height / 2)];
+      }, css);
+      x('mousemove', '--window', id, String(left), String(top), 'click', '1');
+    };
+    const focused = (css) => until(`the focus on ${css}`, () => window.run((wanted) => document.hasFocus() && document.activeElement === document.querySelector(wanted), css));
+    const composed = async (css, away) => {
+      await window.see(css);
+      await click(css);
+      await focused(css);
+      x('type', '--delay', '120', 'gksrmf');
+      await eventually(() => window.value(css), (found) => assert.equal(found, '한글', css));
+      await click(away);
+      await until(`another focus than ${css}`, () => window.run((wanted) => document.activeElement !== document.querySelector(wanted), css));
+      // What is left of the syllable would come with the next key at the latest.
+      await eventually(() => window.value(css), (found) => assert.equal(found, '한글', css));
+    };
+    const closed = async () => {
+      await window.press(Key.Escape);
+      await window.gone('dialog[open]');
+    };
+    await window.fill('#search', '');
+    await composed('#search', '[data-testid=conversation-title]');
+    await window.fill('#search', '');
+    await window.see('[data-testid=conversation]');
+    await composed('#draft', '[data-testid=conversation-title]');
+    await window.fill('#draft', '');
+    await window.press(Key.Control, 'k');
+    await composed('[data-testid=pick-find]', 'dialog h2');
+    await closed();
+    await window.press(Key.Control, 'n');
+    await composed('dialog input', 'dialog h2');
+    await closed();
+    await window.click('[data-testid=emoji-button]');
+    await composed('[data-testid=emoji-find]', '[data-testid=conversation-title]');
+    await window.click('[data-testid=emoji-button]');
+    await window.gone('[data-testid=emoji-picker]');
   });
   await world.app.stop();
 }

@@ -94,6 +94,37 @@ export async function settings(world) {
     await until('the name at the other side', async () => (await people['하루'].ask('group.info', { group })).name === '북한산 산행');
   });
 
+  await test('the edge of the list is moved by keys and stays there, and the keyboard’s focus says what a button is for', async () => {
+    const wide = () => window.run(() => document.querySelector('.region-list').getBoundingClientRect().width);
+    const before = await wide();
+    await window.run(() => document.querySelector('[data-testid=list-edge]').focus());
+    for (let n = 0; n < 3; n += 1) await window.press(Key.Right);
+    await eventually(wide, (found) => assert.equal(found, before + 48));
+    const settings = () => window.run(() => globalThis.__TAURI_INTERNALS__.invoke('app_start')).then((start) => start.settings);
+    await eventually(settings, (found) => assert.equal(found.list_width, before + 48));
+    for (let n = 0; n < 3; n += 1) await window.press(Key.Left);
+    await eventually(wide, (found) => assert.equal(found, before));
+    await window.press(Key.Tab);
+    await window.run(() => document.querySelector('[data-testid=settings]').focus());
+    await window.press(Key.Tab);
+    await eventually(() => window.texts('[data-testid=tip]'), (found) => assert.deepEqual(found, ['새 대화']));
+    await shot('13-tip');
+    await window.press(Key.Escape);
+    await window.gone('[data-testid=tip]');
+  });
+
+  await test('times go from 0 to 24 if somebody wants that', async () => {
+    const times = () => window.texts('[data-testid=message] time');
+    await eventually(times, (found) => assert.match(found.at(-1), /^오[전후] \d{1,2}:\d\d$/));
+    await window.click('[data-testid=settings]');
+    await window.click('[data-testid=whole-day]');
+    await eventually(times, (found) => assert.match(found.at(-1), /^\d\d:\d\d$/));
+    await window.click('[data-testid=whole-day]');
+    await eventually(times, (found) => assert.match(found.at(-1), /^오[전후] /));
+    await window.press(Key.Escape);
+    await window.gone('dialog[open]');
+  });
+
   await test('language and theme change at once', async () => {
     await window.click('[data-testid=settings]');
     await window.click('[data-testid=theme-dark]');

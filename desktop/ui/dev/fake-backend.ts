@@ -33,7 +33,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
 /** A conversation that nobody has arranged. */
-const plainly = { muted: false, draft: '', pinned: false, archived: false, timer_s: null };
+const plainly = { muted: false, muted_until: null, named: false, own: false, draft: '', pinned: false, archived: false, timer_s: null };
 
 let count = 0;
 function message(sender: string, text: string, ago: number, more: Partial<MessageView> = {}): MessageView {
@@ -114,6 +114,7 @@ function hiking(): MessageView[] {
     message('haru', '지난번 사진이에요', 20 * MINUTE, file('북한산.jpg', 'image/jpeg', 2_400_000, 'here')),
     message('haru', '', 19 * MINUTE, file('등산 지도.pdf', 'application/pdf', 900_000, 'fetching')),
     message('yuna', '', 18 * MINUTE, file('준비물.xlsx', '', 0, 'waiting')),
+    message('haru', '', 17 * MINUTE, file('voice.wav', 'audio/wav', 2_400_000, 'here')),
     message(ME, '', 17 * MINUTE, file('시간표.pdf', 'application/pdf', 2_400_000, 'here')),
     message(ME, '도시락 통은 각자 가져와 주세요', 2 * MINUTE, { state: 'sent', copies: 2 }),
     message(ME, '혹시 못 오는 사람 있으면 미리 알려 주세요', 1 * MINUTE, { state: 'waiting', copies: 1 }),
@@ -130,7 +131,11 @@ export function fakeBackend(query: URLSearchParams): Backend {
     autostart: false,
     zoom: 100,
     send_with: 'enter',
+    whole_day: false,
+    list_width: 0,
   };
+  let hearing: ReturnType<typeof setInterval> | undefined;
+  let heard = 0;
   let profile = (query.get('start') ?? 'open') as StartView['profile'];
   let connection: ConnectionView = {
     state: (query.get('state') ?? 'connected') as ConnectionView['state'],
@@ -156,7 +161,7 @@ export function fakeBackend(query: URLSearchParams): Backend {
   const groups: GroupView[] = [
     { group: 'hike', name: '주말 등산', unread: 0, direct: false, members: 5, active: true, standing: 'active', last: null, ...plainly },
     { group: 'seo', name: '서준', unread: 1, direct: true, members: 2, active: true, standing: 'active', last: null, ...plainly },
-    { group: 'club', name: '책 읽는 저녁', unread: 12, direct: false, members: 8, active: true, standing: 'active', last: null, ...plainly },
+    { group: 'club', name: '책 읽는 저녁', unread: 12, direct: false, members: 8, active: true, standing: 'active', last: null, ...plainly, named: true },
     { group: 'team', name: '디자인팀', unread: 0, direct: false, members: 4, active: true, standing: 'active', last: null, ...plainly },
   ];
   if (query.has('empty')) groups.length = 0;
@@ -175,7 +180,10 @@ export function fakeBackend(query: URLSearchParams): Backend {
       standing: 'active',
       role: 'owner',
       policy: 'admins',
+      timer_s: null,
+      file_limit: 4 * 1024 * 1024,
       muted: found.muted,
+      muted_until: found.muted_until,
       read_receipts: null,
       members: ids.map((id) => ({
         id,
@@ -296,9 +304,12 @@ export function fakeBackend(query: URLSearchParams): Backend {
     groupRole: () => done,
     groupLeave: () => done,
     groupPolicy: () => done,
-    groupMute: (group, muted) => {
+    groupTimer: () => done,
+    groupFileLimit: () => done,
+    groupOwn: () => Promise.resolve('team'),
+    groupMute: (group, muted, seconds) => {
       const found = groups.find((known) => known.group === group);
-      if (found !== undefined) found.muted = muted;
+      if (found !== undefined) [found.muted, found.muted_until] = [muted, seconds === null ? null : Date.now() + seconds * 1_000];
       return done;
     },
     groupReadReceipts: () => done,
@@ -327,8 +338,8 @@ export function fakeBackend(query: URLSearchParams): Backend {
       const end = before === null ? list.length : list.findIndex((known) => known.id === before);
       return Promise.resolve(list.slice(Math.max(0, end - limit), end).toReversed());
     },
-    messageSend: (group, text, replyTo) => {
-      const sent = message(ME, text, 0, { in_reply_to: replyTo, state: 'waiting', copies: 1 });
+    messageSend: (group, text, how) => {
+      const sent = message(ME, text, 0, { in_reply_to: how.replyTo, state: 'waiting', copies: 1 });
       messages.get(group)?.push(sent);
       listen({ event: 'message_new', group, message: sent });
       setTimeout(() => change(group, sent.id, (old) => ({ ...old, state: 'sent', copies: 3 })), 700);
@@ -351,6 +362,25 @@ export function fakeBackend(query: URLSearchParams): Backend {
     },
     fileFetch: () => done,
     fileStop: () => done,
+    voiceBegin: (onHeard) => {
+      hearing = setInterval(() => {
+        heard += 100;
+        onHeard({ ms: heard, loudness: Math.round(50 + 40 * Math.sin(heard / 300)), full: false });
+      }, 100);
+      heard = 0;
+      return done;
+    },
+    voiceSend: () => {
+      clearInterval(hearing);
+      return Promise.resolve('message-0');
+    },
+    voiceForget: () => {
+      clearInterval(hearing);
+      return done;
+    },
+    voiceShape: () => Promise.resolve({ ms: 23_400, bars: Array.from({ length: 48 }, (_, n) => Math.round(40 + 35 * Math.sin(n / 2) * Math.cos(n / 5))) }),
+    voicePlay: () => done,
+    voiceStop: () => done,
     fileForward: () => Promise.resolve('message-0'),
     fileSave: (_group, id) => Promise.resolve(`/home/minji/문서/${id}`),
     pictureDraw: (_group, _id, side) => Promise.resolve(view(side, Math.round((side * 2) / 3))),
@@ -362,6 +392,8 @@ export function fakeBackend(query: URLSearchParams): Backend {
       }));
       return done;
     },
+    messagePin: () => done,
+    messagePinned: (group) => Promise.resolve(group === 'hike' ? (messages.get(group) ?? []).slice(3, 5) : []),
     messageEdit: (group, id, text) => {
       change(group, id, (old) => ({ ...old, text, edited: true }));
       return done;

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { App } from '../src/lib/app.svelte';
 import type { Arrange, Backend, Event, Wish } from '../src/lib/backend';
+import { transcript } from '../src/lib/describe';
+import { tables } from '../src/lib/words';
 import { fakeBackend } from '../dev/fake-backend';
 
 beforeEach(() => {
@@ -166,4 +168,44 @@ test('what is told of the connection is not undone by an older answer', async ()
   });
   await app.begin();
   expect(app.connection?.state).toBe('connected');
+});
+
+test('rows keep their places while the pointer moves over the list, and new ones come first', async () => {
+  const { app } = window();
+  await app.begin();
+  const names = (): string[] => app.listed.map((group) => group.group);
+  const before = names();
+  app.hold();
+  const [first] = app.groups;
+  if (first === undefined) throw new Error('no group');
+  app.groups = [{ ...first, group: 'new' }, ...app.groups.toReversed()];
+  expect(names()).toEqual(['new', ...before]);
+  vi.advanceTimersByTime(1_500);
+  app.hold();
+  vi.advanceTimersByTime(1_500);
+  expect(names()).toEqual(['new', ...before]);
+  vi.advanceTimersByTime(500);
+  expect(names()).toEqual(['new', ...before.toReversed()]);
+});
+
+test('a conversation that is muted for a time is heard again by itself', async () => {
+  const { app } = window();
+  await app.begin();
+  await app.backend.groupMute('club', true, 3_600);
+  await app.refreshList();
+  const asked = vi.spyOn(app.backend, 'groupList');
+  vi.advanceTimersByTime(3_599_000);
+  expect(asked).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(3_000);
+  expect(asked).toHaveBeenCalledTimes(1);
+});
+
+test('several messages are copied with who said them, one as it is', async () => {
+  const { app } = window();
+  await app.begin();
+  const list = (await app.backend.messageList('hike', null, 80)).toReversed().filter((message) => message.kind === 'text' && message.text.startsWith('저는'));
+  const [only] = list;
+  if (only === undefined) throw new Error('no message');
+  expect(transcript([only], app.me, tables.ko)).toBe('저는 따뜻한 차 가져갈게요');
+  expect(transcript([only, { ...only, mine: true, text: '**네**' }], app.me, tables.ko)).toBe('하루: 저는 따뜻한 차 가져갈게요\n나: 네');
 });

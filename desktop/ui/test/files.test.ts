@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { byteWords, fileName, isoDay, withEnding } from '../src/lib/files';
+import { byteWords, fileName, isoDay, megabytes, tooLong, withEnding } from '../src/lib/files';
 
 test.each([
   ['주말 등산', '주말 등산.html'],
@@ -37,4 +37,15 @@ test.each([
   [7_200_000_000, '7.2 GB'],
 ])('%i bytes in words', (bytes, said) => {
   expect(byteWords(bytes)).toBe(said);
+});
+
+test('a file is too long for a group that says so', () => {
+  const file = (size: number, picture = false) => ({ number: 0, name: 'a', size, picture, too_long: false });
+  expect(tooLong(file(2_000_000), null)).toBe(false);
+  expect(tooLong(file(2_000_000), 1_048_576)).toBe(true);
+  // It is made smaller before it is sent.
+  expect(tooLong(file(2_000_000, true), 1_048_576)).toBe(false);
+  expect(tooLong(file(1, true), 0)).toBe(true);
+  expect(tooLong({ ...file(1), too_long: true }, null)).toBe(true);
+  expect([null, 0, 4_194_304].map(megabytes)).toEqual([16, 0, 4]);
 });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { clock, dayLabel, daysBetween, fullTime, initial, isBigEmoji, listTime, oneLine } from '../src/lib/format';
+import { clock, dayLabel, daysBetween, fullTime, initial, isBigEmoji, lengthWords, listTime, oneLine } from '../src/lib/format';
+import { i18n } from '../src/lib/i18n.svelte';
 import { tables } from '../src/lib/words';
 
 const at = (text: string): number => new Date(text).getTime();
@@ -48,4 +49,15 @@ test('a line is cut between letters', () => {
 test('one to three emoji and nothing else are shown large', () => {
   for (const yes of ['🙌', '👍🏽 🎉', '👩‍👩‍👧', '🇰🇷']) expect(isBigEmoji(yes), yes).toBe(true);
   for (const no of ['', '1', '🙌!', '🙌🙌🙌🙌', 'ㅋㅋ', 'hi 🙌']) expect(isBigEmoji(no), no).toBe(false);
+});
+
+test('times go from 0 to 24 in Korean too for who wants that', () => {
+  i18n.wholeDay = true;
+  expect(clock(at('2026-11-21T15:07:00'), 'ko')).toBe('15:07');
+  i18n.wholeDay = false;
+  expect(clock(at('2026-11-21T15:07:00'), 'ko')).toBe('오후 3:07');
+});
+
+test('recordings are as long as a clock says', () => {
+  expect([0, 7_900, 61_000, 300_000].map(lengthWords)).toEqual(['0:00', '0:07', '1:01', '5:00']);
 });

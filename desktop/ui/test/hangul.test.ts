@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { initials, matching, rank } from '../src/lib/hangul';
+import { initials, matching, rank, sectionOf } from '../src/lib/hangul';
 
 test('initial consonants of syllables, everything else as it is', () => {
   expect(initials('개발팀 A-1')).toBe('ㄱㅂㅌ A-1');
@@ -21,4 +21,10 @@ test('a name is found by its part, a half-typed syllable and initial consonants,
 
 test('a name from a system that takes syllables apart is the same', () => {
   expect(rank('한글'.normalize('NFD'), '한글')).toBe(0);
+});
+
+test('names stand under initial consonants, then Latin letters, then all others', () => {
+  expect(['강민', '까치', '하루', 'Élodie', 'zoe', '7번', ''].map(sectionOf)).toEqual(['ㄱ', 'ㄱ', 'ㅎ', 'E', 'Z', '#', '#']);
+  expect(sectionOf('강민'.normalize('NFD'))).toBe('ㄱ');
+  expect(sectionOf(undefined)).toBe('');
 });

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import type { MemberView } from '../src/lib/backend';
-import { find, load } from '../src/lib/emoji';
+import { find, load, toned } from '../src/lib/emoji';
 import { Idle } from '../src/lib/idle';
 import { clashing, seen } from '../src/lib/names';
 import { TIMERS, timerWords } from '../src/lib/timer';
@@ -44,4 +44,13 @@ test('whoever touches nothing is away after a while, also if the clock stood sti
   idle.look();
   expect(over).toHaveBeenCalledTimes(1);
   idle.after(0);
+});
+
+test('hands and people come in five tones, pairs and things as they are', async () => {
+  const all = await load('ko');
+  const emoji = (unicode: string) => all.find((one) => one.unicode === unicode);
+  const wave = emoji('👋');
+  if (wave === undefined) throw new Error('no waving hand');
+  expect([0, 1, 5].map((tone) => toned(wave, tone))).toEqual(['👋', '👋🏻', '👋🏿']);
+  expect(emoji('🍎')?.tones).toEqual([]);
 });

@@ -24,6 +24,7 @@ import {
 import { Conversation } from './conversation.svelte';
 import { i18n } from './i18n.svelte';
 import { Idle } from './idle';
+import { Voice } from './voice.svelte';
 import { Search } from './search.svelte';
 import { errorWords } from './words';
 
@@ -41,7 +42,7 @@ export type DialogName =
   | { name: 'handed-over' }
   | { name: 'wipe' }
   | { name: 'link'; url: string; shown: string }
-  | { name: 'forward'; group: string; message: MessageView }
+  | { name: 'forward'; group: string; messages: MessageView[] }
   | { name: 'picture'; group: string; message: MessageView }
   | { name: 'history'; group: string; message: MessageView }
   | { name: 'timer'; group: string }
@@ -61,6 +62,9 @@ export interface Toast {
 const OVER: JoinState[] = ['done', 'denied', 'expired'];
 const TOAST_MS = 6_000;
 const LIST_DELAY_MS = 60;
+/** How long rows of the list keep their places after the pointer moved over it. */
+const HOLD_MS = 2_000;
+const DAY_MS = 86_400_000;
 /** After the last key. */
 const DRAFT_MS = 400;
 
@@ -81,6 +85,8 @@ export class App {
     autostart: false,
     zoom: 100,
     send_with: 'enter',
+    whole_day: false,
+    list_width: 0,
   });
   desktop = $state.raw<DesktopView>({ tray: false, notifications: false });
   account = $state.raw<AccountView | null>(null);
@@ -98,6 +104,7 @@ export class App {
   archive = $state(false);
   /** Unsent text by group, as it stands in the window; the profile has it a moment later. */
   readonly drafts = new SvelteMap<string, string>();
+  readonly voice: Voice;
   /** Files that are about to be sent in the open conversation. */
   chosen = $state.raw<ChosenView[]>([]);
   /** Whether pictures among them are sent with all that is in them. */
@@ -106,6 +113,10 @@ export class App {
   dragging = $state(false);
   /** How high the field to write in is, so that nothing is laid over it. */
   composing = $state(0);
+  /** Places of rows that are not to change now. */
+  #held = $state.raw<Map<string, number> | null>(null);
+  #holdTimer: ReturnType<typeof setTimeout> | undefined;
+  #muteTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #draftTimers = new Map<string, ReturnType<typeof setTimeout>>();
   readonly #idle = new Idle(() => void this.lock());
   /** A link that waits until the profile is open. */
@@ -118,6 +129,7 @@ export class App {
 
   constructor(backend: Backend) {
     this.backend = backend;
+    this.voice = new Voice(backend);
     this.search = new Search(backend, (error) => {
       // A lone quotation mark is the beginning of a search, not a fault.
       if (!(error instanceof BackendError && error.code === 'out_of_bounds')) this.say(this.explain(error), 'error');
@@ -132,7 +144,22 @@ export class App {
   /** The conversations that are listed: pinned ones first, put away ones left out, or only those. */
   get listed(): GroupView[] {
     const shown = this.groups.filter((group) => group.archived === this.archive);
-    return [...shown.filter((group) => group.pinned), ...shown.filter((group) => !group.pinned)];
+    const order = [...shown.filter((group) => group.pinned), ...shown.filter((group) => !group.pinned)];
+    const held = this.#held;
+    return held === null ? order : order.toSorted((a, b) => (held.get(a.group) ?? -1) - (held.get(b.group) ?? -1));
+  }
+
+  /** The pointer moves over the list: rows keep their places a while, so that a press meets the one that was aimed at. */
+  hold(): void {
+    clearTimeout(this.#holdTimer);
+    this.#held ??= new Map(this.listed.map((group, index) => [group.group, index]));
+    this.#holdTimer = setTimeout(() => this.release(), HOLD_MS);
+  }
+
+  /** Rows take the places that are theirs. */
+  release(): void {
+    clearTimeout(this.#holdTimer);
+    this.#held = null;
   }
 
   get archived(): number {
@@ -238,8 +265,11 @@ export class App {
 
   #forget(): void {
     this.#idle.after(0);
+    clearTimeout(this.#muteTimer);
+    this.release();
     this.dialog = null;
     this.close();
+    this.voice.end();
     this.search.clear();
     this.groups = [];
     this.joins = [];
@@ -333,6 +363,7 @@ export class App {
   async arrange(group: string, change: Arrange): Promise<void> {
     await this.attempt(async () => {
       await this.backend.groupArrange(group, change);
+      this.release();
       await this.refreshList();
     });
   }
@@ -340,6 +371,7 @@ export class App {
   async select(group: string): Promise<void> {
     if (this.open?.group === group) return;
     this.#leaveAll();
+    this.voice.discard();
     await this.#saveDrafts();
     const conversation = new Conversation(this.backend, group);
     this.open = conversation;
@@ -374,6 +406,7 @@ export class App {
   close(): void {
     void this.#saveDrafts();
     this.#leaveAll();
+    this.voice.discard();
     this.open = null;
     this.panel = false;
     this.#tellDesktop();
@@ -383,6 +416,8 @@ export class App {
     this.#apply({ ...this.settings, ...settings });
     this.#idle.after(this.phase === 'main' && this.lockable ? this.settings.lock_after_min : 0);
     await this.attempt(() => this.backend.settingsSet(this.settings));
+    // Some of what is listed is named by the window.
+    if (settings.language !== undefined && this.phase === 'main') await this.attempt(() => this.refreshList());
   }
 
   /** Runs `work`; a refusal becomes a toast. Answers whether it worked. */
@@ -412,11 +447,25 @@ export class App {
   }
 
   async refreshList(): Promise<void> {
-    const groups = await this.backend.groupList();
+    const listed = await this.backend.groupList();
+    const groups = listed.map((group) => (group.own ? { ...group, name: i18n.words.own_name } : group));
     this.groups = groups;
     for (const group of groups) if (!this.#draftTimers.has(group.group)) this.drafts.set(group.group, group.draft);
     if (this.archive && this.archived === 0) this.archive = false;
     this.#tellDesktop();
+    // Nobody tells when a conversation is heard again by itself.
+    clearTimeout(this.#muteTimer);
+    const next = Math.min(...groups.map((known) => known.muted_until ?? Infinity));
+    if (next < Infinity) this.#muteTimer = setTimeout(() => this.#listSoon(), Math.min(Math.max(next - Date.now(), 0) + 1_000, DAY_MS));
+  }
+
+  /** Opens the conversation with oneself. */
+  async selectOwn(): Promise<void> {
+    await this.attempt(async () => {
+      const group = await this.backend.groupOwn();
+      await this.refreshList();
+      await this.select(group);
+    });
   }
 
   #tellDesktop(): void {
@@ -509,6 +558,7 @@ export class App {
   #apply(settings: Settings): void {
     this.settings = settings;
     i18n.use(settings.language);
+    i18n.wholeDay = settings.whole_day;
     document.documentElement.dataset['theme'] = settings.theme;
   }
 

@@ -26,6 +26,10 @@ export interface Settings {
   /** Per cent. */
   zoom: number;
   send_with: 'enter' | 'ctrl_enter';
+  /** Whether times go from 0 to 24 in every language. */
+  whole_day: boolean;
+  /** How wide the list is, in pixels; 0 as long as nobody has moved its edge. */
+  list_width: number;
 }
 
 /** What the window has to know before anything is unlocked. It holds no name and no count. */
@@ -97,6 +101,31 @@ export interface FileView {
   state: 'fetching' | 'here' | 'stopped' | 'waiting';
 }
 
+/** How a message is sent: what it answers, and after how many seconds it disappears by itself. */
+export interface How {
+  replyTo: string | null;
+  timerS: number | null;
+}
+
+/** What the microphone has heard so far; loudness is from 0 to 100. */
+export interface Heard {
+  ms: number;
+  loudness: number;
+  /** Whether it is as long as it can be. */
+  full: boolean;
+}
+
+/** A voice message, as it is drawn: how loud each part of it is, from 0 to 100. */
+export interface Shape {
+  ms: number;
+  bars: number[];
+}
+
+export interface Played {
+  ms: number;
+  over: boolean;
+}
+
 /** A file that the person has chosen to send; the page knows it by its number alone. */
 export interface ChosenView {
   number: number;
@@ -164,6 +193,12 @@ export interface GroupView {
   active: boolean;
   standing: Standing;
   muted: boolean;
+  /** When that ends by itself, in milliseconds since 1970. */
+  muted_until: number | null;
+  /** Whether an unread message names this account. */
+  named: boolean;
+  /** Whether it is the conversation with oneself. */
+  own: boolean;
   last: MessageView | null;
   /** What was written and not sent. */
   draft: string;
@@ -230,7 +265,12 @@ export interface GroupInfo {
   role: Role;
   /** Who may let others in. */
   policy: Policy;
+  /** What anybody writes here disappears after so many seconds. */
+  timer_s: number | null;
+  /** Bytes; 0 for no files, null for as long as files can be. */
+  file_limit: number | null;
   muted: boolean;
+  muted_until: number | null;
   /** Whether its members are told what was read here; null as everywhere. */
   read_receipts: boolean | null;
   members: MemberView[];
@@ -432,7 +472,12 @@ export interface Backend {
   groupRole(group: string, member: string, role: Role): Promise<void>;
   groupLeave(group: string): Promise<void>;
   groupPolicy(group: string, policy: Policy): Promise<void>;
-  groupMute(group: string, muted: boolean): Promise<void>;
+  groupTimer(group: string, seconds: number | null): Promise<void>;
+  groupFileLimit(group: string, bytes: number | null): Promise<void>;
+  /** `seconds`: for how long; null until it is heard again. */
+  groupMute(group: string, muted: boolean, seconds: number | null): Promise<void>;
+  /** The conversation with oneself; it is made if there is none. */
+  groupOwn(): Promise<string>;
   /** Null: as everywhere. */
   groupReadReceipts(group: string, told: boolean | null): Promise<void>;
   memberBlock(id: string, blocked: boolean): Promise<void>;
@@ -449,9 +494,13 @@ export interface Backend {
   messageHistory(group: string, id: string): Promise<EditView[]>;
   messageHide(group: string, id: string): Promise<void>;
   messageList(group: string, before: string | null, limit: number): Promise<MessageView[]>;
-  messageSend(group: string, text: string, replyTo: string | null): Promise<string>;
+  messageSend(group: string, text: string, how: How): Promise<string>;
   /** An empty emoji takes the own reaction back. */
   messageReact(group: string, id: string, emoji: string): Promise<void>;
+  /** Pins a message for everybody, or takes the own pin from it. */
+  messagePin(group: string, id: string, pinned: boolean): Promise<void>;
+  /** The one that was pinned last first. */
+  messagePinned(group: string): Promise<MessageView[]>;
   messageEdit(group: string, id: string, text: string): Promise<void>;
   messageDelete(group: string, id: string): Promise<void>;
 
@@ -464,12 +513,21 @@ export interface Backend {
   /** A chosen picture, small. */
   filePreview(number: number): Promise<ImageData>;
   /** `asItIs`: with all that is in it; else a picture is made anew, without what a camera wrote into it. */
-  fileSend(group: string, number: number, text: string, asItIs: boolean): Promise<string>;
+  fileSend(group: string, number: number, text: string, asItIs: boolean, how: How): Promise<string>;
   fileFetch(group: string, id: string): Promise<void>;
   fileStop(group: string, id: string): Promise<void>;
   fileForward(group: string, id: string, to: string): Promise<string>;
   /** Writes a file where the person says; null if they thought better of it. */
   fileSave(group: string, id: string): Promise<string | null>;
+  /** Opens the microphone; nothing is heard before. Tells ten times a second what it hears. */
+  voiceBegin(onHeard: (heard: Heard) => void): Promise<void>;
+  /** Closes it and sends what it heard. */
+  voiceSend(group: string, how: How): Promise<string>;
+  /** Closes it and forgets what it heard. */
+  voiceForget(): Promise<void>;
+  voiceShape(group: string, id: string): Promise<Shape>;
+  voicePlay(group: string, id: string, fromMs: number, onPlayed: (played: Played) => void): Promise<void>;
+  voiceStop(): Promise<void>;
   /** The picture of a message, with no side longer than `side` dots. */
   pictureDraw(group: string, id: string, side: number): Promise<ImageData>;
 

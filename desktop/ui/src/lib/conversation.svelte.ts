@@ -1,4 +1,5 @@
 import type { Backend, GroupInfo, MessageView } from './backend';
+import { PIN } from './describe';
 
 /** Messages that are read at a time. */
 const PAGE = 80;
@@ -17,6 +18,8 @@ export class Conversation {
   info = $state.raw<GroupInfo | null>(null);
   /** Oldest first, without gaps. */
   messages = $state.raw<MessageView[]>([]);
+  /** Pinned messages, the one that was pinned last first. */
+  pinned = $state.raw<MessageView[]>([]);
   loaded = $state(false);
   hasEarlier = $state(false);
   hasLater = $state(false);
@@ -47,12 +50,17 @@ export class Conversation {
       first === null ? this.#readLatest() : this.#readAround(first),
     ]);
     this.info = info;
+    void this.refreshPinned().catch(() => undefined);
     this.firstUnread = first;
     this.loaded = true;
   }
 
   async refreshInfo(): Promise<void> {
     this.info = await this.#backend.groupInfo(this.group);
+  }
+
+  async refreshPinned(): Promise<void> {
+    this.pinned = await this.#backend.messagePinned(this.group);
   }
 
   /** A message has come: `id`, or whatever is new if that is not known. Calls that come meanwhile share the next read. */
@@ -130,10 +138,14 @@ export class Conversation {
   change(message: MessageView): void {
     const at = this.messages.findIndex((known) => known.id === message.id);
     if (at >= 0) this.messages = this.messages.with(at, message);
+    if (this.pinned.some((known) => known.id === message.id) || message.reactions.some(({ emoji }) => emoji === PIN)) {
+      void this.refreshPinned().catch(() => undefined);
+    }
   }
 
   /** A message is no more. */
   gone(id: string): void {
+    this.pinned = this.pinned.filter((message) => message.id !== id);
     if (this.byId(id) !== undefined) this.#put(this.messages.filter((message) => message.id !== id), false);
   }
 

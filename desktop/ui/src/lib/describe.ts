@@ -1,7 +1,8 @@
 import type { FileView, MessageView, Role } from './backend';
-import { byteWords } from './files';
+import { byteWords, megabytes } from './files';
 import { fullTime, oneLine } from './format';
 import { plain } from './markup';
+import { timerWords } from './timer';
 import { tables, type Words } from './words';
 
 /** A role in words. */
@@ -54,6 +55,10 @@ export function noticeWords(message: MessageView, me: string | null, words: Word
       return words.notice_elsewhere;
     case 'policy':
       return did(detail === 'members' ? words.notice_policy_members : words.notice_policy_admins);
+    case 'timer':
+      return did(detail === '' ? words.notice_timer_off : words.notice_timer(timerWords(Number(detail), words)));
+    case 'file_limit':
+      return did(detail === '0' ? words.notice_file_limit_none : words.notice_file_limit(megabytes(detail === '' ? null : Number(detail))));
     case 'unreadable':
       return words.notice_unreadable(actor || words.someone, Number(detail));
     case 'undelivered':
@@ -88,6 +93,28 @@ const PICTURES = ['image/png', 'image/jpeg', 'image/webp', 'image/gif'];
 /** Whether a file can be shown as a picture, as far as its sender says. */
 export const isPicture = (file: FileView): boolean => PICTURES.includes(file.media_type);
 
+/** Whether a file is a voice message, as far as its sender says. */
+export const isVoice = (file: FileView): boolean => file.media_type === 'audio/wav' && file.name === 'voice.wav';
+
+/** The reaction that pins a message for everybody. */
+export const PIN = '📌';
+
+/** Whether a message has the own pin. */
+export const isPinnedByMe = (message: MessageView): boolean => message.reactions.some(({ emoji, mine }) => emoji === PIN && mine);
+
+/** Whether all of a message can be given to somebody else. */
+export const isForwardable = (message: MessageView): boolean =>
+  message.kind === 'text' && !message.deleted && !message.hidden && (message.file === null || message.file.state === 'here');
+
+/** Messages as they are copied: who said what, each on lines of its own; of one message what it says. */
+export function transcript(messages: readonly MessageView[], me: string | null, words: Words): string {
+  const said = (message: MessageView): string =>
+    message.file === null && message.kind === 'text' && !message.deleted && !message.hidden ? plain(message.text) : plainWords(message, me, words);
+  const [only] = messages;
+  if (only !== undefined && messages.length === 1) return said(only);
+  return messages.map((message) => `${message.mine ? words.me : message.sender_name || words.someone}: ${said(message)}`).join('\n');
+}
+
 /** How a file stands, in words. */
 export function fileWords(file: FileView, words: Words): string {
   const size = byteWords(file.size);
@@ -110,7 +137,7 @@ export function plainWords(message: MessageView, me: string | null, words: Words
   if (message.deleted) return words.message_deleted;
   if (message.kind === 'unknown') return message.text === '' ? words.message_unknown : oneLine(message.text);
   if (message.file !== null) {
-    const what = isPicture(message.file) ? words.picture : words.file_named(message.file.name);
+    const what = isPicture(message.file) ? words.picture : isVoice(message.file) ? words.voice : words.file_named(message.file.name);
     return oneLine(`${what} ${plain(message.text)}`);
   }
   return oneLine(plain(message.text));

@@ -7,6 +7,8 @@ export interface Emoji {
   name: string;
   tags: string[];
   group: number;
+  /** The same in the five skin tones of Unicode, from light to dark; empty where there are none. */
+  tones: string[];
 }
 
 /** The groups of Unicode in their order, without components (2); each with the emoji that stands for it. */
@@ -34,7 +36,17 @@ interface Raw {
   tags?: string[];
   group?: number;
   order?: number;
+  skins?: { unicode: string }[];
 }
+
+/** One for each tone; pairs of people have many more, which nobody looks for in a picker. */
+function tonesOf(raw: Raw): string[] {
+  const tones = (raw.skins ?? []).map((skin) => skin.unicode).filter((unicode) => (unicode.match(/[\u{1f3fb}-\u{1f3ff}]/gu) ?? []).length === 1);
+  return tones.length === 5 ? tones : [];
+}
+
+/** An emoji in a tone from 1 to 5, or as it is. */
+export const toned = (emoji: Emoji, tone: number): string => emoji.tones[tone - 1] ?? emoji.unicode;
 
 /** All emoji by their Korean and English names, read when first needed: the tables are as large as the rest of the page. */
 export async function load(language: Language): Promise<Emoji[]> {
@@ -47,7 +59,7 @@ export async function load(language: Language): Promise<Emoji[]> {
     .map((raw) => {
       const other = others.get(raw.unicode);
       const tags = [...(raw.tags ?? []), ...(other === undefined ? [] : [other.label, ...(other.tags ?? [])])];
-      return { unicode: bare(raw.unicode), name: raw.label, tags, group: raw.group ?? 0 };
+      return { unicode: bare(raw.unicode), name: raw.label, tags, group: raw.group ?? 0, tones: tonesOf(raw) };
     });
 }
 

@@ -1,3 +1,5 @@
+import type { ChosenView } from './backend';
+
 /** Names longer than this are cut: most file systems take 255 bytes, and a Hangul syllable has three. */
 const NAME_LEN_MAX = 60;
 
@@ -35,3 +37,16 @@ export function byteWords(bytes: number): string {
   }
   return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${units[at] ?? ''}`;
 }
+
+/** The longest file that can be. */
+const FILE_LEN_MAX = 16 * 1024 * 1024;
+
+/** What a group permits for files, in whole megabytes; null is for as long as files can be. */
+export const megabytes = (limit: number | null): number => Math.floor((limit ?? FILE_LEN_MAX) / (1024 * 1024));
+
+/** The limits that a group can choose, in bytes. */
+export const LIMITS = [0, 1, 4, 16].map((mb) => mb * 1024 * 1024);
+
+/** Whether a chosen file cannot be sent; a picture is made smaller first, so that only sending it can tell. */
+export const tooLong = (file: ChosenView, limit: number | null): boolean =>
+  file.too_long || limit === 0 || (!file.picture && limit !== null && file.size > limit);

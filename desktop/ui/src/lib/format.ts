@@ -1,4 +1,5 @@
 import type { Language } from './backend';
+import { i18n } from './i18n.svelte';
 import type { Words } from './words';
 
 const DAY_MS = 86_400_000;
@@ -18,7 +19,7 @@ export function clock(ms: number, language: Language): string {
   const at = new Date(ms);
   const hours = at.getHours();
   const minutes = String(at.getMinutes()).padStart(2, '0');
-  if (language === 'en') return `${String(hours).padStart(2, '0')}:${minutes}`;
+  if (language === 'en' || i18n.wholeDay) return `${String(hours).padStart(2, '0')}:${minutes}`;
   return `${hours < 12 ? '오전' : '오후'} ${hours % 12 || 12}:${minutes}`;
 }
 
@@ -72,4 +73,10 @@ export function isBigEmoji(text: string): boolean {
   if (trimmed === '' || trimmed.length > 40) return false;
   const parts = [...graphemes.segment(trimmed.replace(/\s+/g, ''))];
   return parts.length <= 3 && parts.every((p) => /^\p{RGI_Emoji}$/v.test(p.segment));
+}
+
+/** How long a recording is, as 0:07 or 12:30. */
+export function lengthWords(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }

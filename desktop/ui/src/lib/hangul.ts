@@ -55,3 +55,17 @@ export function matching<T>(items: readonly T[], nameOf: (item: T) => string, ty
     .sort((a, b) => a.fit - b.fit || a.index - b.index)
     .map((one) => one.item);
 }
+
+const PLAIN: Record<string, string> = { ㄲ: 'ㄱ', ㄸ: 'ㄷ', ㅃ: 'ㅂ', ㅆ: 'ㅅ', ㅉ: 'ㅈ' };
+
+/** Under which letter a name stands in a sorted list: its initial consonant, its Latin letter, or #. */
+export function sectionOf(name: string | undefined): string {
+  if (name === undefined) return '';
+  const first = name.trim().normalize('NFC').slice(0, 1);
+  const at = first.codePointAt(0) ?? 0;
+  if (at >= 0xac00 && at <= 0xd7a3) {
+    const initial = 'ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ'[Math.floor((at - 0xac00) / 588)] ?? '#';
+    return PLAIN[initial] ?? initial;
+  }
+  return /^\p{Script=Latin}$/u.test(first) ? first.normalize('NFD').slice(0, 1).toUpperCase() : '#';
+}

@@ -3,6 +3,8 @@ import { tables, type Words } from './words';
 
 class I18n {
   language = $state<Language>('ko');
+  /** Whether times go from 0 to 24 in every language. */
+  wholeDay = $state(false);
 
   get words(): Words {
     return tables[this.language];

@@ -13,10 +13,10 @@ async function call<T>(command: string, args: Record<string, unknown> = {}): Pro
   }
 }
 
-function listener(onProgress: (at: ProgressView) => void): Channel<ProgressView> {
-  const channel = new Channel<ProgressView>();
-  channel.onmessage = onProgress;
-  return channel;
+function channel<T>(onmessage: (told: T) => void): Channel<T> {
+  const made = new Channel<T>();
+  made.onmessage = onmessage;
+  return made;
 }
 
 /** Width and height (32 bits each, big endian), then four bytes for each dot. */
@@ -31,8 +31,8 @@ export const tauriBackend: Backend = {
   keychainAvailable: () => call('keychain_available'),
   settingsSet: (settings) => call('settings_set', { settings }),
   profileCreate: (profile) => call('profile_create', { profile }),
-  profileOpen: (passphrase, onProgress) => call('profile_open', { passphrase, progress: listener(onProgress) }),
-  profileRestore: (what, onProgress) => call('profile_restore', { restoring: what, progress: listener(onProgress) }),
+  profileOpen: (passphrase, onProgress) => call('profile_open', { passphrase, progress: channel(onProgress) }),
+  profileRestore: (what, onProgress) => call('profile_restore', { restoring: what, progress: channel(onProgress) }),
   profileLock: () => call('profile_lock'),
   profileWipe: () => call('profile_wipe'),
   wishes: (onWish) => {
@@ -62,7 +62,7 @@ export const tauriBackend: Backend = {
   profileInfo: () => call('profile_info'),
   profileRotate: () => call('profile_rotate'),
   unlockSet: (present, protection, passphrase) => call('unlock_set', { present, protection, passphrase }),
-  profileBackup: (what, onProgress) => call('profile_backup', { backup: what, progress: listener(onProgress) }),
+  profileBackup: (what, onProgress) => call('profile_backup', { backup: what, progress: channel(onProgress) }),
   documentsFolder: () => call('documents_folder'),
 
   inviteCreate: (options) => call('invite_create', { options }),
@@ -84,13 +84,16 @@ export const tauriBackend: Backend = {
   groupRole: (group, member, role) => call('group_role', { group, member, role }),
   groupLeave: (group) => call('group_leave', { group }),
   groupPolicy: (group, policy) => call('group_policy', { group, policy }),
-  groupMute: (group, muted) => call('group_mute', { group, muted }),
+  groupTimer: (group, seconds) => call('group_timer', { group, seconds }),
+  groupFileLimit: (group, bytes) => call('group_file_limit', { group, bytes }),
+  groupMute: (group, muted, seconds) => call('group_mute', { group, muted, seconds }),
+  groupOwn: () => call('group_own'),
   groupReadReceipts: (group, told) => call('group_read_receipts', { group, told }),
   memberBlock: (id, blocked) => call('member_block', { id, blocked }),
   blockedList: () => call('blocked_list'),
   readReceipts: () => call('read_receipts'),
   readReceiptsSet: (told) => call('read_receipts_set', { told }),
-  groupExport: (what, onProgress) => call('group_export', { export: what, progress: listener(onProgress) }),
+  groupExport: (what, onProgress) => call('group_export', { export: what, progress: channel(onProgress) }),
 
   groupArrange: (group, change) => call('group_arrange', { group, change }),
   syncStatus: (group) => call('sync_status', { group }),
@@ -100,19 +103,28 @@ export const tauriBackend: Backend = {
   messageHistory: (group, id) => call('message_history', { group, id }),
   messageHide: (group, id) => call('message_hide', { group, id }),
   messageList: (group, before, limit) => call('message_list', { group, before, limit }),
-  messageSend: (group, text, replyTo) => call('message_send', { group, text, replyTo }),
+  messageSend: (group, text, how) => call('message_send', { group, text, ...how }),
   messageReact: (group, id, emoji) => call('message_react', { group, id, emoji }),
+  messagePin: (group, id, pinned) => call('message_pin', { group, id, pinned }),
+  messagePinned: (group) => call('message_pinned', { group }),
   messageEdit: (group, id, text) => call('message_edit', { group, id, text }),
   messageDelete: (group, id) => call('message_delete', { group, id }),
   filesChoose: () => call('files_choose'),
   filesPaste: () => call('files_paste'),
   fileForget: (number) => call('file_forget', { number }),
   filePreview: async (number) => dots(await call('file_preview', { number })),
-  fileSend: (group, number, text, asItIs) => call('file_send', { group, number, text, asItIs }),
+  fileSend: (group, number, text, asItIs, how) =>
+    call('file_send', { group, message: { number, text, asItIs, ...how } }),
   fileFetch: (group, id) => call('file_fetch', { group, id }),
   fileStop: (group, id) => call('file_stop', { group, id }),
   fileForward: (group, id, to) => call('file_forward', { group, id, to }),
   fileSave: (group, id) => call('file_save', { group, id }),
+  voiceBegin: (onHeard) => call('voice_begin', { channel: channel(onHeard) }),
+  voiceSend: (group, how) => call('voice_send', { group, ...how }),
+  voiceForget: () => call('voice_forget'),
+  voiceShape: (group, id) => call('voice_shape', { group, id }),
+  voicePlay: (group, id, fromMs, onPlayed) => call('voice_play', { group, id, fromMs, channel: channel(onPlayed) }),
+  voiceStop: () => call('voice_stop'),
   pictureDraw: async (group, id, side) => dots(await call('picture_draw', { group, id, side })),
   messageResend: (group, id) => call('message_resend', { group, id }),
   messageDrop: (group, id) => call('message_drop', { group, id }),
