@@ -19,6 +19,7 @@ mod choosing;
 mod chosen;
 mod clipboard;
 mod commands;
+mod early;
 mod files;
 mod links;
 mod notify;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
 }
 
 fn run(session: Session, claim: Option<Claim>, link: Option<&str>) -> tauri::Result<()> {
+    session.begin();
     let app = tauri::Builder::default()
         .manage(session)
         .manage(Wishes::default())

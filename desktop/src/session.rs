@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use sori_client::{Client, Error, Progress, UnlockChoice};
 
 use crate::args::Args;
+use crate::early::Early;
 use crate::refusal::Refusal;
 use crate::settings::{self, Settings};
 use crate::stage::Stage;
@@ -18,6 +19,8 @@ pub(crate) struct Session {
     settings_file: Option<PathBuf>,
     settings: Mutex<Settings>,
     client: Mutex<Option<Client>>,
+    /// The opening that began with the program, until the page asks for it.
+    early: Mutex<Option<Early>>,
     pub(crate) stage: Stage,
     /// Whether to begin without a window.
     pub(crate) minimized: bool,
@@ -33,6 +36,7 @@ impl Session {
             settings: Mutex::new(Settings::load(settings_file.as_deref())),
             settings_file,
             client: Mutex::new(None),
+            early: Mutex::new(None),
             stage,
             minimized: args.minimized,
         })
@@ -82,6 +86,19 @@ impl Session {
             .clone()
     }
 
+    /// Begins to open the profile if that needs nothing of the person.
+    pub(crate) fn begin(&self) {
+        let early = Early::begin(self.profile.clone());
+        *self.early.lock().unwrap_or_else(PoisonError::into_inner) = early;
+    }
+
+    fn take_early(&self) -> Option<Early> {
+        self.early
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
     /// Makes the profile.
     ///
     /// # Errors
@@ -101,19 +118,30 @@ impl Session {
         unlock: UnlockChoice,
         progress: impl FnMut(Progress) + Send + 'static,
     ) -> Result<Client, Error> {
-        let client = Client::open_with(self.profile.clone(), unlock, progress).await?;
+        let early = match unlock {
+            UnlockChoice::Keychain => self.take_early(),
+            UnlockChoice::Both(_) | UnlockChoice::Passphrase(_) => None,
+        };
+        let client = match early {
+            Some(early) => early.end(progress).await?,
+            None => Client::open_with(self.profile.clone(), unlock, progress).await?,
+        };
         self.keep(&client);
         Ok(client)
     }
 
     /// Saves and closes what is open.
     pub(crate) async fn shutdown(&self) {
+        let early = match self.take_early() {
+            Some(early) => early.end(|_progress| {}).await.ok(),
+            None => None,
+        };
         let open = self
             .client
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(client) = open {
+        for client in early.into_iter().chain(open) {
             client.shutdown().await;
         }
     }
