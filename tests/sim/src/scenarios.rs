@@ -282,8 +282,9 @@ fn one_answer_is_enough() {
 fn gap_is_healed_at_once() {
     let mut world = World::new(&["a", "b", "c"], 10);
     let group = world.group("g", 0, &[1, 2]);
-    // The hellos of the beginning are over: the next one comes 15 seconds after the message at the earliest.
-    world.run(600_000);
+    // The hellos of the beginning are over, and what happens ten minutes after it: the next one comes 15 seconds after the
+    // message at the earliest.
+    world.run(900_000);
     world.ways.loss = 1;
     world.ways.silent = false;
     world.say(0, &group, "lost on the way");
