@@ -11,6 +11,9 @@ use crate::refusal::Refusal;
 use crate::settings::{self, Settings};
 use crate::stage::Stage;
 
+/// The name of the refusal to open what another program has open.
+const IN_USE: &str = "profile_in_use";
+
 /// The state behind the commands.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -123,7 +126,13 @@ impl Session {
             UnlockChoice::Both(_) | UnlockChoice::Passphrase(_) => None,
         };
         let client = match early {
-            Some(early) => early.end(progress).await?,
+            Some(early) => match early.end(progress).await {
+                // A program that ends may have had it a moment ago.
+                Err(error) if error.name() == IN_USE => {
+                    Client::open_with(self.profile.clone(), unlock, |_progress| {}).await?
+                }
+                ended => ended?,
+            },
             None => Client::open_with(self.profile.clone(), unlock, progress).await?,
         };
         self.keep(&client);
