@@ -213,6 +213,10 @@ mod tests {
             assert_eq!(file.len(), 60 + len.div_ceil(BLOCK_SAMPLES) * BLOCK);
             let back = decode(&file).unwrap();
             assert_eq!(back.len(), len);
+            if len < 504 {
+                // The steps have not had the time to grow as large as the sound.
+                continue;
+            }
             // Quieter than the sound by a factor of ten at least.
             let power = |samples: &[f64]| samples.iter().map(|one| one * one).sum::<f64>();
             let noise: Vec<f64> = said
