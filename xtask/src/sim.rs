@@ -16,6 +16,9 @@ pub(crate) struct Sim {
     /// build is the same (sim-deep.journal beside what cargo builds).
     #[arg(long, conflicts_with_all = ["seed", "first", "seeds"])]
     deep: bool,
+    /// Instead of that, one group of so many members (4 to 500) who come back all at once: what is said until all agree.
+    #[arg(long, conflicts_with_all = ["deep", "seed", "first", "seeds"])]
+    crowd: Option<u16>,
     /// Only this seed, with everything that happened in it; a failure names it.
     #[arg(long)]
     seed: Option<u64>,
@@ -32,6 +35,9 @@ pub(crate) async fn sim(workspace: &Workspace, sim: &Sim) -> Result<(), Error> {
     let seeds = if sim.deep { 10_000 } else { sim.seeds };
     let mut command = shell::cargo(workspace.root());
     command.args(["run", "--release", "-q", "-p", "sori-sim", "--"]);
+    if let Some(members) = sim.crowd {
+        return shell::run(command.args(["--crowd".to_owned(), members.to_string()])).await;
+    }
     match sim.seed {
         Some(seed) => command.args(["--seed".to_owned(), seed.to_string()]),
         None => command.args([

@@ -13,18 +13,20 @@
 //! Whether others follow is asked with a Check and told with a Stand, signed by the account.
 
 mod answers;
+mod saying;
 #[cfg(test)]
 mod tests;
 mod weighing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use saying::Saying;
 use serde::{Deserialize, Serialize};
 use sori_mls::{AccountId, DeviceId, GroupId, HybridKey, StateId};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::engine::Engine;
-use crate::envelope::{ASK_LABEL, Ask, ChannelMessage, Check, Stand, Verdict};
+use crate::envelope::{ASK_LABEL, Ask, ChannelMessage, Check, Verdict};
 use crate::error::Error;
 use crate::group::Group;
 use crate::network::Purpose;
@@ -123,7 +125,7 @@ struct Planned {
 }
 
 enum Planning {
-    Stand(Stand),
+    Stand(Saying),
     Way(Ask),
 }
 
@@ -202,6 +204,9 @@ impl Resyncs {
     }
 
     fn plan(&mut self, planned: Planned) {
+        if self.planned.len() >= PLANNED_MAX {
+            self.forget_one_held_back();
+        }
         if self.planned.len() < PLANNED_MAX {
             self.planned.push(planned);
         }
@@ -395,9 +400,7 @@ impl Engine {
         } in Vec::from_iter::<Vec<Planned>>(due)
         {
             self.tolerate(|engine| match answer {
-                Planning::Stand(stand) => {
-                    engine.send_transient(channel, &ChannelMessage::Stand(stand), now)
-                }
+                Planning::Stand(saying) => engine.say(channel, saying, now),
                 Planning::Way(ask) => engine.answer_ask(channel, ask, now),
             })?;
         }

@@ -12,6 +12,7 @@
 //!
 //! `world` is the stage; [`mod@campaign`] makes everything happen that can; [`history`] is what is left of it;
 //! [`check`] judges that; [`many`] and [`report`] are for thousands of seeds. `cargo xtask sim` is the door.
+//! [`mod@crowd`] is one group of up to five hundred that comes back at once.
 //! [`scenarios`] are small worlds with one question each; `cargo xtask mutants` runs each in a build that is broken for it.
 //!
 //! A seed has one course of things: nothing that our code decides goes by the order of a `HashMap`.
@@ -44,6 +45,7 @@ use sori_mls as _;
 
 pub mod campaign;
 pub mod check;
+pub mod crowd;
 mod forger;
 pub mod history;
 pub mod journal;

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use sori_sim::{campaign, check, many};
+use sori_sim::{campaign, check, crowd, many};
 
 /// Simulates groups for whole hours with everything that can go wrong, and judges what came of it.
 #[derive(Debug, Parser)]
@@ -33,6 +33,9 @@ struct Options {
     /// Whether the scenarios notice each build that is broken on purpose (`cargo xtask mutants` makes such a build).
     #[arg(long)]
     mutants: bool,
+    /// Instead of campaigns one group of so many members, who come back all at once.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(4..=500))]
+    crowd: Option<u16>,
     /// Threads.
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -42,6 +45,14 @@ fn main() -> ExitCode {
     let options = Options::parse();
     if options.mutants {
         return mutants();
+    }
+    if let Some(members) = options.crowd {
+        let seed = options.seed.unwrap_or(1);
+        print!(
+            "{}",
+            crowd::run(usize::from(members), seed, |line| eprintln!("{line}"))
+        );
+        return ExitCode::SUCCESS;
     }
     let plan = many::Plan {
         first: options.first,

@@ -6,8 +6,8 @@ use sori_mls::{DeviceId, GroupId, HybridPublic, verify_device_signature};
 use zeroize::Zeroizing;
 
 use super::{
-    FORMER_MAX, NAMES_MAX, Planned, Planning, STAND_SPREAD_PER_MEMBER_MS, WAY_INFO, WAY_LABEL, Way,
-    WayBody,
+    FORMER_MAX, NAMES_MAX, Planned, Planning, STAND_SPREAD_PER_MEMBER_MS, Saying, WAY_INFO,
+    WAY_LABEL, Way, WayBody,
 };
 use crate::channel::Channel;
 use crate::engine::Engine;
@@ -57,7 +57,7 @@ impl Engine {
             }
             Some((Membership::Out, false)) => {
                 let stand = self.stand(ask.id(&tag), Verdict::NoMember)?;
-                (Planning::Stand(stand), ANSWER_WAIT_MS)
+                (Planning::Stand(Saying::new(stand)), ANSWER_WAIT_MS)
             }
         };
         let wait = first.saturating_add(self.below(ANSWER_SPREAD_MS));
@@ -196,8 +196,7 @@ impl Engine {
             return Ok(());
         };
         let about = check.id();
-        let is_planned = |p: &Planned| matches!(&p.answer, Planning::Stand(s) if s.about == about);
-        if self.resyncs.planned.iter().any(is_planned) {
+        if self.resyncs.is_to_say(&about) {
             return Ok(());
         }
         let ours: BTreeMap<_, _> = self.logs_of(&id).into_iter().collect();
@@ -227,7 +226,7 @@ impl Engine {
         let spread = STAND_SPREAD_PER_MEMBER_MS.saturating_mul(members);
         let spread = spread.saturating_add(ANSWER_SPREAD_MS);
         let at = now.plus_ms(ANSWER_WAIT_MS.saturating_add(self.below(spread)));
-        let answer = Planning::Stand(self.stand(about, verdict)?);
+        let answer = Planning::Stand(Saying::new(self.stand(about, verdict)?));
         self.resyncs.plan(Planned {
             at,
             channel,

@@ -7,7 +7,7 @@ use sori_store::{MemoryDisk, Store};
 
 use super::answers::{Membership, asker_is_member};
 use super::*;
-use crate::envelope::STAND_LABEL;
+use crate::envelope::{STAND_LABEL, Stand};
 
 const NOW: Time = Time::from_unix_ms(1_795_316_400_000);
 
@@ -323,7 +323,7 @@ fn a_call_is_answered_only_if_it_is_the_devices() {
     };
     assert!(matches!(
         &planned.answer,
-        Planning::Stand(stand) if stand.verdict == Verdict::NoMember
+        Planning::Stand(saying) if saying.stand.verdict == Verdict::NoMember
     ));
 }
 
@@ -382,4 +382,51 @@ fn an_answer_is_for_one_call_and_by_a_member() {
     for garbage in [&[][..], &[0; 1200], &sealed[..sealed.len() - 1]] {
         assert!(scene.engine.open_way(held, garbage).is_none());
     }
+}
+
+/// protocol §5.6.9
+#[test]
+fn what_enough_others_say_is_held_back_until_somebody_says_otherwise() {
+    let mut scene = Scene::new(20);
+    let keys = std::mem::take(&mut scene.others);
+    let check = Check {
+        nonce: 1,
+        state: scene.head(),
+        logs: scene.engine.logs_of(&scene.group),
+    };
+    let about = check.id();
+    scene.engine.take_check(scene.channel, &check, NOW).unwrap();
+    let hear = |scene: &mut Scene, key: &AccountKey, verdict| {
+        let mut stand = Stand {
+            about,
+            account: key.id(),
+            verdict,
+            signature: Vec::new(),
+        };
+        stand.signature = key.sign(STAND_LABEL, &stand.signed_bytes()).to_vec();
+        let engine = &mut scene.engine;
+        engine.take_stand(scene.channel, &stand, NOW).unwrap();
+    };
+    // Who is no member silences nobody.
+    let strangers = (100..=130).map(|n| AccountKey::from_bytes(&[n; 32]));
+    strangers.for_each(|key| hear(&mut scene, &key, Verdict::Follows));
+    let heard = |scene: &Scene| match &scene.engine.resyncs.planned[0].answer {
+        Planning::Stand(saying) => saying.others.len(),
+        Planning::Way(_) => 0,
+    };
+    assert_eq!(heard(&scene), 0);
+    let (agree, rest) = keys.split_at(saying::VOICES);
+    agree
+        .iter()
+        .for_each(|key| hear(&mut scene, key, Verdict::Follows));
+    let due = NOW.plus_ms(2_000);
+    scene.engine.resyncs_timeout(due).unwrap();
+    assert!(scene.engine.resyncs.is_to_say(&about), "held back");
+    assert!(scene.engine.resyncs.next_timeout() > Some(due));
+    // Those who say otherwise wait until all others are silent.
+    rest.iter()
+        .for_each(|key| hear(&mut scene, key, Verdict::Elsewhere));
+    assert!(scene.engine.resyncs.next_timeout() < Some(due));
+    scene.engine.resyncs_timeout(due).unwrap();
+    assert!(!scene.engine.resyncs.is_to_say(&about), "said");
 }

@@ -138,12 +138,12 @@ impl Engine {
         };
         let me = self.me()?.id;
         self.with_group(id, |engine, group| {
-            let Some(question) = (engine.resyncs.asking.get_mut(&id))
-                .and_then(|asking| asking.question.as_mut())
-                .filter(|question| question.about.contains(&stand.about))
-            else {
+            let is_asked = (engine.resyncs.asking.get(&id))
+                .and_then(|asking| asking.question.as_ref())
+                .is_some_and(|question| question.about.contains(&stand.about));
+            if !is_asked && !engine.resyncs.is_to_say(&stand.about) {
                 return Ok(());
-            };
+            }
             let Ok(signature) = <&[u8; 64]>::try_from(stand.signature.as_slice()) else {
                 return Ok(());
             };
@@ -155,15 +155,25 @@ impl Engine {
             if signed.is_err() || !is_other {
                 return Ok(());
             }
-            question.verdicts.insert(stand.account, stand.verdict);
-            let members = u64::try_from(group.known_members().len()).unwrap_or(u64::MAX);
-            let wait =
-                WEIGH_WAIT_MS.saturating_add(STAND_SPREAD_PER_MEMBER_MS.saturating_mul(members));
-            if let Some(asking) = engine.resyncs.asking.get_mut(&id) {
-                asking.weigh_at.get_or_insert_with(|| now.plus_ms(wait));
+            engine.somebody_says(stand, now);
+            if is_asked {
+                engine.note_verdict(group, stand, now);
             }
             Ok(())
         })
+    }
+
+    /// Notes what a member says to our question, and plans to weigh it with what others say.
+    fn note_verdict(&mut self, group: &Group, stand: &Stand, now: Time) {
+        let Some(asking) = self.resyncs.asking.get_mut(&group.record.id) else {
+            return;
+        };
+        if let Some(question) = &mut asking.question {
+            question.verdicts.insert(stand.account, stand.verdict);
+        }
+        let members = u64::try_from(group.known_members().len()).unwrap_or(u64::MAX);
+        let wait = WEIGH_WAIT_MS.saturating_add(STAND_SPREAD_PER_MEMBER_MS.saturating_mul(members));
+        asking.weigh_at.get_or_insert_with(|| now.plus_ms(wait));
     }
 
     /// Acts on what members have said, if enough of them have.
