@@ -104,7 +104,15 @@ impl Engine {
             if !held {
                 break;
             }
-            self.raise_floor(channel, Day(print.day.0.saturating_add(1)))?;
+            let mut given_up = BTreeMap::new();
+            self.raise_floor(
+                channel,
+                Day(print.day.0.saturating_add(1)),
+                &mut given_up,
+            )?;
+            for message in given_up.into_values().flatten() {
+                self.wait_for_nobody_outside(group, message)?;
+            }
         }
         Ok(())
     }
@@ -147,16 +155,14 @@ impl Engine {
         for number in numbers {
             self.drop_days_before(number, oldest, &mut given_up)?;
             if let Some(next) = self.aged(number, now)? {
-                self.drop_days_before(number, next, &mut given_up)?;
-                self.raise_floor(number, next)?;
+                self.raise_floor(number, next, &mut given_up)?;
             }
             if let Some(held) = self.channels.get_mut(&number) {
                 held.log.floor = held.log.floor.max(oldest).max(held.record.pruned);
             }
         }
         while let Some((number, next)) = self.day_too_much(now) {
-            self.drop_days_before(number, next, &mut given_up)?;
-            self.raise_floor(number, next)?;
+            self.raise_floor(number, next, &mut given_up)?;
         }
         self.tell_undelivered(given_up, now)
     }
@@ -202,9 +208,14 @@ impl Engine {
         (day < now.day()).then(|| (number, Day(day.0.saturating_add(1))))
     }
 
-    /// Keeps nothing of a channel that is of an earlier day.
-    fn raise_floor(&mut self, channel: u32, floor: Day) -> Result<(), Error> {
-        self.drop_days_before(channel, floor, &mut BTreeMap::new())?;
+    /// Keeps nothing of a channel that is of an earlier day. `given_up` as with [`Engine::drop_days_before`].
+    fn raise_floor(
+        &mut self,
+        channel: u32,
+        floor: Day,
+        given_up: &mut BTreeMap<GroupId, Vec<u64>>,
+    ) -> Result<(), Error> {
+        self.drop_days_before(channel, floor, given_up)?;
         let Some(held) = self.channels.get_mut(&channel) else {
             return Ok(());
         };

@@ -118,6 +118,34 @@ impl Engine {
         self.save_message(group, sequence, &record)
     }
 
+    /// An own message is in the log no more: whoever is out now and not known to hold it does not get it here, and
+    /// counts no more when let in again. Until then such a one counted, and might say that it holds it (protocol §6.3.2).
+    pub(crate) fn wait_for_nobody_outside(
+        &mut self,
+        group: &mut Group,
+        sequence: u64,
+    ) -> Result<(), Error> {
+        let Some(mut record) = self.message_record(group, sequence)? else {
+            return Ok(());
+        };
+        let inside = self.counted(group, &record)?;
+        let before = std::mem::take(&mut record.audience);
+        let stays = |place: usize| {
+            let is_inside = inside.iter().any(|(at, _)| *at == place);
+            has_holder(&before, place) && (is_inside || has_holder(&record.holders, place))
+        };
+        let places = (0..group.record.roster.len()).filter(|place| stays(*place));
+        let mut audience = Vec::new();
+        for place in places {
+            add_holder(&mut audience, place);
+        }
+        record.audience = audience;
+        if record.audience == before || before.is_empty() {
+            return Ok(());
+        }
+        self.save_message(group, sequence, &record)
+    }
+
     /// How many others have said to have read a message.
     pub(crate) fn read_by(&self, group: &Group, record: &MessageRecord) -> u32 {
         let me = self.me.as_ref().map(|me| me.id);
@@ -216,6 +244,7 @@ impl Engine {
             let Some(record) = self.message_record(group, message)? else {
                 continue;
             };
+            self.wait_for_nobody_outside(group, message)?;
             let mut lack = self.counted(group, &record)?;
             lack.retain(|(place, _)| !has_holder(&record.holders, *place));
             count = count.saturating_add(u64::from(!lack.is_empty()));

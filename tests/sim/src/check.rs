@@ -82,9 +82,9 @@ fn one_order(history: &History) -> Vec<String> {
     for (at, (one, ours)) in active.iter().enumerate() {
         for (other, theirs) in active.iter().skip(at + 1) {
             let alike = ours.since == 0 && theirs.since == 0;
-            if let Some(id) = first_difference(&ours.lines, &theirs.lines, alike) {
+            if let Some(what) = first_difference(&ours.lines, &theirs.lines, alike) {
                 let (one, other) = (history.name(*one), history.name(*other));
-                found.push(format!("{one} and {other} see {id} differently"));
+                found.push(format!("{one} and {other} see differently: {what}"));
             }
         }
     }
@@ -100,10 +100,8 @@ fn first_difference(ours: &[Line], theirs: &[Line], alike: bool) -> Option<Strin
     let (ours, theirs) = (both(ours, theirs), both(theirs, ours));
     let seen = |line: &Line| (line.text.clone(), line.deleted, line.reactions);
     let differs = |(a, b): &(&Line, &Line)| a.id != b.id || alike && seen(a) != seen(b);
-    ours.iter()
-        .zip(&theirs)
-        .find(differs)
-        .map(|(line, _)| line.text.clone())
+    let mut pairs = ours.iter().zip(&theirs);
+    (pairs.find(differs)).map(|(line, other)| format!("{:?} and {:?}", seen(line), seen(other)))
 }
 
 /// Whether a message has to be with somebody at the end. What only somebody held who was put out since may be
