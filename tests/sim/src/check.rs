@@ -82,7 +82,7 @@ fn one_order(history: &History) -> Vec<String> {
     for (at, (one, ours)) in active.iter().enumerate() {
         for (other, theirs) in active.iter().skip(at + 1) {
             let alike = ours.since == 0 && theirs.since == 0;
-            if let Some(what) = first_difference(&ours.lines, &theirs.lines, alike) {
+            if let Some(what) = first_difference(history, &ours.lines, &theirs.lines, alike) {
                 let (one, other) = (history.name(*one), history.name(*other));
                 found.push(format!("{one} and {other} see differently: {what}"));
             }
@@ -91,7 +91,12 @@ fn one_order(history: &History) -> Vec<String> {
     found
 }
 
-fn first_difference(ours: &[Line], theirs: &[Line], alike: bool) -> Option<String> {
+fn first_difference(
+    history: &History,
+    ours: &[Line],
+    theirs: &[Line],
+    alike: bool,
+) -> Option<String> {
     let both = |list: &[Line], of: &[Line]| -> Vec<Line> {
         let ids: BTreeSet<&String> = of.iter().map(|line| &line.id).collect();
         let common = list.iter().filter(|line| ids.contains(&line.id));
@@ -99,7 +104,13 @@ fn first_difference(ours: &[Line], theirs: &[Line], alike: bool) -> Option<Strin
     };
     let (ours, theirs) = (both(ours, theirs), both(theirs, ours));
     let seen = |line: &Line| (line.text.clone(), line.deleted, line.reactions);
-    let differs = |(a, b): &(&Line, &Line)| a.id != b.id || alike && seen(a) != seen(b);
+    // What somebody edits on a way that lost is for those who were on it, and who was put out does not do it again.
+    let stands = |line: &Line| {
+        let author = history.said.get(&line.id).map(|said| said.author);
+        author.is_none_or(|who| history.ends[who].active && !history.ends[who].is_malicious)
+    };
+    let differs =
+        |(a, b): &(&Line, &Line)| a.id != b.id || alike && stands(a) && seen(a) != seen(b);
     let mut pairs = ours.iter().zip(&theirs);
     (pairs.find(differs)).map(|(line, other)| format!("{:?} and {:?}", seen(line), seen(other)))
 }
@@ -245,10 +256,11 @@ fn nobody_stuck(history: &History) -> Vec<String> {
 /// Nobody gives up its state but who is told to: whatever happens on the network is no reason. Who was let in on a
 /// way that lost, though, comes back by itself.
 fn nobody_loses_its_state(history: &History) -> Vec<String> {
-    let anybody_forgets = history.ends.iter().any(|end| end.is_forgetful);
+    // The commit that let somebody in may lose against one that only somebody malicious can make.
+    let anybody_upsets = (history.ends.iter()).any(|end| end.is_forgetful || end.is_malicious);
     let ends = history.ends.iter().enumerate();
     let lost = ends.filter(|(_, end)| {
-        let stays = !anybody_forgets || end.since == 0;
+        let stays = !anybody_upsets || end.since == 0;
         stays && !end.is_forgetful && !end.is_malicious && end.notices.iter().any(|n| n == "lost")
     });
     lost.map(|(who, _)| format!("{} lost its state", history.name(who)))
@@ -321,8 +333,11 @@ fn who_is_out_is_silent(history: &History) -> Vec<String> {
 fn quiet_when_idle(history: &History) -> Vec<String> {
     let (frames, minutes) = history.idle;
     let people = history.ends.len() as u64;
-    let most = minutes * (2 * people + 6 * history.idle_joins);
-    let found = (frames > most).then(|| format!("{frames} frames in {minutes} idle minutes"));
+    // A member says hello on each of its channels every two to four minutes.
+    let most = minutes * (people * history.idle_topics.div_ceil(3).max(2) + 6 * history.idle_joins);
+    let topics = history.idle_topics;
+    let found = (frames > most)
+        .then(|| format!("{frames} frames in {minutes} idle minutes on {topics} topics"));
     found.into_iter().collect()
 }
 

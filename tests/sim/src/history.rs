@@ -19,6 +19,9 @@ pub struct History {
     pub idle: (u64, u64),
     /// Joins that were still open meanwhile.
     pub idle_joins: u64,
+    /// Most topics that anybody listened on meanwhile: each removal makes a channel, and the former ones are listened on for
+    /// days.
+    pub idle_topics: u64,
     /// Whether the relay said nothing of what it withheld, so that only the regular hellos bring it to light.
     pub is_silent: bool,
     /// After how long everybody agreed once the network was whole again, in milliseconds; `None`: not at all.

@@ -1,6 +1,6 @@
-//! Campaigns in the form that every run of the tests has: 40 seeds and 100 group-hours, in two halves that run at the same
-//! time. `SORI_SIM_SEEDS` changes the number of seeds of each half (200 make 1,000 group-hours); `cargo xtask sim` is the
-//! long form.
+//! Campaigns in the form that every run of the tests has: 400 seeds and 1,000 group-hours, in two halves that run at the same
+//! time. `SORI_SIM_SEEDS` changes the number of seeds of each half (20 for a first look); `cargo xtask sim --deep` is the long
+//! form.
 
 #![expect(
     clippy::print_stdout,
@@ -14,7 +14,7 @@ use sori_sim::report::{Report, percentile};
 
 fn half(first: u64) {
     let seeds = std::env::var("SORI_SIM_SEEDS").ok();
-    let seeds = seeds.and_then(|text| text.parse().ok()).unwrap_or(20);
+    let seeds = seeds.and_then(|text| text.parse().ok()).unwrap_or(200);
     let report = many::run(&Plan {
         first,
         seeds,

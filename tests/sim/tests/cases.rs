@@ -57,6 +57,12 @@ fn seed_11_the_word_of_one_of_two_is_not_enough_at_once() {
     holds(11, 3);
 }
 
+/// A message that everybody had who was there went back to one copy when somebody was let in again who had been out.
+#[test]
+fn seed_251_who_was_out_counts_no_more_for_what_left_the_log() {
+    holds(251, 3);
+}
+
 /// What was written by somebody who had not heard yet that it was put out could not be read when the state had gone.
 #[test]
 fn seed_59_a_state_stays_for_those_who_were_put_out() {

@@ -200,6 +200,17 @@ impl Campaign {
         let all = 0..self.people.len();
         let joins: usize = all.map(|who| self.world.joins(who).len()).sum();
         self.history.idle_joins = joins as u64;
+        let all = 0..self.people.len();
+        let topics = all.map(|who| self.world.topics(who)).max();
+        self.history.idle_topics = topics.unwrap_or(0) as u64;
+    }
+
+    /// The accounts of those who keep to the protocol and are in the group: what others did on a way that lost is for those who
+    /// were on it, and nobody does it again.
+    fn honest_inside(&self) -> BTreeSet<String> {
+        let people = self.people.iter().enumerate();
+        let people = people.filter(|(who, person)| person.active && self.malicious != Some(*who));
+        people.map(|(_, person)| person.account.clone()).collect()
     }
 
     pub(super) fn ending(&mut self, who: usize) -> Ending {
@@ -214,8 +225,11 @@ impl Campaign {
         let sync = (self.world)
             .act(who, |e, now| e.sync_status(&group, now))
             .ok();
+        let honest = self.honest_inside();
         let lines = self.list(who).into_iter().map(|message| Line {
-            reactions: message.reactions.len(),
+            reactions: (message.reactions.iter())
+                .filter(|r| r.senders.iter().any(|sender| honest.contains(sender)))
+                .count(),
             id: message.id,
             text: message.text,
             deleted: message.deleted,
