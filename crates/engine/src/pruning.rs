@@ -105,11 +105,7 @@ impl Engine {
                 break;
             }
             let mut given_up = BTreeMap::new();
-            self.raise_floor(
-                channel,
-                Day(print.day.0.saturating_add(1)),
-                &mut given_up,
-            )?;
+            self.raise_floor(channel, Day(print.day.0.saturating_add(1)), &mut given_up)?;
             for message in given_up.into_values().flatten() {
                 self.wait_for_nobody_outside(group, message)?;
             }
