@@ -24,6 +24,10 @@ impl Engine {
     pub(crate) fn must_wait(&self, group: &Group, wish: &Wish) -> bool {
         match wish {
             Wish::Realise | Wish::Order { .. } => false,
+            // More messages in one state than a receiver skips keys for could not all be read by who comes back.
+            Wish::Update if group.cursor.sent >= SENT_LAST => {
+                group.unsettled() >= UNSETTLED_FOR_ALL
+            }
             Wish::Update => group.unsettled() >= UNSETTLED_FOR_UPDATE,
             Wish::Add { .. }
             | Wish::Rename { .. }
