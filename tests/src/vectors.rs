@@ -3,6 +3,8 @@
 //! Inputs are those of the examples in `docs/protocol.md`, so the values meet there: the product's own tests compare
 //! what it computes with the document, and the tests here compare what is computed here.
 
+mod inside;
+
 use base64ct::{Base64UrlUnpadded, Encoding};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
@@ -20,9 +22,12 @@ pub(crate) fn text() -> String {
         "relay": relay(),
         "channel": channel(),
         "envelope": envelope(),
+        "group": inside::group(),
         "branch": crate::branch::vectors(),
         "catch_up": catch_up(),
         "invite": invite(),
+        "message": inside::message(),
+        "file": inside::file(),
     });
     let mut text = serde_json::to_string_pretty(&vectors).unwrap_or_default();
     text.push('\n');
@@ -96,12 +101,17 @@ fn envelope() -> Value {
     })
 }
 
-/// Section 6.2.1.
+/// Sections 6.2.1 and 6.2.2.
 fn catch_up() -> Value {
-    let seed = [5; 32];
+    let (seed, count) = ([5; 32], 300_u64);
+    let part = [&[5][..], &number(count), &[3], b"abc"].concat();
     json!({
-        "clauses": ["6.2.1"],
+        "clauses": ["6.2.1", "6.2.2"],
         "topic_seed": hex(&seed), "key": hex(&derive(&seed, "catch-up", &[])),
+        "give": { "answered": count, "entries": [], "message": hex(&[&[2][..], &number(count), &[0]].concat()) },
+        "done": { "message": hex(&[3]) },
+        "want": { "offset": count, "message": hex(&[&[4][..], &number(count)].concat()) },
+        "part": { "len": count, "bytes": hex(b"abc"), "message": hex(&part) },
     })
 }
 
@@ -190,12 +200,14 @@ mod tests {
         assert_eq!(file, text(), "run `sori-audit vectors > docs/vectors.json`");
     }
 
-    /// protocol §2.9.2, §3.1.3, §4.1.2, §4.2.1, §4.2.2, §4.2.3, §6.2.1, §7.1.1, §7.1.2, §7.1.3, §7.2.3, §7.2.5
+    /// protocol §2.9.2, §3.1.3, §4.1.2, §4.2.1, §4.2.2, §4.2.3, §5.1.2, §5.2.1, §6.2.1, §6.2.2, §7.1.1, §7.1.2, §7.1.3
+    /// protocol §7.2.3, §7.2.5, §8.1, §8.2, §8.7, §9.1, §9.2
     #[test]
     fn values_are_those_of_the_document() {
         let page = |text: &str| text.split_whitespace().collect::<String>();
         let document = page(include_str!("../../docs/protocol.md"));
         let (relay, channel, invite) = (relay(), channel(), invite());
+        let (group, message, file) = (inside::group(), inside::message(), inside::file());
         for value in [
             &relay["access"]["proof"],
             &channel["topic_seed"],
@@ -206,7 +218,22 @@ mod tests {
             &channel["frame"]["sha256"],
             &envelope()["application"]["object"],
             &envelope()["offer"]["object"],
+            &group["version_1"]["data"],
+            &group["version_2"]["data"],
+            &group["state"]["name"],
             &catch_up()["key"],
+            &catch_up()["give"]["message"],
+            &catch_up()["done"]["message"],
+            &catch_up()["want"]["message"],
+            &catch_up()["part"]["message"],
+            &message["profile"]["plaintext"],
+            &message["stays"]["content"],
+            &message["stays"]["message_id"],
+            &message["disappears"]["message"]["message_id"],
+            &file["short"]["piece"],
+            &file["short"]["name"],
+            &file["long"]["last_piece"],
+            &file["long"]["name"],
             &invite["pin"],
             &invite["topic_seed"],
             &invite["sealing_key"],

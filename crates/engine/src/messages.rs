@@ -310,6 +310,9 @@ impl Engine {
             return self.send_from(group, *old, app, message, now);
         }
         let state = group.head_state()?;
+        if sori_mls::broken!("seal twice under one key") {
+            self.send_from(group, state, app, None, now)?;
+        }
         let plaintext = app.encode()?;
         let core = &self.me.as_ref().ok_or(Error::NoAccount)?.core;
         let head = group.head.as_mut().ok_or(Error::Internal("head"))?;

@@ -334,6 +334,9 @@ impl Engine {
         value: &[u8],
     ) -> Result<(), Error> {
         let number = group.record.number;
+        if sori_mls::broken!("keep used keys") {
+            self.keep_ratchet(number, snapshot)?;
+        }
         let old = self.ratchet_record(number, snapshot)?;
         let mut places = Places::of(old.as_ref().map_or(&[], |record| &record.pieces));
         let mut record = RatchetRecord {
@@ -366,6 +369,17 @@ impl Engine {
             )?;
         }
         self.put(table::RATCHET, &table::snapshot(number, snapshot), &record)
+    }
+
+    /// What no build does that is not broken on purpose: copies the message keys to where they stay.
+    fn keep_ratchet(&mut self, group: u32, snapshot: u32) -> Result<(), Error> {
+        let Some((_, value)) = self.ratchet(group, snapshot)? else {
+            return Ok(());
+        };
+        for (id, piece) in pieces::cut(&value, Grain::Coarse, &[0; 16]) {
+            self.put_bytes(table::PIECE, &table::piece(group, &id), piece)?;
+        }
+        Ok(())
     }
 
     fn drop_ratchet(&mut self, group: u32, snapshot: u32) -> Result<(), Error> {

@@ -5,6 +5,8 @@ use sori_content::MimiContent;
 use sori_mls::{AccountId, GroupId, StateId};
 use zeroize::Zeroizing;
 
+use crate::arrange::WithTimer;
+use crate::attachments::sealed::{self, FileId, FileKey, PIECE_LEN};
 use crate::channel::Channel;
 use crate::chunk;
 use crate::delivery::CHANNEL_AAD;
@@ -155,7 +157,7 @@ fn pin_link_commitment_and_code_are_those_of_the_document() {
     ]);
 }
 
-/// protocol §8.1, §8.2
+/// protocol §8.1, §8.2, §8.7
 #[test]
 fn application_messages_and_their_ids_are_those_of_the_document() {
     let profile = AppMessage {
@@ -170,9 +172,32 @@ fn application_messages_and_their_ids_are_those_of_the_document() {
     let content = MimiContent::text([3; 16], "hi")
         .with_sender_and_room(&sender, &room)
         .unwrap();
+    let time = Time::from_unix_ms(1_799_999_940_000);
+    let short = content.clone().with_timer(Some(60), time);
     assert_in_document(&[
         ("profile", hex(&profile.encode().unwrap())),
         ("content", hex(&content.encode())),
         ("message_id", content.message_id(&sender, &room).to_string()),
+        ("short_id", short.message_id(&sender, &room).to_string()),
+    ]);
+}
+
+/// protocol §9.1, §9.2
+#[test]
+fn pieces_and_names_of_files_are_those_of_the_document() {
+    let key = FileKey::new([1; 32], [2; 12]);
+    let seal = |index: u32, piece: &[u8]| key.seal(index, piece).unwrap();
+    let name = |size: u64, pieces: &[Vec<u8>]| {
+        let hashes: Vec<_> = pieces.iter().map(|piece| sealed::hash(piece)).collect();
+        hex(&FileId::of(size, &hashes).0)
+    };
+    let short = seal(0, b"abc");
+    let long = [seal(0, &[7; PIECE_LEN]), seal(1, &[7])];
+    let len = u64::try_from(PIECE_LEN).unwrap() + 1;
+    assert_in_document(&[
+        ("piece", hex(&short)),
+        ("name", name(3, &[short])),
+        ("last_piece", hex(&long[1])),
+        ("name of two", name(len, &long)),
     ]);
 }

@@ -3,8 +3,8 @@
 use crate::commit::{BranchKey, Class};
 use crate::order::Body;
 use crate::{
-    AccountId, AccountKey, Conversation, Device, DeviceId, Epoch, GroupData, GroupId, Order,
-    OrderKind, Report, StateId, Vote, safety_number,
+    AccountId, AccountKey, Conversation, Device, DeviceId, Epoch, GroupData, GroupId, JoinPolicy,
+    Order, OrderKind, Report, StateId, Vote, safety_number,
 };
 
 fn hex(bytes: &[u8]) -> String {
@@ -23,6 +23,12 @@ fn derived_values_are_those_of_the_protocol_document() {
         "소리".to_owned(),
         Conversation::Group,
     );
+    let chosen = GroupData {
+        join_policy: JoinPolicy::Members,
+        disappearing_seconds: Some(86_400),
+        file_limit: Some(1_048_576),
+        ..data.clone()
+    };
     let state = StateId::of(&GroupId::from_bytes([1; 16]), Epoch(5), &[2; 32]);
     let author = AccountId::from_bytes([3; 32]);
     let key = BranchKey::new(Class::Update, 0, &state, &author, state);
@@ -48,6 +54,7 @@ fn derived_values_are_those_of_the_protocol_document() {
         ("credential", hex(credential.serialized_content())),
         ("safety", safety_number(&account.id(), &other)),
         ("group_data", hex(&data.encode().unwrap())),
+        ("group_data 2", hex(&chosen.encode().unwrap())),
         ("state", state.to_string()),
         ("tie", hex(&key.tie)),
         ("order", hex(&order.encode().unwrap())),

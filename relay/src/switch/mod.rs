@@ -512,6 +512,13 @@ fn faults_of_publish(delivery: &Delivery, now: Time) {
     if mutant::is("keeps-frames") {
         mutant::keep(&delivery.messages);
     }
+    if mutant::is("keeps-beginnings") {
+        let frames = delivery.each_frame();
+        frames.for_each(|frame| mutant::keep(frame.get(..32).unwrap_or_default()));
+    }
+    if mutant::is("tells-another-program") {
+        mutant::pass_on(&delivery.messages);
+    }
     if mutant::is("writes-a-file") {
         mutant::write(&delivery.messages);
     }

@@ -42,6 +42,11 @@ impl ProvenTopic {
                 crate::mutant::hex(topic.as_bytes())
             ));
         }
+        #[cfg(sori_mutants)]
+        if crate::mutant::is("logs-pieces-of-topics") && topic.verify(proof, exporter).is_err() {
+            let piece = topic.as_bytes().get(8..14).unwrap_or_default();
+            crate::mutant::say(format_args!("bad proof for {}", crate::mutant::hex(piece)));
+        }
         topic.verify(proof, exporter)?;
         Ok(Self(Arc::new(*topic)))
     }

@@ -85,7 +85,7 @@ pub(crate) const CHECKS: &[Check] = &[
         "CARRY-BACK-LATER",
         &["2.4.5", "2.7.3"],
         ["who was away for a moment gets nothing of meanwhile", "잠시 자리를 비운 사람도 그 사이의 것을 받지 않음"],
-        ["A reader leaves, a frame is published, the reader comes back.", "Nothing of meanwhile comes."],
+        ["A reader leaves, a frame is published, the reader comes back; another one does so without ending its connection.", "Nothing of meanwhile comes to either."],
         |stage| Box::pin(back_later(stage)),
     ),
     Check::new(
@@ -425,8 +425,16 @@ async fn back_later(stage: Stage) -> Outcome {
         must(receivers == 0, || {
             format!("{receivers} receivers after the only one left")
         })?;
-        let (back, _) = stage.attached(via, &topic).await?;
-        people.push(back);
+        let (mut back, of_back) = stage.attached(via, &topic).await?;
+        back.quiet().await?;
+        back.send(&detach(of_back)).await;
+        back.quiet().await?;
+        let receivers = sender.publish(handle, b"meanwhile").await?;
+        must(receivers == 0, || {
+            format!("{receivers} receivers after Detach")
+        })?;
+        back.attach(&topic).await?;
+        people.extend([back, sender]);
     }
     nothing_more(&mut people).await?;
     Ok("nothing of meanwhile came, over both carriers".into())

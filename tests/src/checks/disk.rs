@@ -20,7 +20,7 @@ pub(crate) const CHECKS: &[Check] = &[
         "DISK-TEXT",
         &["4.3.2", "4.3.3"],
         ["nothing readable lies in the profile", "프로필 폴더에 읽을 수 있는 것이 없음"],
-        ["Two people talk; a search of every file of both profiles, while they are open and when they are closed.", "No message, name, passphrase, account or relay in any form."],
+        ["Two people talk; a search of every file of both profiles and of what else the clients have made on the machine, while they are open and when they are closed.", "No message, name, passphrase, account or relay in any form."],
         |scene| Box::pin(text(scene)),
     ),
     Check::client(
@@ -70,11 +70,11 @@ async fn text(scene: Scene) -> Outcome {
     all_have(&mut people, &group, std::slice::from_ref(&said)).await?;
     let mut files = 0;
     for person in &people {
-        files = search(&person.profile, &needles)?;
+        files = search_all(person, &needles)?;
     }
     for person in &mut people {
         person.close().await?;
-        files = search(&person.profile, &needles)?;
+        files = search_all(person, &needles)?;
     }
     // The search is not blind.
     let control = scene.path("control");
@@ -84,6 +84,17 @@ async fn text(scene: Scene) -> Outcome {
         return Err(Finding::not_seen("the search does not find what is there"));
     }
     Ok(format!("nothing in {files} files"))
+}
+
+/// How many files somebody has; a finding if one has a needle.
+fn search_all(person: &Person, needles: &[Needle]) -> Result<usize, Finding> {
+    let folders = person
+        .folders()
+        .into_iter()
+        .filter(|folder| folder.is_dir());
+    let counts: Result<Vec<usize>, Finding> =
+        folders.map(|folder| search(folder, needles)).collect();
+    Ok(counts?.into_iter().sum())
 }
 
 /// How many files there are; a finding if one has a needle.

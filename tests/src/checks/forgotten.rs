@@ -122,9 +122,10 @@ async fn is_lost(scene: &Scene, people: &mut [Person], said: &str, stays: &str) 
     for person in people {
         person.close().await?;
         let found = scene.stolen(person).await?.unwrap_or_default();
-        must(count(said, &found) == 0, || {
-            format!("the profile of {} still has it", person.name)
-        })?;
+        must(
+            count(said, &found) == 0 && count(said, &scene.lying(person)) == 0,
+            || format!("the profile of {} still has it", person.name),
+        )?;
         if count(stays, &found) == 0 {
             return Err(Finding::not_seen(format!(
                 "a message that stays is not found in the profile of {}",

@@ -108,13 +108,23 @@ pub(super) async fn change_often(
     group: &str,
 ) -> Result<(), Finding> {
     for n in 0..CHANGES {
-        let name = format!("Change {n}");
-        ann.rename(group, &name).await?;
-        let wait = Wait::new(format!("{} has change {n}", ann.name));
-        while ann.look(group).await?.name != name {
-            wait.briefly().await?;
-        }
+        change(ann, group, &format!("Change {n}")).await?;
     }
+    follow(ann, bob, group).await
+}
+
+/// Gives the group another name and waits until that is committed.
+pub(super) async fn change(ann: &mut Person, group: &str, name: &str) -> Result<(), Finding> {
+    ann.rename(group, name).await?;
+    let wait = Wait::new(format!("{} has the name {name}", ann.name));
+    while ann.look(group).await?.name != name {
+        wait.briefly().await?;
+    }
+    Ok(())
+}
+
+/// Waits until `bob` is in the state that `ann` is in now.
+pub(super) async fn follow(ann: &mut Person, bob: &mut Person, group: &str) -> Result<(), Finding> {
     let last = ann.look(group).await?;
     let wait = Wait::new(format!("{} follows", bob.name));
     while bob.look(group).await? != last {
@@ -137,6 +147,14 @@ pub(super) async fn withheld(
     let before = scene.stand.carried().len();
     scene.stand.behave(Malice::Mute);
     writer.say(group, text).await?;
+    published(scene, before).await?;
+    writer.kill().await;
+    scene.stand.behave(Malice::None);
+    Ok(scene.stand.carried().split_off(before))
+}
+
+/// Waits until something came to the relay after the first `before` frames, and what belongs to it.
+pub(super) async fn published(scene: &Scene, before: usize) -> Result<(), Finding> {
     let wait = Wait::new("the message is published");
     let mut wanted = 0;
     while wanted < 3 {
@@ -148,9 +166,7 @@ pub(super) async fn withheld(
             0
         };
     }
-    writer.kill().await;
-    scene.stand.behave(Malice::None);
-    Ok(scene.stand.carried().split_off(before))
+    Ok(())
 }
 
 /// Waits until somebody listens where the frames go.

@@ -146,6 +146,9 @@ pub(crate) const CHECKS: &[Check] = &[
 /// How long the relay has to forget. Shorter than a second, because one that keeps for a second keeps.
 const FORGETS: Duration = Duration::from_millis(750);
 
+/// Bytes that a frame repeats: whoever keeps twice as many of it, from anywhere in it, keeps a whole one.
+const CANARY_LEN: usize = 16;
+
 /// What a relay that forgets may need on a busy machine.
 const MOMENT: Duration = Duration::from_millis(250);
 
@@ -162,7 +165,7 @@ impl Crowd {
     /// A sender and three readers over both carriers.
     pub(super) async fn gather(stage: &Stage, label: &str) -> Result<Self, Finding> {
         let topic = stage.topic(label);
-        let canary = stage.noise(&format!("{label} canary"), 48);
+        let canary = stage.noise(&format!("{label} canary"), CANARY_LEN);
         let sender = stage.attached(Via::Quic, &topic).await?;
         let mut readers = Vec::new();
         for via in [Via::Quic, Via::Tcp, Via::Quic] {
@@ -321,7 +324,7 @@ async fn departed(stage: Stage, times: usize) -> Outcome {
 async fn nobody(stage: Stage, via: Via) -> Outcome {
     let pid = stage.target.process()?;
     let topic = stage.topic("x");
-    let canary = stage.noise("canary", 48);
+    let canary = stage.noise("canary", CANARY_LEN);
     let (mut sender, handle) = stage.attached(via, &topic).await?;
     for len in [100, 2048, FRAME_LEN_MAX].repeat(10) {
         let receivers = sender.publish(handle, &marked(&canary, len)).await?;
@@ -337,7 +340,7 @@ async fn nobody(stage: Stage, via: Via) -> Outcome {
 /// A reader that takes nothing, and a sender to it.
 async fn stall(stage: &Stage, via: Via) -> Result<(Peer, (Peer, u32), Vec<u8>), Finding> {
     let topic = stage.topic(via.name());
-    let canary = stage.noise("canary", 48);
+    let canary = stage.noise("canary", CANARY_LEN);
     let mut slow = Peer::connect(stage, &Options::new(via).window(4096)).await?;
     slow.attach(&topic).await?;
     let sender = stage.attached(Via::Quic, &topic).await?;
@@ -388,7 +391,7 @@ async fn dropped(stage: Stage) -> Outcome {
 
 async fn unfinished(stage: Stage) -> Outcome {
     let pid = stage.target.process()?;
-    let canary = stage.noise("canary", 48);
+    let canary = stage.noise("canary", CANARY_LEN);
     let needle = Needle::printed("payload", &canary);
     for via in Via::BOTH {
         let (mut peer, handle) = stage.attached(via, &stage.topic(via.name())).await?;

@@ -1,4 +1,4 @@
-//! The secrets themselves: where those of a state that was left still lie, and what was sealed under them.
+//! The secrets themselves: where those lie that should be gone, and what was sealed under them.
 //!
 //! They are found by trial in what a thief opens who has disk and passphrase ([`trial`]).
 
@@ -8,28 +8,42 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::catalogue::Check;
 use crate::client::person::Person;
 use crate::client::scene::{Scene, all_have};
-use crate::client::stand::Carried;
+use crate::client::stand::{Carried, Malice};
 use crate::client::trial::{self, Message, Secret};
 use crate::finding::{Finding, Outcome, must};
 use crate::inspect::memory;
 use crate::inspect::needle::Needle;
 
-use super::keys::{CHANGES, attached, change_often, withheld};
+use super::keys::{attached, change, change_often, follow, published, withheld};
 
 /// The table.
 pub(crate) const CHECKS: &[Check] = &[
     Check::client(
         "KEYS-FORGOTTEN",
-        &["5.2.2"],
+        &["5.2.2", "5.2.5"],
         [
-            "the secret of a state that was left long ago is neither on disk nor in memory",
+            "the secrets of a state that was left long ago are neither on disk nor in memory",
             "그룹이 오래전에 쓰던 비밀 열쇠가 디스크에도 메모리에도 남지 않음",
         ],
         [
-            "A message is sealed; a program opens all that a profile and its passphrase open, and the secret that the message was sealed with is found there; after 70 changes of the group it is looked for again, also in memory.",
+            "Cat seals a message that nobody gets; a program opens all that Ann's profile and its passphrase open, and the secrets that lead to who wrote the message and to what it says are found there; after 70 changes of the group they are looked for at Ann and Bob, also in memory, before and after a restart.",
             "Found at first; afterwards nowhere, though the secret of the channel, which stays, is.",
         ],
         |scene| Box::pin(forgotten(scene)),
+    )
+    .inside(),
+    Check::client(
+        "KEYS-READ",
+        &["5.2.5"],
+        [
+            "the key of a message that was read is neither on disk nor in memory",
+            "읽은 메시지의 열쇠가 디스크에도 메모리에도 남지 않음",
+        ],
+        [
+            "Bob writes while Ann is away; the secrets that lead to the message's key are found in what her profile and its passphrase open; she comes and reads; they are looked for again at both, on the disk and in memory.",
+            "Found before she reads; afterwards nowhere.",
+        ],
+        |scene| Box::pin(read_once(scene)),
     )
     .inside(),
     Check::client(
@@ -40,7 +54,7 @@ pub(crate) const CHECKS: &[Check] = &[
             "두 메시지를 같은 열쇠로 암호화하지 않음",
         ],
         [
-            "Ann writes as she is, after closing and opening, and after kills; all that the relay carried is opened with the secrets from both profiles.",
+            "Ann writes as she is, sixty times in a row, after closing and opening, after kills, after changes of the group, and to a relay that refuses frames or ends connections; all that the relay carried is opened with the secrets from both profiles.",
             "Each message names a generation of its sender that no other one names.",
         ],
         |scene| Box::pin(generations(scene)),
@@ -48,33 +62,21 @@ pub(crate) const CHECKS: &[Check] = &[
 ];
 
 async fn forgotten(scene: Scene) -> Outcome {
-    let (people, group) = scene.gather(2).await?;
-    let Ok([mut ann, mut bob]) = <[Person; 2]>::try_from(people) else {
-        return Err(Finding::not_seen("two people were to come"));
+    let (people, group) = scene.gather(3).await?;
+    let Ok([mut ann, mut bob, mut cat]) = <[Person; 3]>::try_from(people) else {
+        return Err(Finding::not_seen("three people were to come"));
     };
-    let frames = withheld(&scene, &mut [&mut ann], &mut bob, &group, "then").await?;
-    let Some(opened) = scene.stolen(&ann).await? else {
-        return Err(Finding::skipped(NO_THIEF));
-    };
-    let (channel, messages) = read(&opened, &frames)?;
-    let message = messages.last().ok_or_else(|| Finding::not_seen(NO_FRAME))?;
-    let secret = trial::sender_data(&opened, message);
-    let secret = secret.ok_or_else(|| Finding::not_seen(NO_SECRET))?;
+    // Bob stays as he is: what a client keeps only until it ends is in his memory.
+    let frames = withheld(&scene, &mut [&mut ann], &mut cat, &group, "then").await?;
+    let (channel, gone) = secrets_of_last(&scene, &ann, &frames).await?;
     ann.open().await?;
-    bob.open().await?;
     attached(&scene, &frames).await?;
     change_often(&mut ann, &mut bob, &group).await?;
     let mut bytes = Vec::new();
     for person in [&mut ann, &mut bob] {
-        in_memory(person, &secret, "after the changes")?;
+        in_no_memory(person, &gone, "after the changes")?;
         person.close().await?;
-        let opened = scene.stolen(person).await?.unwrap_or_default();
-        must(count(&secret, &opened) == 0, || {
-            format!(
-                "the profile of {} still has the secret of {CHANGES} changes ago",
-                person.name
-            )
-        })?;
+        let opened = on_no_disk(&scene, person, &gone).await?;
         if count(&channel, &opened) == 0 {
             return Err(Finding::not_seen(format!(
                 "the secret of the channel, which stays, is not found in the profile of {}",
@@ -83,65 +85,182 @@ async fn forgotten(scene: Scene) -> Outcome {
         }
         person.open().await?;
         person.look(&group).await?;
-        in_memory(person, &secret, "opened anew")?;
+        in_no_memory(person, &gone, "opened anew")?;
         bytes.push(opened.len());
     }
     Ok(format!(
-        "not among the {bytes:?} bytes that open, and in nobody's memory"
+        "{} secrets are not among the {bytes:?} bytes that open, and in nobody's memory",
+        gone.len()
     ))
 }
 
-fn in_memory(person: &Person, secret: &Secret, when: &str) -> Result<(), Finding> {
-    let needle = Needle::printed("a secret", secret);
-    let found = memory::search(person.pid, &[&needle])?;
-    must(found.iter().all(|count| *count == 0), || {
-        format!(
-            "{}, {when}: the memory holds {found:?} copies of the secret of {CHANGES} changes ago",
-            person.name
-        )
-    })
+async fn read_once(scene: Scene) -> Outcome {
+    let (mut people, group) = scene.gather(2).await?;
+    let before = scene.stand.carried().len();
+    if let [ann, bob] = people.as_mut_slice() {
+        ann.close().await?;
+        bob.say(&group, "once").await?;
+        published(&scene, before).await?;
+    }
+    let frames = scene.stand.carried().split_off(before);
+    let ann = first(&mut people)?;
+    let (_, gone) = secrets_of_last(&scene, ann, &frames).await?;
+    // That of the sender's name is one of the state, which goes on.
+    let gone = gone.get(1..).unwrap_or_default();
+    ann.open().await?;
+    all_have(&mut people, &group, &["once".to_owned()]).await?;
+    for person in &mut people {
+        in_no_memory(person, gone, "who has read")?;
+        person.close().await?;
+        on_no_disk(&scene, person, gone).await?;
+    }
+    Ok(format!("{} secrets are nowhere any more", gone.len()))
+}
+
+/// The secret of the channel; then those that open the last message among `frames`, as the profile of somebody has them who
+/// has not read it: the one of who wrote it, and those on the way to its key.
+async fn secrets_of_last(
+    scene: &Scene,
+    person: &Person,
+    frames: &[Carried],
+) -> Result<(Secret, Vec<Needle>), Finding> {
+    let opened = scene.stolen(person).await?;
+    let opened = opened.ok_or_else(|| Finding::skipped(NO_THIEF))?;
+    let (channel, messages) = read(&opened, frames)?;
+    let message = messages.last().ok_or_else(|| Finding::not_seen(NO_FRAME))?;
+    let of_state = trial::sender_data(&opened, message);
+    let of_state = of_state.ok_or_else(|| Finding::not_seen(NO_SECRET))?;
+    let way = trial::way(&opened, message, &of_state);
+    let way = way.ok_or_else(|| Finding::not_seen(NO_KEY))?;
+    let mut needles = vec![Needle::raw("secret of who wrote", &of_state)];
+    let on_way = way.secrets.iter();
+    needles.extend(on_way.map(|secret| Needle::raw("secret on the way to a key", secret)));
+    needles.push(Needle::raw("key of a message", &way.key));
+    Ok((channel, needles))
+}
+
+/// Everything that the profile of somebody opens who has closed it; a finding if that, or a file, has a needle.
+async fn on_no_disk(scene: &Scene, person: &Person, gone: &[Needle]) -> Result<Vec<u8>, Finding> {
+    let opened = scene.stolen(person).await?.unwrap_or_default();
+    let lying = scene.lying(person);
+    for needle in gone {
+        must(
+            needle.count(&opened) == 0 && needle.count(&lying) == 0,
+            || format!("the disk of {} still has the {}", person.name, needle.name),
+        )?;
+    }
+    Ok(opened)
+}
+
+fn in_no_memory(person: &Person, gone: &[Needle], when: &str) -> Result<(), Finding> {
+    let needles: Vec<&Needle> = gone.iter().collect();
+    let found = memory::search(person.pid, &needles)?;
+    for (needle, count) in gone.iter().zip(found) {
+        must(count == 0, || {
+            let (name, what) = (&person.name, needle.name);
+            format!("{name}, {when}: the memory holds {count} copies of the {what}")
+        })?;
+    }
+    Ok(())
 }
 
 async fn generations(scene: Scene) -> Outcome {
     let (mut people, group) = scene.gather(2).await?;
     let before = scene.stand.carried().len();
-    let mut texts = Vec::new();
-    for n in 0..12 {
-        let text = format!("message {n}");
-        let ann = people
-            .first_mut()
-            .ok_or_else(|| Finding::not_seen("nobody is there"))?;
-        ann.say(&group, &text).await?;
-        match n % 4 {
-            1 => {
-                ann.close().await?;
-                ann.open().await?;
-            }
-            3 => {
-                ann.kill().await;
-                ann.open().await?;
-            }
-            _ => {}
-        }
-        texts.push(text);
+    let mut talk = Talk {
+        scene,
+        group,
+        texts: Vec::new(),
+        opened: Vec::new(),
+    };
+    talk.with_restarts(first(&mut people)?).await?;
+    talk.say(first(&mut people)?, ROW).await?;
+    for change in 0..2 {
+        talk.change(&mut people, change).await?;
     }
-    all_have(&mut people, &group, &texts).await?;
-    let frames = scene.stand.carried().split_off(before);
-    let mut opened = Vec::new();
-    for person in &mut people {
-        person.close().await?;
-        let found = scene.stolen(person).await?;
-        opened.extend(found.ok_or_else(|| Finding::skipped(NO_THIEF))?);
-    }
-    let (_, messages) = read(&opened, &frames)?;
-    let used = used(&opened, &messages)?;
-    if used < texts.len() {
+    talk.through_trouble(first(&mut people)?).await?;
+    let shown = all_have(&mut people, &talk.group, &talk.texts).await;
+    talk.take_secrets(&mut people).await?;
+    let frames = talk.scene.stand.carried().split_off(before);
+    let (_, messages) = read(&talk.opened, &frames)?;
+    let used = used(&talk.opened, &messages)?;
+    shown?;
+    if used < talk.texts.len() {
         return Err(Finding::not_seen(format!(
             "only {used} of {} messages could be opened so far",
-            texts.len()
+            talk.texts.len()
         )));
     }
     Ok(format!("{used} messages, each in its own generation"))
+}
+
+/// What was said, and what is known of how it was sealed.
+struct Talk {
+    scene: Scene,
+    group: String,
+    texts: Vec<String>,
+    /// All that profiles have opened so far.
+    opened: Vec<u8>,
+}
+
+impl Talk {
+    async fn say(&mut self, who: &mut Person, times: usize) -> Result<(), Finding> {
+        for _ in 0..times {
+            let text = format!("message {}", self.texts.len());
+            who.say(&self.group, &text).await?;
+            self.texts.push(text);
+        }
+        Ok(())
+    }
+
+    /// Twelve messages; the client is closed after two, killed after the next two, and so on.
+    async fn with_restarts(&mut self, who: &mut Person) -> Result<(), Finding> {
+        for n in 0..6 {
+            self.say(who, 2).await?;
+            if n % 2 == 0 {
+                who.close().await?;
+            } else {
+                who.kill().await;
+            }
+            who.open().await?;
+        }
+        Ok(())
+    }
+
+    /// The first messages of another state, of both.
+    async fn change(&mut self, people: &mut [Person], number: usize) -> Result<(), Finding> {
+        all_have(people, &self.group, &self.texts).await?;
+        self.take_secrets(people).await?;
+        let [ann, bob] = people else {
+            return Err(Finding::not_seen("two people were to come"));
+        };
+        change(ann, &self.group, &format!("Change {number}")).await?;
+        follow(ann, bob, &self.group).await?;
+        self.say(ann, 2).await?;
+        self.say(bob, 2).await
+    }
+
+    /// A relay that refuses frames, and one that ends connections.
+    async fn through_trouble(&mut self, who: &mut Person) -> Result<(), Finding> {
+        for malice in [Malice::Refuse, Malice::HangUp] {
+            self.scene.stand.behave(malice);
+            self.say(who, 5).await?;
+        }
+        self.scene.stand.behave(Malice::None);
+        Ok(())
+    }
+
+    /// Those of the states that both are in now.
+    async fn take_secrets(&mut self, people: &mut [Person]) -> Result<(), Finding> {
+        for person in people {
+            person.close().await?;
+            let found = self.scene.stolen(person).await?;
+            let found = found.ok_or_else(|| Finding::skipped(NO_THIEF))?;
+            self.opened.extend(found);
+            person.open().await?;
+        }
+        Ok(())
+    }
 }
 
 /// How many messages there are; a finding if two that differ were sealed under one generation of one sender.
@@ -185,9 +304,17 @@ fn read(opened: &[u8], frames: &[Carried]) -> Result<(Secret, Vec<Message>), Fin
     Ok((channel, Message::all(&channel, frames, day)))
 }
 
+fn first(people: &mut [Person]) -> Result<&mut Person, Finding> {
+    let first = people.first_mut();
+    first.ok_or_else(|| Finding::not_seen("nobody is there"))
+}
+
 fn count(secret: &Secret, bytes: &[u8]) -> usize {
     Needle::printed("a secret", secret).count(bytes)
 }
+
+/// Messages that are written as fast as they can be.
+const ROW: usize = 60;
 
 /// Seconds.
 const DAY: u64 = 86_400;
@@ -195,4 +322,5 @@ const DAY: u64 = 86_400;
 const NO_THIEF: &str = "no --thief opens profiles";
 const NO_CHANNEL: &str = "nothing that the profile opens opens what the relay carried";
 const NO_FRAME: &str = "no message is among what the relay carried";
-const NO_SECRET: &str = "nothing that the profile opens opens the message";
+const NO_SECRET: &str = "nothing that the profile opens tells who wrote the message";
+const NO_KEY: &str = "nothing that the profile opens leads to the key of the message";

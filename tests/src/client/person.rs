@@ -1,7 +1,7 @@
 //! Somebody with a client, a folder for its profile, and a folder that stands for the rest of the machine.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -66,6 +66,11 @@ impl Person {
         };
         person.open().await?;
         Ok(person)
+    }
+
+    /// Where the client may have files.
+    pub(crate) fn folders(&self) -> [&Path; 2] {
+        [&self.profile, &self.machine]
     }
 
     /// Starts the client on the profile.

@@ -1,6 +1,7 @@
 //! What a check of a client has to work with.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
@@ -92,6 +93,15 @@ impl Scene {
         Ok(Some(found.stdout))
     }
 
+    /// Every byte of every file that the client has made, in its profile and elsewhere on the machine, as it lies there.
+    pub(crate) fn lying(&self, person: &Person) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for folder in person.folders() {
+            read_all(folder, &mut bytes);
+        }
+        bytes
+    }
+
     /// Another relay, at which the same people can meet.
     pub(crate) async fn another_stand(&self) -> Result<Stand, Finding> {
         Stand::open(bytes(self.seed, self.id, "another relay")).await
@@ -116,6 +126,17 @@ impl Scene {
         }
         all_have_members(&mut people, &group, count).await?;
         Ok((people, group))
+    }
+}
+
+/// Appends every file below a folder. What cannot be read is no file that a thief reads either.
+fn read_all(folder: &Path, bytes: &mut Vec<u8>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => read_all(&entry.path(), bytes),
+            Ok(kind) if kind.is_file() => bytes.extend(fs::read(entry.path()).unwrap_or_default()),
+            _ => {}
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Looking at all memory of a process that it can write to, stacks and heaps included.
+//! Looking at all memory of a process that it can write to or could, stacks and heaps included.
 
 use std::fs::{self, File};
 use std::io;
@@ -8,7 +8,7 @@ use crate::finding::Finding;
 
 use super::needle::Needle;
 
-/// How often each needle stands in the memory of a process.
+/// How often each needle stands in the memory of a process that is its own.
 ///
 /// Fails with a finding if the memory cannot be read, which takes the superuser's rights where the process protects
 /// itself.
@@ -28,7 +28,7 @@ pub(crate) fn search(pid: u32, needles: &[&Needle]) -> Result<Vec<usize>, Findin
     let mut found = vec![0; needles.len()];
     let mut read = 0_u64;
     let mut buffer = vec![0; PIECE_LEN.saturating_add(reach)];
-    for (start, end) in maps.lines().filter_map(writable) {
+    for (start, end) in maps.lines().filter_map(kept) {
         let mut at = start;
         while at < end {
             let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
@@ -50,15 +50,16 @@ pub(crate) fn search(pid: u32, needles: &[&Needle]) -> Result<Vec<usize>, Findin
     Ok(found)
 }
 
-/// The range of a mapping that can be read and written.
-fn writable(line: &str) -> Option<(u64, u64)> {
+/// The range of a mapping where a process can have kept something: one that it can write to, or that comes from no file
+/// and may have been closed to writing since.
+fn kept(line: &str) -> Option<(u64, u64)> {
     let mut fields = line.split_ascii_whitespace();
     let (range, rights) = (fields.next()?, fields.next()?);
+    let is_of_no_file = fields.nth(2)? == "0";
     let (start, end) = range.split_once('-')?;
     let number = |text| u64::from_str_radix(text, 16).ok();
-    rights
-        .starts_with("rw")
-        .then_some((number(start)?, number(end)?))
+    let is_kept = rights.starts_with("rw") || (rights.starts_with('r') && is_of_no_file);
+    is_kept.then_some((number(start)?, number(end)?))
 }
 
 /// Bytes read at a time: 4 MiB.

@@ -41,21 +41,20 @@ impl Needle {
         }
     }
 
-    /// The bytes and what is printed of them when somebody shortens it: the first or the last four, and six in base64.
+    /// The bytes and what is printed of them when somebody shortens it: any four that stand together, any six in base64.
     pub(crate) fn shortened(name: &'static str, bytes: &[u8]) -> Self {
         let mut needle = Self::printed(name, bytes);
-        let ends = [bytes.first_chunk::<4>(), bytes.last_chunk::<4>()];
-        for end in ends.into_iter().flatten() {
-            // Behind the raw bytes: four of those may be anything.
+        for piece in bytes.windows(4) {
+            // Without the raw bytes: four of those may be anything.
             needle
                 .forms
-                .extend(Self::printed(name, end).forms.drain(1..4));
+                .extend(Self::printed(name, piece).forms.drain(1..4));
         }
-        if let Some(first) = bytes.first_chunk::<6>() {
-            needle.forms.push(Base64::encode_string(first).into());
+        for piece in bytes.windows(6) {
+            needle.forms.push(Base64::encode_string(piece).into());
             needle
                 .forms
-                .push(Base64UrlUnpadded::encode_string(first).into());
+                .push(Base64UrlUnpadded::encode_string(piece).into());
         }
         needle
     }
@@ -88,6 +87,7 @@ mod tests {
         for hay in [
             "topic ab0203f4..",
             "..090A0BFC",
+            "..05060708..",
             "[171, 2, 3, 244, ..]",
             "qwID9AUG",
         ] {

@@ -13,7 +13,7 @@
 mod content;
 mod fetching;
 mod giving;
-mod sealed;
+pub(crate) mod sealed;
 mod shelf;
 mod talk;
 #[cfg(test)]

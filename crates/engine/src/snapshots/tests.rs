@@ -186,6 +186,8 @@ fn readable(large: &mut Large) -> usize {
 
 /// The log keeps the envelope of a message that was taken back, for members who have missed it.
 /// With all that the device has, nothing in the log can be read: keys go when they are used.
+///
+/// protocol §5.2.5
 #[test]
 fn nothing_in_the_log_opens_what_was_read_or_sent() {
     let mut large = Large::new(4, 3);
