@@ -25,7 +25,10 @@ pub(crate) fn write(report: &Report, json: &str, language: Language) -> String {
         if report.conformant { "good" } else { "bad" },
         conclusion(report, language),
     );
+    page.push_str(&failures(report, language));
+    page.push_str(&occasion(report, language));
     page.push_str(&explanation(report, language));
+    page.push_str(&legend(language));
     for area in AREAS {
         let entries = report
             .entries
@@ -107,6 +110,42 @@ fn conclusion(report: &Report, language: Language) -> String {
     }
 }
 
+/// What does not hold, right below the conclusion.
+fn failures(report: &Report, language: Language) -> String {
+    let failed = report.entries.iter();
+    let failed = failed.filter(|entry| entry.verdict == Verdict::Failed);
+    let lines: String = failed
+        .map(|entry| {
+            let title = escape(language.choose(entry.title, entry.title_ko));
+            format!("<li>{title} <small>{}</small></li>\n", entry.id)
+        })
+        .collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    let what = language.choose("These do not hold:", "지켜지지 않은 것:");
+    format!("<p>{what}</p>\n<ul class=\"bad\">\n{lines}</ul>\n")
+}
+
+/// What was judged, and when.
+fn occasion(report: &Report, language: Language) -> String {
+    let (judged, begun) = (
+        language.choose("Judged:", "검사한 것:"),
+        language.choose("Begun:", "시작:"),
+    );
+    let (target, started) = (escape(&report.target), escape(&report.started));
+    format!("<p><small>{judged} {target} · {begun} {started}</small></p>\n")
+}
+
+/// The words in small print, and those that a line may have.
+fn legend(language: Language) -> String {
+    let text = language.choose(
+        "Below each question stand its name, whether the protocol requires the answer (must) or recommends it (should), and the clauses of the protocol that say so. A frame is one piece of sealed data; a topic is the number under which devices meet at a relay; a carrier is one of the two ways to reach it, QUIC or TLS over TCP; a canary is data that exists nowhere else and is searched for.",
+        "질문 아래의 작은 글씨는 차례로 검사의 이름, 프로토콜이 반드시 요구하는 것인지(필수) 권하는 것인지(권장), 그렇게 정한 프로토콜의 조항 번호입니다.",
+    );
+    format!("<p>{text}</p>\n")
+}
+
 fn explanation(report: &Report, language: Language) -> String {
     if is_of_client(report) {
         let what = language.choose(
@@ -154,6 +193,12 @@ fn row(page: &mut String, entry: &Entry, language: Language) {
             let word = language.choose("Expected: ", "예상됨: ");
             format!("<br>{word}{}", escape(reason))
         });
+    // What was found has to be seen without a click, and on paper.
+    let open = if entry.verdict == Verdict::Failed {
+        " open"
+    } else {
+        ""
+    };
     // What a check has seen is written once, in English.
     let detail = match language {
         Language::En => String::new(),
@@ -161,7 +206,7 @@ fn row(page: &mut String, entry: &Entry, language: Language) {
     };
     let _never_fails = writeln!(
         page,
-        "<tr class=\"{class}\"><td>{}</td><td>{}<br><small>{} · {level} · {}</small></td><td>{}{because}<details><summary>{}</summary>{detail}<p>{} {}</p><p>{} {}</p></details></td></tr>",
+        "<tr class=\"{class}\"><td>{}</td><td>{}<br><small>{} · {level} · {}</small></td><td>{}{because}<details{open}><summary>{}</summary>{detail}<p>{} {}</p><p>{} {}</p></details></td></tr>",
         language.verdict(entry.verdict),
         escape(language.choose(entry.title, entry.title_ko)),
         entry.id,
@@ -251,6 +296,8 @@ mod tests {
                 page.matches("<tr class=\"bad\">").count(),
                 report.totals.failed
             );
+            assert_eq!(page.matches("<details open>").count(), report.totals.failed);
+            assert_eq!(page.matches("<li>").count(), report.totals.failed);
             assert_eq!(
                 page.matches("<tr class=\"good\">").count(),
                 report.totals.passed
