@@ -108,7 +108,10 @@ pub(super) async fn change_often(
     group: &str,
 ) -> Result<(), Finding> {
     for n in 0..CHANGES {
-        change(ann, group, &format!("Change {n}")).await?;
+        if let Err(finding) = change(ann, group, &format!("Change {n}")).await {
+            let there = bob.look(group).await?.name;
+            return Err(finding.during(&format!("{} has the name {there}", bob.name)));
+        }
     }
     follow(ann, bob, group).await
 }
@@ -116,7 +119,8 @@ pub(super) async fn change_often(
 /// Gives the group another name and waits until that is committed.
 pub(super) async fn change(ann: &mut Person, group: &str, name: &str) -> Result<(), Finding> {
     ann.rename(group, name).await?;
-    let wait = Wait::new(format!("{} has the name {name}", ann.name));
+    // A device that has many changes which are not settled waits until others have voted (5.4.5, 5.10.3).
+    let wait = Wait::of_many(format!("{} has the name {name}", ann.name), PATIENT);
     while ann.look(group).await?.name != name {
         wait.briefly().await?;
     }
@@ -243,6 +247,9 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// As patient as with so many clients.
+const PATIENT: usize = 75;
 
 /// More than the 64 states that a device may keep.
 pub(super) const CHANGES: usize = 70;

@@ -229,7 +229,6 @@ impl Talk {
 
     /// The first messages of another state, of both.
     async fn change(&mut self, people: &mut [Person], number: usize) -> Result<(), Finding> {
-        all_have(people, &self.group, &self.texts).await?;
         self.take_secrets(people).await?;
         let [ann, bob] = people else {
             return Err(Finding::not_seen("two people were to come"));

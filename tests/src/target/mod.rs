@@ -1,6 +1,7 @@
 //! The relay that is judged: where it is, and as much of its process as may be looked at.
 
 mod process;
+mod reach;
 mod url;
 
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -26,6 +27,8 @@ pub(crate) struct Given {
 /// Why there is nothing to judge.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TargetError {
+    #[error("nothing answers at {0}, neither over TCP nor over QUIC")]
+    Silent(SocketAddr),
     #[error("give the URL of a relay, or --spawn COMMAND to start one")]
     Nothing,
     #[error("{0}")]
@@ -70,6 +73,9 @@ impl Target {
             .map_err(TargetError::Name)?
             .next()
             .ok_or(TargetError::NoAddress)?;
+        if !reach::answers(address) {
+            return Err(TargetError::Silent(address));
+        }
         let place = Place {
             url,
             address,
