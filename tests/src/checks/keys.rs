@@ -110,7 +110,7 @@ pub(super) async fn change_often(
     for n in 0..CHANGES {
         if let Err(finding) = change(ann, group, &format!("Change {n}")).await {
             let there = bob.look(group).await?.name;
-            return Err(finding.during(&format!("{} has the name {there}", bob.name)));
+            return Err(finding.during(format!("{} has the name {there}", bob.name)));
         }
     }
     follow(ann, bob, group).await
