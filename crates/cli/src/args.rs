@@ -93,6 +93,9 @@ pub(crate) enum Command {
         /// somebody wrote offline and brings later than that does not reach you
         #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(7..=30))]
         log_days: Option<u32>,
+        /// Tell members that you are writing, and be told of them; only programs that show it send it
+        #[arg(long, value_name = "YES|NO", value_parser = clap::builder::BoolishValueParser::new())]
+        typing: Option<bool>,
     },
     /// Make a group, or change one
     #[command(subcommand, after_help = GROUP_EXAMPLES)]

@@ -188,6 +188,8 @@ words! {
     policy_members: "every member may let others in", "모든 구성원이 다른 사람을 들일 수 있습니다";
     read_receipts_on: "Members are told which of their messages you have read.", "상대방에게 읽은 메시지를 알립니다.";
     read_receipts_off: "Members are not told what you have read.", "상대방에게 읽은 메시지를 알리지 않습니다.";
+    typing_on: "Members are told that you are writing, and you of them, where a program shows it.", "메시지를 쓰는 중임을 서로 알립니다. 이를 보여 주는 프로그램에서만 알립니다.";
+    typing_off: "Nobody is told that you are writing, nor you of others.", "메시지를 쓰는 중임을 서로 알리지 않습니다.";
     log_kept: "Sealed messages are kept for members who are away until everybody has them, at most {0} days.",
         "자리에 없는 구성원을 위해 봉인된 메시지를 모두가 받을 때까지, 길어도 {0}일 동안 보관합니다.";
     log_bounded: "Of sealed messages at most {0} MiB are kept for members who are away; the oldest days go first.",

@@ -59,6 +59,19 @@ impl Client {
             .await
     }
 
+    /// Chooses whether members are told that the person is writing, and are heard when they tell.
+    pub async fn settings_typing(&self, told: bool) -> Result<(), Error> {
+        self.call(move |engine, now| engine.settings_typing(told, now))
+            .await
+    }
+
+    /// The person is writing in a conversation: members who are there are told, if that is wanted.
+    pub async fn typing(&self, group: &str) -> Result<(), Error> {
+        let group = group.to_owned();
+        self.call(move |engine, now| engine.typing(&group, now))
+            .await
+    }
+
     /// Chooses how many MiB of logs are kept for members who are away; zero for no bound.
     pub async fn settings_log(&self, mib: u32) -> Result<(), Error> {
         self.call(move |engine, now| engine.settings_log(mib, now))

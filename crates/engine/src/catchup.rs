@@ -100,6 +100,7 @@ impl Engine {
                 self.take_here(channel, nonce, seed, now);
                 Ok(())
             }
+            ChannelMessage::Typing(typing) => self.take_typing(channel, &typing, now),
             ChannelMessage::Application { .. }
             | ChannelMessage::Commit { .. }
             | ChannelMessage::Order { .. }

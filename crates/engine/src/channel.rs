@@ -90,6 +90,10 @@ pub(crate) struct Live {
     pub(crate) met: bool,
     /// Accounts heard since the channel was attached.
     pub(crate) heard: BTreeSet<AccountId>,
+    /// When members were last told that the person is writing.
+    pub(crate) typing_told: Option<Time>,
+    /// The latest time at which each of the others said to be writing, by their own clock.
+    pub(crate) typing_heard: BTreeMap<AccountId, u64>,
 }
 
 /// An answer to a hello, after a random wait.

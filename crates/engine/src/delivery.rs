@@ -577,7 +577,8 @@ impl Engine {
             | ChannelMessage::Check(_)
             | ChannelMessage::Stand(_)
             | ChannelMessage::WhoHas { .. }
-            | ChannelMessage::Here { .. } => Ok(Outcome::Refused(Reason::Malformed)),
+            | ChannelMessage::Here { .. }
+            | ChannelMessage::Typing(_) => Ok(Outcome::Refused(Reason::Malformed)),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::prints::Prints;
 use crate::record;
 use crate::session::{EnvelopeId, Salt};
 use crate::time::Day;
+use crate::typing::Typing;
 
 /// Longest encoding of a channel message that is accepted, in bytes. A stranger with the channel
 /// secret gains at most this much memory for one message, and only after authenticating as a
@@ -67,6 +68,8 @@ pub(crate) enum ChannelMessage {
     WhoHas { nonce: u64, file: [u8; 32] },
     /// I do: come to this one-time topic.
     Here { nonce: u64, seed: [u8; 32] },
+    /// The sender is writing.
+    Typing(Typing),
 }
 
 impl ChannelMessage {
@@ -105,7 +108,8 @@ impl ChannelMessage {
             | Self::Ask(_)
             | Self::Stand(_)
             | Self::WhoHas { .. }
-            | Self::Here { .. } => true,
+            | Self::Here { .. }
+            | Self::Typing(_) => true,
             Self::Check(check) => {
                 check.logs.len() <= LOGS_MAX && check.logs.iter().all(|(_, log)| log.is_sound())
             }
@@ -292,6 +296,8 @@ pub(crate) const RECEIPT_LABEL: &[u8] = b"sori receipt 1";
 pub(crate) const ASK_LABEL: &[u8] = b"sori ask 1";
 /// See [`HELLO_LABEL`].
 pub(crate) const STAND_LABEL: &[u8] = b"sori stand 1";
+/// See [`HELLO_LABEL`].
+pub(crate) const TYPING_LABEL: &[u8] = b"sori typing 1";
 
 /// The plaintext of an MLS application message.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -104,6 +104,7 @@ mod timeline;
 mod tree;
 mod trouble;
 mod truth;
+mod typing;
 mod upkeep;
 #[cfg(test)]
 mod vectors;

@@ -1,4 +1,4 @@
-//! What a person has chosen for this device alone: whether others are told what was read, which
+//! What a person has chosen for this device alone: whether others are told what was read and who is writing, which
 //! conversations are muted, whose messages are hidden, and how much of the logs is kept, how long.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +32,8 @@ pub(crate) struct PrefsRecord {
     pub(crate) log_mib: u32,
     /// For how many days to keep logs; zero for [`LOG_DAYS`].
     pub(crate) log_days: u32,
+    /// Whether members are told that the person is writing, and this device is told of them.
+    pub(crate) typing: bool,
 }
 
 /// What was chosen for one conversation.
@@ -100,6 +102,7 @@ impl Engine {
             read_receipts: self.prefs.read_receipts,
             log_mib: self.prefs.log_mib,
             log_days: self.prefs.log_days(),
+            typing: self.prefs.typing,
         })
     }
 
@@ -113,6 +116,17 @@ impl Engine {
             Ok(())
         })?;
         self.drop_reads()
+    }
+
+    /// Chooses whether members are told that the person is writing, and are heard when they tell.
+    ///
+    /// # Errors
+    /// Trouble with the store.
+    pub fn settings_typing(&mut self, told: bool, _now: Time) -> Result<(), Error> {
+        self.change_prefs(|prefs| {
+            prefs.typing = told;
+            Ok(())
+        })
     }
 
     /// Chooses how many MiB of logs are kept for members who are away; zero for no bound. What is

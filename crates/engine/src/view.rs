@@ -62,6 +62,8 @@ pub struct SettingsView {
     pub log_mib: u32,
     /// For how many days they are kept at most, 7 to 30.
     pub log_days: u32,
+    /// Whether members are told that the person is writing, and this device is told of them.
+    pub typing: bool,
 }
 
 /// Which way a join goes.
@@ -464,5 +466,12 @@ pub enum Event {
         group: String,
         /// The message.
         message: MessageView,
+    },
+    /// A member is writing now. Said again every few seconds as long as that goes on; told only if the person wants it.
+    Typing {
+        /// Group id.
+        group: String,
+        /// Whose account.
+        member: String,
     },
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Key, eventually, until } from '../lib/webdriver.mjs';
+import { Key, eventually, sleep, until } from '../lib/webdriver.mjs';
 
 /** Names, roles, safety numbers, language and theme. */
 export async function settings(world) {
@@ -121,6 +121,56 @@ export async function settings(world) {
     await eventually(times, (found) => assert.match(found.at(-1), /^\d\d:\d\d$/));
     await window.click('[data-testid=whole-day]');
     await eventually(times, (found) => assert.match(found.at(-1), /^오[전후] /));
+    await window.press(Key.Escape);
+    await window.gone('dialog[open]');
+  });
+
+  await test('what is kept for others is bounded as somebody chooses', async () => {
+    const kept = () => window.run(() => globalThis.__TAURI_INTERNALS__.invoke('choices'));
+    await window.click('[data-testid=settings]');
+    await window.click('[data-testid=log-days-14]');
+    await window.click('[data-testid=log-mib-512]');
+    await eventually(kept, (found) => assert.deepEqual([found.log_days, found.log_mib], [14, 512]));
+    await window.run(() => document.querySelector('[data-testid=log-days-14]').scrollIntoView({ block: 'center' }));
+    await shot('13-kept-for-others');
+    await window.click('[data-testid=log-days-30]');
+    await window.click('[data-testid=log-mib-0]');
+    await eventually(kept, (found) => assert.deepEqual([found.log_days, found.log_mib], [30, 0]));
+    await window.press(Key.Escape);
+    await window.gone('dialog[open]');
+  });
+
+  await test('who is writing is told only where both want that', async () => {
+    const person = people['서준'];
+    const heard = () => person.heard.some((line) => line.method === 'member.typing' && line.params.group === group);
+    await person.ask('settings.set', { typing: true });
+    person.heard.length = 0;
+    await window.type('#draft', '나');
+    await person.ask('group.typing', { group });
+    await sleep(1_500);
+    assert.equal(heard(), false);
+    assert.equal(await window.count('[data-testid=writing]'), 0);
+    await window.click('[data-testid=settings]');
+    await window.click('[data-testid=typing]');
+    await eventually(() => window.run(() => globalThis.__TAURI_INTERNALS__.invoke('choices')), (found) => assert.equal(found.typing, true));
+    await window.press(Key.Escape);
+    await window.gone('dialog[open]');
+    await until('word of it at the other side', async () => {
+      await window.type('#draft', '도');
+      return heard();
+    });
+    await until('word of it here', async () => {
+      await person.ask('group.typing', { group });
+      return (await window.count('[data-testid=writing]')) === 1;
+    });
+    assert.equal(await window.text('[data-testid=writing]'), '서준 님이 쓰는 중…');
+    assert.deepEqual(await window.texts('[data-testid=row-writing]'), ['쓰는 중…']);
+    await shot('13-writing');
+    await person.ask('message.send', { group, text: '다 썼어요' });
+    await window.gone('[data-testid=writing]');
+    await window.fill('#draft', '');
+    await window.click('[data-testid=settings]');
+    await window.click('[data-testid=typing]');
     await window.press(Key.Escape);
     await window.gone('dialog[open]');
   });

@@ -177,13 +177,8 @@ pub(crate) async fn group_read_receipts(
     Ok(session.client()?.group_read_receipts(&group, told).await?)
 }
 
-/// Whether members are told which of their messages were read here.
+/// The person is writing there.
 #[tauri::command]
-pub(crate) async fn read_receipts(session: State<'_, Session>) -> Answer<bool> {
-    Ok(session.client()?.settings().await?.read_receipts)
-}
-
-#[tauri::command]
-pub(crate) async fn read_receipts_set(session: State<'_, Session>, told: bool) -> Answer<()> {
-    Ok(session.client()?.settings_read_receipts(told).await?)
+pub(crate) async fn group_typing(session: State<'_, Session>, group: String) -> Answer<()> {
+    Ok(session.client()?.typing(&group).await?)
 }

@@ -2,6 +2,7 @@
 
 mod attach;
 mod backup;
+mod choices;
 mod conversations;
 mod desk;
 mod desktop;
@@ -30,6 +31,8 @@ pub(crate) fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static 
         profile::account_info,
         profile::app_start,
         people::blocked_list,
+        choices::choices,
+        choices::choices_set,
         desktop::clipboard_picture,
         profile::connection,
         people::contact_info,
@@ -63,6 +66,7 @@ pub(crate) fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static 
         conversations::group_rename,
         people::group_role,
         people::group_timer,
+        conversations::group_typing,
         invites::invite_accept,
         invites::invite_create,
         invites::join_approve,
@@ -99,8 +103,6 @@ pub(crate) fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static 
         keeping::profile_rotate,
         profile::profile_wipe,
         desktop::qr_draw,
-        conversations::read_receipts,
-        conversations::read_receipts_set,
         profile::relay_set,
         profile::settings_set,
         events::subscribe,

@@ -206,7 +206,7 @@ export function fakeBackend(query: URLSearchParams): Backend {
   const done = Promise.resolve();
   const blocked = new Set<string>();
   const person = (id: string, read: boolean): PersonView => ({ id, name: PEOPLE[id] ?? '', read });
-  let readReceipts = false;
+  let choices = { read_receipts: false, typing: false, log_mib: 0, log_days: 30 };
 
   return {
     appStart: () =>
@@ -319,11 +319,12 @@ export function fakeBackend(query: URLSearchParams): Backend {
       return done;
     },
     blockedList: () => Promise.resolve([...blocked].map((id) => person(id, false))),
-    readReceipts: () => Promise.resolve(readReceipts),
-    readReceiptsSet: (told) => {
-      readReceipts = told;
+    choices: () => Promise.resolve(choices),
+    choicesSet: (change) => {
+      choices = { ...choices, ...change };
       return done;
     },
+    groupTyping: () => done,
     groupExport: async ({ group, file }, onProgress) => {
       const total = 1_200;
       for (let at = 0; at <= total; at += 200) {

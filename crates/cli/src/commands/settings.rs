@@ -12,6 +12,7 @@ pub(crate) async fn run(
     read_receipts: Option<bool>,
     log_mib: Option<u32>,
     log_days: Option<u32>,
+    typing: Option<bool>,
 ) -> Result<(), Failure> {
     if let Some(told) = read_receipts {
         client.settings_read_receipts(told).await?;
@@ -22,12 +23,19 @@ pub(crate) async fn run(
     if let Some(days) = log_days {
         client.settings_log_days(days).await?;
     }
+    if let Some(told) = typing {
+        client.settings_typing(told).await?;
+    }
     let settings = client.settings().await?;
     screen.report(&settings)?;
     let words = screen.words();
     screen.say(match settings.read_receipts {
         true => words.read_receipts_on,
         false => words.read_receipts_off,
+    })?;
+    screen.say(match settings.typing {
+        true => words.typing_on,
+        false => words.typing_off,
     })?;
     screen.say_with(words.log_kept, &[&settings.log_days.to_string()])?;
     match settings.log_mib {

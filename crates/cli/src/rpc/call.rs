@@ -27,6 +27,7 @@ pub(super) enum Call {
         read_receipts: Option<bool>,
         log_mib: Option<u32>,
         log_days: Option<u32>,
+        typing: Option<bool>,
     },
     #[serde(rename = "relay.set")]
     RelaySet { url: String },
@@ -107,6 +108,8 @@ pub(super) enum Call {
         archived: Option<bool>,
         timer: Option<u32>,
     },
+    #[serde(rename = "group.typing")]
+    GroupTyping { group: String },
     #[serde(rename = "group.export")]
     GroupExport {
         group: String,
@@ -256,6 +259,7 @@ impl Call {
                 read_receipts,
                 log_mib,
                 log_days,
+                typing,
             } => {
                 if let Some(told) = read_receipts {
                     client.settings_read_receipts(told).await?;
@@ -265,6 +269,9 @@ impl Call {
                 }
                 if let Some(days) = log_days {
                     client.settings_log_days(days).await?;
+                }
+                if let Some(told) = typing {
+                    client.settings_typing(told).await?;
                 }
                 done(())
             }
@@ -332,6 +339,7 @@ impl Call {
                 read_receipts,
             } => done(client.group_read_receipts(&group, read_receipts).await?),
             Self::GroupOwn {} => Ok(json!({ "group": client.group_own().await? })),
+            Self::GroupTyping { group } => done(client.typing(&group).await?),
             Self::GroupLeave { group } => done(client.group_leave(&group).await?),
             Self::GroupRead { group } => done(client.mark_read(&group).await?),
             Self::GroupArrange {
@@ -511,7 +519,7 @@ fn object(view: impl Serialize) -> Result<Value, Error> {
 const LIMIT_DEFAULT: u32 = 50;
 
 /// Every method there is, in the order of docs/rpc.md.
-pub(super) const METHODS: [&str; 59] = [
+pub(super) const METHODS: [&str; 60] = [
     "account.create",
     "account.info",
     "settings.get",
@@ -545,6 +553,7 @@ pub(super) const METHODS: [&str; 59] = [
     "group.leave",
     "group.read",
     "group.arrange",
+    "group.typing",
     "group.export",
     "message.send",
     "message.send_file",

@@ -7,12 +7,13 @@ use super::protocol::notification;
 
 /// Every notification there is, in the order of docs/rpc.md.
 #[cfg(test)]
-pub(super) const NOTIFICATIONS: [&str; 10] = [
+pub(super) const NOTIFICATIONS: [&str; 11] = [
     "profile.copied",
     "message.new",
     "message.changed",
     "message.gone",
     "group.changed",
+    "member.typing",
     "join.requested",
     "join.changed",
     "contacts.changed",
@@ -32,6 +33,9 @@ pub(super) fn of(event: &Event) -> Option<String> {
         ),
         Event::MessageGone { group, id } => ("message.gone", json!({ "group": group, "id": id })),
         Event::GroupChanged { group } => ("group.changed", json!({ "group": group })),
+        Event::Typing { group, member } => {
+            ("member.typing", json!({ "group": group, "member": member }))
+        }
         Event::JoinRequested { join } => ("join.requested", json!(join)),
         Event::JoinChanged { join } => ("join.changed", json!(join)),
         Event::ContactsChanged => ("contacts.changed", json!({})),

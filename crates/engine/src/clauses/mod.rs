@@ -20,6 +20,7 @@ mod files;
 mod first_contact;
 mod messages;
 mod orders;
+mod typing;
 
 /// 2026-11-22T03:00:00Z.
 const NOW: Time = Time::from_unix_ms(1_795_316_400_000);

@@ -5,6 +5,7 @@ import {
   type Backend,
   BackendError,
   type Arrange,
+  type Choices,
   type ChosenView,
   type ConnectionView,
   type DesktopView,
@@ -27,6 +28,7 @@ import { Idle } from './idle';
 import { Voice } from './voice.svelte';
 import { Search } from './search.svelte';
 import { errorWords } from './words';
+import { Writing } from './writing.svelte';
 
 /** Which dialog is open. One at a time. */
 export type DialogName =
@@ -88,6 +90,9 @@ export class App {
     whole_day: false,
     list_width: 0,
   });
+  /** What is kept in the profile; null until it was read. */
+  choices = $state.raw<Choices | null>(null);
+  readonly writing = new Writing();
   desktop = $state.raw<DesktopView>({ tray: false, notifications: false });
   account = $state.raw<AccountView | null>(null);
   connection = $state.raw<ConnectionView>({ state: 'connecting', relay: null, trouble: null });
@@ -223,6 +228,7 @@ export class App {
       this.start = await this.backend.appStart();
       this.desktop = await this.backend.desktopInfo();
       this.phase = 'main';
+      void this.attempt(() => this.refreshChoices());
       this.#idle.after(this.lockable ? this.settings.lock_after_min : 0);
       this.#tellDesktop();
       if (this.#link !== null) this.#followLink(this.#link);
@@ -271,6 +277,8 @@ export class App {
     this.close();
     this.voice.end();
     this.search.clear();
+    this.writing.clear();
+    this.choices = null;
     this.groups = [];
     this.joins = [];
     this.ended.clear();
@@ -420,6 +428,25 @@ export class App {
     if (settings.language !== undefined && this.phase === 'main') await this.attempt(() => this.refreshList());
   }
 
+  async refreshChoices(): Promise<void> {
+    this.choices = await this.backend.choices();
+  }
+
+  /** Chooses something that is kept in the profile. */
+  async decide(change: Partial<Choices>): Promise<void> {
+    const before = this.choices;
+    if (before === null) return;
+    this.choices = { ...before, ...change };
+    if (!(await this.attempt(() => this.backend.choicesSet(change)))) this.choices = before;
+    if (!this.choices.typing) this.writing.clear();
+  }
+
+  /** A key was pressed in the field to write in. */
+  typed(group: string): void {
+    if (this.choices?.typing !== true || !this.writing.isNews(group, Date.now())) return;
+    void this.backend.groupTyping(group).catch(() => undefined);
+  }
+
   /** Runs `work`; a refusal becomes a toast. Answers whether it worked. */
   async attempt(work: () => Promise<unknown>): Promise<boolean> {
     try {
@@ -509,6 +536,7 @@ export class App {
         this.#listSoon();
         return;
       case 'message_new':
+        this.writing.ended(event.group, event.message.sender);
         this.#listSoon();
         if (open?.group === event.group) await open.refresh(event.message.id);
         return;
@@ -520,6 +548,9 @@ export class App {
       case 'group_changed':
         this.#listSoon();
         if (open?.group === event.group) await this.#follow(open);
+        return;
+      case 'typing':
+        this.writing.heard(event.group, event.member);
         return;
       case 'join_requested':
       case 'join_changed':

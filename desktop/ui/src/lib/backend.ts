@@ -381,6 +381,8 @@ export type Event =
   | { event: 'message_changed'; group: string; message: MessageView }
   | { event: 'message_gone'; group: string; id: string }
   | { event: 'group_changed'; group: string }
+  /** A member is writing now; said again every few seconds. */
+  | { event: 'typing'; group: string; member: string }
   | { event: 'join_requested'; join: JoinView }
   | { event: 'join_changed'; join: JoinView }
   | { event: 'contacts_changed' }
@@ -389,6 +391,18 @@ export type Event =
   | { event: 'resync' }
   /** The messenger has ended; nothing that is asked from now on happens. */
   | { event: 'stopped'; refusal: { code: string; detail: string } };
+
+/** What the person has chosen for this device, kept in the profile. */
+export interface Choices {
+  /** Whether members are told which of their messages were read here. */
+  read_receipts: boolean;
+  /** Whether members are told that the person is writing, and this window of them. */
+  typing: boolean;
+  /** Most MiB that are kept for members who are away; zero for no bound. */
+  log_mib: number;
+  /** For how many days, 7 to 30. */
+  log_days: number;
+}
 
 /** What the system asks of the window. */
 export type Wish =
@@ -482,8 +496,11 @@ export interface Backend {
   groupReadReceipts(group: string, told: boolean | null): Promise<void>;
   memberBlock(id: string, blocked: boolean): Promise<void>;
   blockedList(): Promise<PersonView[]>;
-  readReceipts(): Promise<boolean>;
-  readReceiptsSet(told: boolean): Promise<void>;
+  choices(): Promise<Choices>;
+  /** What is left out stays. */
+  choicesSet(change: Partial<Choices>): Promise<void>;
+  /** The person is writing there. */
+  groupTyping(group: string): Promise<void>;
   groupExport(what: Export, onProgress: (at: ProgressView) => void): Promise<{ file: string; lines: number }>;
 
   groupArrange(group: string, change: Arrange): Promise<void>;

@@ -91,8 +91,9 @@ export const tauriBackend: Backend = {
   groupReadReceipts: (group, told) => call('group_read_receipts', { group, told }),
   memberBlock: (id, blocked) => call('member_block', { id, blocked }),
   blockedList: () => call('blocked_list'),
-  readReceipts: () => call('read_receipts'),
-  readReceiptsSet: (told) => call('read_receipts_set', { told }),
+  choices: () => call('choices'),
+  choicesSet: (change) => call('choices_set', { change }),
+  groupTyping: (group) => call('group_typing', { group }),
   groupExport: (what, onProgress) => call('group_export', { export: what, progress: channel(onProgress) }),
 
   groupArrange: (group, change) => call('group_arrange', { group, change }),

@@ -288,6 +288,23 @@ export const en: Words = {
   settings_privacy: 'Privacy',
   read_receipts: 'Tell people that I have read their messages',
   read_receipts_text: 'When this is on, the sender of a message is told that you have read it. Each conversation can have its own choice.',
+  typing: 'Tell each other who is writing',
+  typing_text:
+    'When this is on, members who are connected are told while you write, and you see when they do. Both must have it on. The relay learns no content, but it can see that something passes while you write.',
+  writing: (names) => {
+    const [first, second] = names;
+    if (names.length > 2) return 'Several people are writing…';
+    return second === undefined ? `${first} is writing…` : `${first} and ${second} are writing…`;
+  },
+  writing_short: 'Writing…',
+  log: 'Kept for others',
+  log_text: 'This device keeps sealed messages until everybody has them, so that members who were away get them when they come back.',
+  log_days: 'At most for',
+  log_days_value: (days) => `${days} days`,
+  log_size: 'At most',
+  log_size_none: 'No bound',
+  log_less:
+    'When there is less room, the oldest days go first. What nobody else is known to have stays for 30 days. What somebody wrote offline and brings later than that does not reach this device.',
   blocked_title: 'Blocked people',
 
   group_name: 'Group name',

@@ -285,6 +285,23 @@ export const ko = {
   settings_privacy: '사생활',
   read_receipts: '읽은 메시지를 보낸 사람에게 알리기',
   read_receipts_text: '켜면 내가 읽은 메시지를 그 메시지를 보낸 사람에게 알려요. 대화마다 따로 정할 수도 있어요.',
+  typing: '쓰는 중임을 서로 알리기',
+  typing_text:
+    '켜면 내가 쓰고 있을 때 지금 접속한 구성원에게 알리고, 나도 상대가 쓰는 중임을 볼 수 있어요. 둘 다 켜야 보여요. 릴레이는 내용을 모르지만, 내가 쓰는 동안 무언가 오간다는 것은 알 수 있어요.',
+  writing: (names: string[]) => {
+    const [first, second] = names;
+    if (names.length > 2) return '여러 사람이 쓰는 중…';
+    return second === undefined ? `${first} 님이 쓰는 중…` : `${first} 님과 ${second} 님이 쓰는 중…`;
+  },
+  writing_short: '쓰는 중…',
+  log: '다른 사람을 위한 보관',
+  log_text: '자리에 없던 구성원이 돌아와 받을 수 있도록, 모두가 받을 때까지 봉인된 메시지를 이 기기가 맡아 둬요.',
+  log_days: '길어도',
+  log_days_value: (days: number) => `${days}일`,
+  log_size: '많아도',
+  log_size_none: '제한 없음',
+  log_less:
+    '줄이면 오래된 날짜부터 지워요. 다른 사람이 가지고 있는지 알 수 없는 것은 30일 동안 남고, 누군가 오프라인에서 쓴 것을 그보다 늦게 가져오면 이 기기는 받지 못해요.',
   blocked_title: '차단한 사람',
 
   group_name: '그룹 이름',
