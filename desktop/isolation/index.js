@@ -33,6 +33,8 @@
     'files_paste',
     'group_add',
     'group_arrange',
+    'group_avatar',
+    'group_avatar_set',
     'group_create',
     'group_export',
     'group_file_limit',

@@ -25,6 +25,8 @@ const COMMANDS: &[&str] = &[
     "files_paste",
     "group_add",
     "group_arrange",
+    "group_avatar",
+    "group_avatar_set",
     "group_create",
     "group_export",
     "group_file_limit",

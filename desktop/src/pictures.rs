@@ -25,6 +25,11 @@ const QUALITY: u8 = 88;
 /// A drawing that is longer than this as PNG goes as JPEG, in bytes.
 const DRAWING_LEN_MAX: usize = 3 * 1024 * 1024;
 
+/// Sides of a group's picture, the largest first, in dots.
+const SMALL_SIDES: [u32; 3] = [256, 192, 128];
+/// Longest picture of a group, in bytes (protocol §9.8).
+const SMALL_LEN_MAX: usize = 60 * 1024;
+
 /// One at a time: the memory that reading takes is taken once.
 static READING: Mutex<()> = Mutex::new(());
 
@@ -102,6 +107,24 @@ pub(crate) fn clean(bytes: &[u8]) -> Option<Clean> {
         Some(clean) if !is_opaque || clean.bytes.len() <= DRAWING_LEN_MAX => Some(clean),
         _ => photo(&picture),
     }
+}
+
+/// The square in the middle of a picture, made small and anew, as a group has it. `None` for what is no picture.
+pub(crate) fn small(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let _one = READING.lock().unwrap_or_else(PoisonError::into_inner);
+    let (mut picture, orientation) = read(bytes)?;
+    picture.apply_orientation(orientation);
+    let sides = SMALL_SIDES.into_iter();
+    let mut made = sides.filter_map(|side| {
+        let square = picture.resize_to_fill(side, side, FilterType::CatmullRom);
+        // A photograph is short; what can be seen through stays so where it fits.
+        let clean = match square.color().has_alpha() && !is_opaque(&square) {
+            true => drawing(&square),
+            false => photo(&square),
+        };
+        clean.map(|clean| clean.bytes)
+    });
+    made.find(|bytes| bytes.len() <= SMALL_LEN_MAX)
 }
 
 fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
@@ -234,6 +257,24 @@ mod tests {
         }
         let clean = clean(&encoded(&picture(5000, 10), ImageFormat::Png)).unwrap();
         assert_eq!(dots(&clean.bytes, 9999).unwrap().width, SENT_SIDE_MAX);
+    }
+
+    #[test]
+    fn a_group_gets_the_middle_of_a_picture_and_nothing_that_was_written_into_it() {
+        let small_one = small(&telling(&picture(600, 300))).unwrap();
+        assert!(!holds(&small_one, b"SECRETNAME") && small_one.len() <= SMALL_LEN_MAX);
+        let seen = dots(&small_one, 1000).unwrap();
+        assert_eq!((seen.width, seen.height), (256, 256));
+        // Noise that can be seen through is as long as it gets.
+        let noise = |x: u32, y: u32| {
+            let mixed = (x.wrapping_mul(0x9e37_79b1) ^ y.wrapping_mul(0x85eb_ca77))
+                .wrapping_mul(0xc2b2_ae35);
+            image::Rgba((mixed ^ (mixed >> 15)).to_be_bytes())
+        };
+        let noise = DynamicImage::ImageRgba8(image::RgbaImage::from_fn(400, 400, noise));
+        let noise = small(&encoded(&noise, ImageFormat::Png));
+        assert!(noise.is_none_or(|bytes| bytes.len() <= SMALL_LEN_MAX));
+        assert!(small(b"%PDF-1.7").is_none());
     }
 
     #[test]

@@ -121,6 +121,8 @@ pub(crate) fn notice(words: &Words, notice: &NoticeView) -> String {
         "timer" => (words.notice_timer, time(&notice.detail)),
         "file_limit" if notice.detail == "0" => (words.notice_files_none, String::new()),
         "file_limit" => (words.notice_files, mebibytes(&notice.detail)),
+        "avatar" if notice.detail.is_empty() => (words.notice_avatar_none, String::new()),
+        "avatar" => (words.notice_avatar, String::new()),
         "unreadable" => (words.notice_unreadable, harmless(&notice.detail)),
         "undelivered" if object.is_empty() => {
             (words.notice_undelivered_several, harmless(&notice.detail))

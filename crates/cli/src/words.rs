@@ -325,6 +325,8 @@ words! {
     notice_policy_members: "{0} chose that every member may let others in", "{0}님이 모든 구성원이 다른 사람을 들일 수 있게 했습니다";
     notice_timer: "{0} chose that messages disappear after {2}", "{0}님이 메시지가 {2} 뒤에 사라지게 했습니다";
     notice_timer_never: "{0} chose that messages stay", "{0}님이 메시지가 사라지지 않게 했습니다";
+    notice_avatar: "{0} gave the group a new picture", "{0}님이 그룹 사진을 바꿨습니다";
+    notice_avatar_none: "{0} took the group's picture away", "{0}님이 그룹 사진을 없앴습니다";
     notice_files: "{0} chose that files may have up to {2}", "{0}님이 {2}까지의 파일만 보낼 수 있게 했습니다";
     notice_files_none: "{0} chose that no files can be sent", "{0}님이 파일을 보낼 수 없게 했습니다";
     notice_unreadable: "{0} sent something that cannot be read here ({2}): ask them to send it again; a newer version of Sori may be able to read it",

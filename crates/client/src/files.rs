@@ -122,6 +122,24 @@ impl Client {
         self.message_post(to, new).await
     }
 
+    /// Writes the picture of a group to `place`, as [`file_save`](Self::file_save) does with a file. Gives its length.
+    ///
+    /// # Errors
+    /// As [`file_save`](Self::file_save); the engine's `not_found` where there is none, or not yet on this device.
+    pub async fn group_avatar_save(
+        &self,
+        group: &str,
+        place: &Path,
+        replace: bool,
+    ) -> Result<u64, Error> {
+        let picture = self.group_avatar(group).await?;
+        let picture = picture.ok_or(sori_engine::Error::NotFound("picture"))?;
+        let mut out = PartFile::create(place, replace)?;
+        out.write_all(&picture)?;
+        out.complete()?;
+        Ok(u64::try_from(picture.len()).unwrap_or(u64::MAX))
+    }
+
     /// Writes the file of a message to `place`, readable by its owner only. Gives its length. From then on
     /// it lies there unsealed, and does not disappear with its message.
     ///

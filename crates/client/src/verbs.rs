@@ -9,6 +9,7 @@ use sori_engine::view::{
     MessageView, PersonView, SearchView, SettingsView, SyncView,
 };
 use sori_engine::{InviteOptions, Mute, NewMessage, Notices};
+use zeroize::Zeroizing;
 
 use crate::client::Client;
 use crate::error::Error;
@@ -243,6 +244,27 @@ impl Client {
     pub async fn group_file_limit(&self, group: &str, limit: Option<u32>) -> Result<(), Error> {
         let group = group.to_owned();
         self.call(move |engine, now| engine.group_file_limit(&group, limit, now))
+            .await
+    }
+
+    /// Gives a group a picture, or takes it away: a PNG, JPEG or WebP of at most 61,440 bytes, which goes as it is.
+    pub async fn group_avatar_set(
+        &self,
+        group: &str,
+        picture: Option<Zeroizing<Vec<u8>>>,
+    ) -> Result<(), Error> {
+        let group = group.to_owned();
+        self.call(move |engine, now| {
+            let picture = picture.as_ref().map(|bytes| bytes.as_slice());
+            engine.group_avatar_set(&group, picture, now)
+        })
+        .await
+    }
+
+    /// The picture of a group; `None` where there is none, or not yet on this device.
+    pub async fn group_avatar(&self, group: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        let group = group.to_owned();
+        self.call(move |engine, now| engine.group_avatar(&group, now))
             .await
     }
 

@@ -356,6 +356,7 @@ impl Engine {
             group.set_orders(orders);
         }
         self.note_known(group)?;
+        self.follow_avatar(group)?;
         self.topics_stale = true;
         Ok(())
     }
@@ -642,6 +643,7 @@ impl Engine {
             | Wish::SetPolicy { .. }
             | Wish::SetTimer { .. }
             | Wish::SetFileLimit { .. }
+            | Wish::SetAvatar { .. }
             | Wish::SetRole { .. }
             | Wish::Update => Vec::new(),
         };
@@ -705,6 +707,7 @@ impl Engine {
             },
             Wish::SetTimer { seconds } => Operation::SetDisappearing { seconds: *seconds },
             Wish::SetFileLimit { limit } => Operation::SetFileLimit { limit: *limit },
+            Wish::SetAvatar { avatar } => Operation::SetAvatar { avatar: *avatar },
             Wish::Update => Operation::Update,
             Wish::SetRole { account, role } => Operation::SetRole {
                 account: *account,
@@ -790,8 +793,12 @@ fn changed(actor: Option<AccountId>, change: &Change) -> Option<Notice> {
         }
         Change::Disappearing { seconds } => (NoticeKind::Timer, None, number(*seconds)),
         Change::FileLimit { limit } => (NoticeKind::FileLimit, None, number(*limit)),
+        Change::Avatar { hash } => {
+            let detail = hash.map_or(String::new(), |_| "set".to_owned());
+            (NoticeKind::Avatar, None, detail)
+        }
         // Changes that have no way to come about yet, or need no line.
-        Change::Avatar { .. } | Change::Relays { .. } | _ => return None,
+        Change::Relays { .. } | _ => return None,
     };
     Some(Notice {
         what,
@@ -831,6 +838,7 @@ fn withdrawn(wish: &Wish) -> Option<Notice> {
         Wish::SetPolicy { .. } => (None, "policy"),
         Wish::SetTimer { .. } => (None, "timer"),
         Wish::SetFileLimit { .. } => (None, "file_limit"),
+        Wish::SetAvatar { .. } => (None, "avatar"),
         Wish::SetRole { account, .. } => (Some(*account), "role"),
     };
     Some(Notice {

@@ -59,7 +59,7 @@ impl Engine {
             join_policy: JoinPolicy::Admins,
             direct,
             disappearing_seconds: None,
-            avatar_hash: None,
+            avatar: None,
             spent_orders: Vec::new(),
             file_limit: None,
         };
@@ -149,6 +149,7 @@ impl Engine {
         Ok(GroupView {
             group: group.record.id.to_string(),
             name: self.shown_name(group, &data)?,
+            avatar: self.avatar_name(&group.record.id),
             unread: group.cursor.unread,
             direct: data.direct == Conversation::Direct,
             members: u32::try_from(self.accounts(group)?.len()).unwrap_or(u32::MAX),
@@ -198,6 +199,7 @@ impl Engine {
                 policy: policy_name(data.join_policy).to_owned(),
                 timer_s: data.disappearing_seconds,
                 file_limit: data.file_limit,
+                avatar: engine.avatar_name(&group.record.id),
                 muted: attention.muted,
                 muted_until: attention.muted_until,
                 read_receipts: chosen.read_receipts,

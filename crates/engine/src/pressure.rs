@@ -34,6 +34,7 @@ impl Engine {
             | Wish::SetPolicy { .. }
             | Wish::SetTimer { .. }
             | Wish::SetFileLimit { .. }
+            | Wish::SetAvatar { .. }
             | Wish::SetRole { .. } => group.unsettled() >= UNSETTLED_FOR_ALL,
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sori_mls::{AccountId, BranchKey, GroupId, JoinPolicy, Role, StateId};
+use sori_mls::{AccountId, Avatar, BranchKey, GroupId, JoinPolicy, Role, StateId};
 use sori_wire::RelayUrl;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -238,6 +238,8 @@ pub(crate) enum Wish {
     SetTimer { seconds: Option<u32> },
     /// Choose how long files may be, in bytes.
     SetFileLimit { limit: Option<u32> },
+    /// Give the group a picture, or take it away.
+    SetAvatar { avatar: Option<Avatar> },
 }
 
 /// How a Welcome reaches the one it is for.
@@ -483,6 +485,8 @@ pub(crate) enum NoticeKind {
     Timer,
     /// How long files may be was changed; `detail` has it in bytes, or nothing for as long as files can be.
     FileLimit,
+    /// The picture was changed; `detail` is `set`, or nothing where it was taken away.
+    Avatar,
 }
 
 impl Standing {
@@ -514,6 +518,7 @@ impl NoticeKind {
                 | Self::Policy
                 | Self::Timer
                 | Self::FileLimit
+                | Self::Avatar
         )
     }
 
@@ -539,6 +544,7 @@ impl NoticeKind {
             Self::Policy => "policy",
             Self::Timer => "timer",
             Self::FileLimit => "file_limit",
+            Self::Avatar => "avatar",
             Self::Unreadable => "unreadable",
             Self::Undelivered => "undelivered",
             Self::NotAdmitted => "not_admitted",

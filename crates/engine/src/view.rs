@@ -118,6 +118,8 @@ pub struct GroupView {
     pub group: String,
     /// Its name; for a conversation of two, the other person's.
     pub name: String,
+    /// Names its picture, if that is on this device: another name is another picture.
+    pub avatar: Option<String>,
     /// Messages not yet marked as read.
     pub unread: u32,
     /// Whether it is a conversation of two.
@@ -183,6 +185,8 @@ pub struct GroupInfo {
     pub timer_s: Option<u32>,
     /// The longest file that may be sent here, in bytes; zero for none, nothing for as long as files can be.
     pub file_limit: Option<u32>,
+    /// Names its picture, if that is on this device: another name is another picture.
+    pub avatar: Option<String>,
     /// Whether the person wants no attention drawn to it.
     pub muted: bool,
     /// When muting ends, in milliseconds since the Unix epoch, if it does by itself.
@@ -245,7 +249,8 @@ pub struct NoticeView {
     /// removed in between), `rejoined` (somebody else's device came back so), `elsewhere` (another copy of this
     /// device came back in its place), `policy` (who may let others in; `detail`: `admins` or `members`),
     /// `timer` (after which time messages disappear; `detail`: seconds, or nothing for never), `file_limit` (how long files may
-    /// be; `detail`: bytes, or nothing for as long as files can be),
+    /// be; `detail`: bytes, or nothing for as long as files can be), `avatar` (the picture; `detail`: `set`, or nothing where it was
+    /// taken away),
     /// `unreadable` (something that a member has sealed cannot be read here; `detail`: how often that day),
     /// `undelivered` (own messages, `detail` of them, are no longer kept for members who have not fetched them;
     /// `object`: who that is, if it is one), `not_admitted` (the actor's adding this account to a group failed),

@@ -419,3 +419,60 @@ fn what_somebody_pins_is_pinned_for_all() {
         pinned(world, 0).is_empty() && pinned(world, 1).is_empty()
     });
 }
+
+/// protocol §9.8
+#[test]
+fn a_groups_picture_reaches_its_members_and_who_comes_later() {
+    let mut world = World::new(&["Ada", "Bo", "Cy"], 108);
+    let group = world.group("hills", 0, &[1]);
+    world.run(5_000);
+    let set = |world: &mut World, who: usize, picture: Option<&[u8]>| {
+        world.act(who, |engine, now| {
+            engine.group_avatar_set(&group, picture, now)
+        })
+    };
+    let has = |world: &mut World, who: usize, picture: Option<&[u8]>| {
+        let info = world.act(who, |e, now| e.group_info(&group, now)).unwrap();
+        let bytes = world.act(who, |e, now| e.group_avatar(&group, now));
+        let bytes = bytes.unwrap();
+        bytes.as_ref().map(|bytes| bytes.as_slice()) == picture
+            && info.avatar.is_some() == picture.is_some()
+    };
+    let (hill, sea) = (vec![7; 60 * 1024], vec![8; 1]);
+    assert!(set(&mut world, 1, Some(&sea)).is_err(), "no admin");
+    assert!(set(&mut world, 0, Some(&vec![7; 60 * 1024 + 1])).is_err());
+    assert!(set(&mut world, 0, Some(&[])).is_err());
+    // No file is to be longer; the picture is none of those.
+    world
+        .act(0, |e, now| e.group_file_limit(&group, Some(0), now))
+        .unwrap();
+    set(&mut world, 0, Some(&hill)).unwrap();
+    assert!(has(&mut world, 0, Some(&hill)));
+    world.until(30_000, "Bo has it", |world| {
+        has(world, 1, Some(&hill)) && world.notices(1, &group).contains(&"avatar".to_owned())
+    });
+    let options = InviteOptions {
+        group: Some(group.clone()),
+        ..InviteOptions::default()
+    };
+    let link = world
+        .act(0, |engine, now| engine.invite_create(options, now))
+        .unwrap();
+    world.join(&link, 0, 2);
+    world.until(20_000, "in", |world| {
+        world.act(2, |e, now| e.group_info(&group, now)).is_ok()
+    });
+    // Who gave it is gone: Bo has it too.
+    world.kill(0);
+    world.until(60_000, "Cy has it", |world| has(world, 2, Some(&hill)));
+    world.start(0);
+    assert!(has(&mut world, 0, Some(&hill)), "kept over a restart");
+    set(&mut world, 0, Some(&sea)).unwrap();
+    world.until(60_000, "another one", |world| {
+        (1..3).all(|who| has(world, who, Some(&sea)))
+    });
+    set(&mut world, 0, None).unwrap();
+    world.until(30_000, "none", |world| {
+        (0..3).all(|who| has(world, who, None))
+    });
+}

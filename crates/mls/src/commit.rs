@@ -49,7 +49,7 @@ pub struct BranchKey {
 pub enum Change {
     /// The picture was changed or taken away.
     Avatar {
-        /// Its SHA-256.
+        /// The name of its file; `None` for none.
         hash: Option<[u8; 32]>,
     },
     /// The timer for disappearing messages was changed.
@@ -216,9 +216,9 @@ impl fmt::Debug for Change {
 /// What differs between the data of a parent and of its child.
 pub(crate) fn changes(parent: &GroupData, child: &GroupData) -> Vec<Change> {
     let mut changes = Vec::new();
-    if parent.avatar_hash != child.avatar_hash {
+    if parent.avatar != child.avatar {
         changes.push(Change::Avatar {
-            hash: child.avatar_hash,
+            hash: child.avatar.map(|avatar| avatar.hash),
         });
     }
     if parent.disappearing_seconds != child.disappearing_seconds {

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::limits::{
-    ADMINS_MAX, FILE_LIMIT_MAX, GROUP_DATA_LEN_MAX, NAME_LEN_MAX, RELAY_LEN_MAX, RELAYS_MAX,
-    SPENT_ORDERS_MAX,
+    ADMINS_MAX, AVATAR_LEN_MAX, FILE_LIMIT_MAX, GROUP_DATA_LEN_MAX, NAME_LEN_MAX, RELAY_LEN_MAX,
+    RELAYS_MAX, SPENT_ORDERS_MAX,
 };
 use crate::{AccountId, Epoch, Error, Invalid, Misuse, Order, Role};
 
@@ -40,8 +40,41 @@ pub enum Conversation {
     Group,
 }
 
-/// The agreed data of a group. Encoded with postcard behind a version byte; one value has one encoding.
+/// The picture of a group: a file that members fetch from each other, and what opens it (protocol §9.8).
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Avatar {
+    /// The name of the file, a hash over all of it.
+    pub hash: [u8; 32],
+    /// Its length in bytes: 1 to [`AVATAR_LEN_MAX`].
+    pub size: u32,
+    /// The key under which it is sealed, drawn for it alone.
+    pub key: [u8; 32],
+    /// The nonce, likewise.
+    pub nonce: [u8; 12],
+}
+
+impl Avatar {
+    /// What is behind the fields of version 1, the hash among which names it.
+    const fn behind(self, file_limit: Option<u32>) -> Behind {
+        Behind {
+            file_limit,
+            size: self.size,
+            key: self.key,
+            nonce: self.nonce,
+        }
+    }
+}
+
+impl fmt::Debug for Avatar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Avatar(..)")
+    }
+}
+
+/// The agreed data of a group. Encoded with postcard behind a version byte; one value has one encoding. What other types
+/// keep of it with serde is what commits are judged by: neither how long files may be nor the picture.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Fields", into = "Fields")]
 pub struct GroupData {
     /// The name, at most 256 bytes of UTF-8; empty for direct conversations.
     pub name: String,
@@ -57,20 +90,44 @@ pub struct GroupData {
     pub direct: Conversation,
     /// After how many seconds messages disappear; never zero.
     pub disappearing_seconds: Option<u32>,
-    /// SHA-256 of the picture.
-    pub avatar_hash: Option<[u8; 32]>,
+    /// The picture.
+    pub avatar: Option<Avatar>,
     /// Orders that were realised, and accounts that were removed by one ([`GroupData::is_spent`]), with the epoch of
     /// the commit's parent: ascending, at most 1,024, of the last 256 epochs. No commit may realise them again.
     pub spent_orders: Vec<(Epoch, [u8; 32])>,
     /// The longest file that may be sent, in bytes: at most [`FILE_LIMIT_MAX`], zero for none at all; `None` where nobody
     /// has chosen, which is encoded as it was before there was a choice.
-    #[serde(skip)]
     pub file_limit: Option<u32>,
+}
+
+/// What all versions have.
+#[derive(Serialize, Deserialize)]
+struct Fields {
+    name: String,
+    owner: AccountId,
+    admins: Vec<AccountId>,
+    relays: Vec<String>,
+    join_policy: JoinPolicy,
+    direct: Conversation,
+    disappearing_seconds: Option<u32>,
+    avatar_hash: Option<[u8; 32]>,
+    spent_orders: Vec<(Epoch, [u8; 32])>,
 }
 
 const VERSION: u8 = 1;
 /// Version 1 and the longest file behind it.
 const VERSION_WITH_FILES: u8 = 2;
+/// Version 1, and behind it the longest file, if somebody has chosen, and what opens the picture.
+const VERSION_WITH_AVATAR: u8 = 3;
+
+/// What version 3 has behind the fields of version 1.
+#[derive(Serialize, Deserialize)]
+struct Behind {
+    file_limit: Option<u32>,
+    size: u32,
+    key: [u8; 32],
+    nonce: [u8; 12],
+}
 
 /// How the removal of an account is named among the orders that were realised.
 pub(crate) fn gone(account: &AccountId) -> [u8; 32] {
@@ -93,7 +150,7 @@ impl GroupData {
             join_policy: JoinPolicy::Admins,
             direct,
             disappearing_seconds: None,
-            avatar_hash: None,
+            avatar: None,
             spent_orders: Vec::new(),
             file_limit: None,
         }
@@ -154,11 +211,16 @@ impl GroupData {
         if !self.is_within_limits() {
             return Err(Misuse::Limits.into());
         }
-        let version = self.file_limit.map_or(VERSION, |_| VERSION_WITH_FILES);
-        let fields = postcard::to_extend(self, vec![version]);
-        let bytes = fields.and_then(|fields| match self.file_limit {
-            Some(limit) => postcard::to_extend(&limit, fields),
-            None => Ok(fields),
+        let version = match (self.avatar, self.file_limit) {
+            (Some(_), _) => VERSION_WITH_AVATAR,
+            (None, Some(_)) => VERSION_WITH_FILES,
+            (None, None) => VERSION,
+        };
+        let fields = postcard::to_extend(&Fields::from(self.clone()), vec![version]);
+        let bytes = fields.and_then(|fields| match (self.avatar, self.file_limit) {
+            (Some(avatar), file_limit) => postcard::to_extend(&avatar.behind(file_limit), fields),
+            (None, Some(limit)) => postcard::to_extend(&limit, fields),
+            (None, None) => Ok(fields),
         });
         let bytes = bytes.map_err(|_| Error::Internal("group data"))?;
         if bytes.len() > GROUP_DATA_LEN_MAX {
@@ -195,13 +257,25 @@ impl GroupData {
             return None;
         }
         let (version, body) = bytes.split_first()?;
-        let (mut data, rest): (Self, _) = postcard::take_from_bytes(body).ok()?;
+        let (fields, rest): (Fields, _) = postcard::take_from_bytes(body).ok()?;
+        let hash = fields.avatar_hash;
+        let mut data = Self::from(fields);
         match *version {
             VERSION if rest.is_empty() => {}
             VERSION_WITH_FILES => data.file_limit = Some(postcard::from_bytes(rest).ok()?),
+            VERSION_WITH_AVATAR => {
+                let behind: Behind = postcard::from_bytes(rest).ok()?;
+                data.file_limit = behind.file_limit;
+                data.avatar = Some(Avatar {
+                    hash: hash?,
+                    size: behind.size,
+                    key: behind.key,
+                    nonce: behind.nonce,
+                });
+            }
             _ => return None,
         }
-        // Encoding again refuses trailing bytes and numbers written longer than needed.
+        // Encoding again refuses a picture that is not told whole, trailing bytes, and numbers written longer than needed.
         (data.encode().ok()? == bytes).then_some(data)
     }
 
@@ -215,8 +289,42 @@ impl GroupData {
             && self.relays.iter().all(|relay| relay.len() <= RELAY_LEN_MAX)
             && self.disappearing_seconds != Some(0)
             && self.file_limit.is_none_or(|limit| limit <= FILE_LIMIT_MAX)
+            && (self.avatar).is_none_or(|avatar| (1..=AVATAR_LEN_MAX).contains(&avatar.size))
             && self.spent_orders.len() <= SPENT_ORDERS_MAX
             && spent_ascending
+    }
+}
+
+impl From<GroupData> for Fields {
+    fn from(data: GroupData) -> Self {
+        Self {
+            name: data.name,
+            owner: data.owner,
+            admins: data.admins,
+            relays: data.relays,
+            join_policy: data.join_policy,
+            direct: data.direct,
+            disappearing_seconds: data.disappearing_seconds,
+            avatar_hash: data.avatar.map(|avatar| avatar.hash),
+            spent_orders: data.spent_orders,
+        }
+    }
+}
+
+impl From<Fields> for GroupData {
+    fn from(fields: Fields) -> Self {
+        Self {
+            name: fields.name,
+            owner: fields.owner,
+            admins: fields.admins,
+            relays: fields.relays,
+            join_policy: fields.join_policy,
+            direct: fields.direct,
+            disappearing_seconds: fields.disappearing_seconds,
+            avatar: None,
+            spent_orders: fields.spent_orders,
+            file_limit: None,
+        }
     }
 }
 
@@ -239,6 +347,15 @@ mod tests {
         AccountId::from_bytes([number; 32])
     }
 
+    const fn avatar() -> Avatar {
+        Avatar {
+            hash: [1; 32],
+            size: AVATAR_LEN_MAX,
+            key: [2; 32],
+            nonce: [3; 12],
+        }
+    }
+
     fn full() -> GroupData {
         GroupData {
             name: "n".repeat(NAME_LEN_MAX),
@@ -250,7 +367,7 @@ mod tests {
             join_policy: JoinPolicy::Members,
             direct: Conversation::Direct,
             disappearing_seconds: Some(u32::MAX),
-            avatar_hash: Some([1; 32]),
+            avatar: Some(avatar()),
             spent_orders: (u64::MAX - 2000..)
                 .take(SPENT_ORDERS_MAX)
                 .map(|epoch| (Epoch(epoch), [2; 32]))
@@ -261,8 +378,14 @@ mod tests {
 
     #[test]
     fn the_largest_data_and_the_smallest_come_back() {
+        let mut unlimited = full();
+        unlimited.file_limit = None;
+        let mut plain = full();
+        plain.avatar = None;
         for data in [
             full(),
+            unlimited,
+            plain,
             GroupData::new(account(1), String::new(), Conversation::Group),
         ] {
             let bytes = data.encode().unwrap();
@@ -275,7 +398,7 @@ mod tests {
     /// protocol §5.1.2
     #[test]
     fn data_one_past_a_limit_is_neither_written_nor_read() {
-        let one_past: [fn(&mut GroupData); 11] = [
+        let one_past: [fn(&mut GroupData); 13] = [
             |data| data.name.push('n'),
             |data| data.admins.push(account(200)),
             |data| data.admins[0] = data.admins[1],
@@ -284,6 +407,8 @@ mod tests {
             |data| data.relays[0].push('r'),
             |data| data.disappearing_seconds = Some(0),
             |data| data.file_limit = Some(FILE_LIMIT_MAX + 1),
+            |data| data.avatar.as_mut().unwrap().size = 0,
+            |data| data.avatar.as_mut().unwrap().size = AVATAR_LEN_MAX + 1,
             |data| data.spent_orders.push((Epoch(u64::MAX), [3; 32])),
             |data| data.spent_orders.swap(0, 1),
             |data| data.spent_orders[1] = data.spent_orders[0],
@@ -296,8 +421,10 @@ mod tests {
                 Err(Error::Misuse(Misuse::Limits)),
                 "change {i}"
             );
-            let bytes = postcard::to_extend(&data, vec![VERSION_WITH_FILES]).unwrap();
-            let bytes = postcard::to_extend(&data.file_limit.unwrap(), bytes).unwrap();
+            let behind = data.avatar.unwrap().behind(data.file_limit);
+            let bytes = postcard::to_extend(&Fields::from(data.clone()), vec![VERSION_WITH_AVATAR])
+                .unwrap();
+            let bytes = postcard::to_extend(&behind, bytes).unwrap();
             assert_eq!(
                 GroupData::decode(&bytes),
                 Err(Error::Invalid(Invalid::GroupData)),
@@ -329,6 +456,18 @@ mod tests {
         assert_eq!(limited.encode(), Ok(with_limit.clone()));
         assert_eq!(
             GroupData::decode(&[with_limit.as_slice(), &[0]].concat()),
+            refused
+        );
+        // A picture without what opens it, and what opens none.
+        let mut pictured = GroupData::new(account(1), "n".to_owned(), Conversation::Group);
+        pictured.avatar = Some(avatar());
+        let whole = pictured.encode().unwrap();
+        let behind = postcard::to_allocvec(&avatar().behind(None)).unwrap();
+        let fields = &whole[1..whole.len() - behind.len()];
+        assert_eq!(GroupData::decode(&whole), Ok(pictured));
+        assert_eq!(GroupData::decode(&[&[VERSION], fields].concat()), refused);
+        assert_eq!(
+            GroupData::decode(&[&[VERSION_WITH_AVATAR], &bytes[1..], &behind].concat()),
             refused
         );
         // The name's length as two bytes where one does.

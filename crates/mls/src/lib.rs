@@ -137,7 +137,7 @@ pub use branch::StateFacts;
 pub use commit::{BranchKey, Change, Class, CommitHeader, tie_break};
 pub use core::Core;
 pub use error::{Error, Invalid, Misuse, NeedsState, Refusal, StorageFault};
-pub use group_data::{Conversation, GROUP_DATA_EXTENSION, GroupData, JoinPolicy};
+pub use group_data::{Avatar, Conversation, GROUP_DATA_EXTENSION, GroupData, JoinPolicy};
 pub use group_info::GroupInfo;
 pub use head::{Head, OwnCommit};
 pub use hybrid::{HybridKey, HybridPublic};

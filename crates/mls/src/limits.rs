@@ -31,6 +31,9 @@ pub const RELAYS_MAX: usize = 8;
 /// The longest file in bytes that a group can permit; also what it permits if nobody has chosen (protocol §9.1).
 pub const FILE_LIMIT_MAX: u32 = 16 * 1024 * 1024;
 
+/// The picture of a group in bytes: one piece of a file (protocol §9.1).
+pub const AVATAR_LEN_MAX: u32 = 60 * 1024;
+
 /// One relay address in bytes.
 pub const RELAY_LEN_MAX: usize = 512;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{AccountId, JoinPolicy, Order, Role};
+use crate::{AccountId, Avatar, JoinPolicy, Order, Role};
 
 /// What a commit is to do.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,8 +25,8 @@ pub enum Operation {
     },
     /// Change or take away the picture.
     SetAvatar {
-        /// SHA-256 of the picture.
-        hash: Option<[u8; 32]>,
+        /// The new one.
+        avatar: Option<Avatar>,
     },
     /// Change after what time messages disappear.
     SetDisappearing {

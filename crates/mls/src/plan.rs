@@ -20,7 +20,7 @@ impl Plan {
             Operation::Add { key_packages } => Self::add(core, key_packages),
             Operation::Realise { orders } => Self::realise(parent, core, orders),
             Operation::Rename { name } => Self::change(parent, |data| data.name.clone_from(name)),
-            Operation::SetAvatar { hash } => Self::change(parent, |data| data.avatar_hash = *hash),
+            Operation::SetAvatar { avatar } => Self::change(parent, |data| data.avatar = *avatar),
             Operation::SetDisappearing { seconds } => {
                 Self::change(parent, |data| data.disappearing_seconds = *seconds)
             }

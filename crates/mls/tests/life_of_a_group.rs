@@ -6,8 +6,8 @@ mod common;
 
 use common::{GROUP, Person, assert_agree, assert_talk, commit_by, device_of, group_of, person};
 use sori_mls::{
-    AccountKey, Change, Class, Conversation, Epoch, Error, GroupData, Invalid, JoinPolicy, Misuse,
-    NeedsState, Operation, Order, OrderKind, Refusal, Role, Rows,
+    AccountKey, Avatar, Change, Class, Conversation, Epoch, Error, GroupData, Invalid, JoinPolicy,
+    Misuse, NeedsState, Operation, Order, OrderKind, Refusal, Role, Rows,
 };
 
 #[test]
@@ -565,9 +565,15 @@ fn a_message_far_ahead_waits_for_those_before_it() {
 #[test]
 fn other_group_data_changes_too() {
     let mut people = group_of(2);
+    let avatar = Avatar {
+        hash: [1; 32],
+        size: 60 * 1024,
+        key: [2; 32],
+        nonce: [3; 12],
+    };
     for operation in [
         Operation::SetAvatar {
-            hash: Some([1; 32]),
+            avatar: Some(avatar),
         },
         Operation::SetDisappearing { seconds: Some(60) },
         Operation::SetJoinPolicy {
@@ -581,7 +587,7 @@ fn other_group_data_changes_too() {
         );
     }
     let data = people[1].snapshot().data().clone();
-    assert_eq!(data.avatar_hash, Some([1; 32]));
+    assert_eq!(data.avatar, Some(avatar));
     assert_eq!(data.disappearing_seconds, Some(60));
     assert_eq!(data.join_policy, JoinPolicy::Members);
     let never = Operation::SetDisappearing { seconds: Some(0) };

@@ -179,6 +179,29 @@ export async function attachments(world) {
     await until('the file at the other side', async () => (await list(haru)).find((one) => one.file?.name === '끌어온 파일.txt' && one.file.state === 'here'));
   });
 
+  await test('a group gets a picture, which everybody sees, and loses it', async () => {
+    const name = async (person) => (await person.ask('group.info', { group })).avatar;
+    await window.click('[data-testid=members]');
+    await window.click('[data-testid=group-picture]');
+    await window.click('[data-testid=menu-picture-choose]');
+    await dialog('보낼 파일 고르기', photo);
+    await window.see('header [data-testid=face][data-drawn]', 20_000);
+    await window.seeText('[data-testid=notice]', '그룹 사진을 바꿨어요');
+    const shownName = await window.run(() => document.querySelector('header [data-testid=face]').dataset.drawn);
+    await until('the picture at the other side', async () => (await name(haru)) === shownName, 30_000);
+    const saved = join(folder, 'group-picture.jpg');
+    await haru.ask('group.avatar_save', { group, path: saved });
+    const bytes = readFileSync(saved);
+    assert.deepEqual([bytes[0], bytes[1], bytes.includes('SECRET-PLACE')], [0xff, 0xd8, false]);
+    await window.see(`[data-testid=conversation][data-group="${group}"] [data-testid=face][data-drawn]`);
+    await shot('68-group-picture');
+    await window.click('[data-testid=group-picture]');
+    await window.click('[data-testid=menu-picture-remove]');
+    await window.gone('header [data-testid=face]');
+    await until('no picture at the other side', async () => (await name(haru)) === null);
+    await window.click('[data-testid=members]');
+  });
+
   await test('a file comes by itself and is written where the person says', async () => {
     const bytes = Buffer.alloc(300_000, (n) => n);
     for (let at = 0; at < bytes.length; at += 1) bytes[at] = (at * 31) % 251;

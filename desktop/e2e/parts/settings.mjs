@@ -163,7 +163,7 @@ export async function settings(world) {
       await person.ask('group.typing', { group });
       return (await window.count('[data-testid=writing]')) === 1;
     });
-    assert.equal(await window.text('[data-testid=writing]'), '서준 님이 쓰는 중…');
+    assert.deepEqual(await window.texts('[data-testid=writing]'), ['서준 님이 쓰는 중…']);
     assert.deepEqual(await window.texts('[data-testid=row-writing]'), ['쓰는 중…']);
     await shot('13-writing');
     await person.ask('message.send', { group, text: '다 썼어요' });

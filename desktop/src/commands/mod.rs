@@ -1,6 +1,7 @@
 //! What the page may ask: thin, one function a command, each one call of the client.
 
 mod attach;
+mod avatar;
 mod backup;
 mod choices;
 mod conversations;
@@ -52,6 +53,8 @@ pub(crate) fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static 
         attach::files_paste,
         people::group_add,
         desk::group_arrange,
+        avatar::group_avatar,
+        avatar::group_avatar_set,
         conversations::group_create,
         export::group_export,
         people::group_file_limit,

@@ -33,7 +33,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
 /** A conversation that nobody has arranged. */
-const plainly = { muted: false, muted_until: null, named: false, own: false, draft: '', pinned: false, archived: false, timer_s: null };
+const plainly = { avatar: null, muted: false, muted_until: null, named: false, own: false, draft: '', pinned: false, archived: false, timer_s: null };
 
 let count = 0;
 function message(sender: string, text: string, ago: number, more: Partial<MessageView> = {}): MessageView {
@@ -184,6 +184,7 @@ export function fakeBackend(query: URLSearchParams): Backend {
       file_limit: 4 * 1024 * 1024,
       muted: found.muted,
       muted_until: found.muted_until,
+      avatar: null,
       read_receipts: null,
       members: ids.map((id) => ({
         id,
@@ -325,6 +326,8 @@ export function fakeBackend(query: URLSearchParams): Backend {
       return done;
     },
     groupTyping: () => done,
+    groupAvatar: () => Promise.reject(new BackendError('not_found')),
+    groupAvatarSet: () => done,
     groupExport: async ({ group, file }, onProgress) => {
       const total = 1_200;
       for (let at = 0; at <= total; at += 200) {

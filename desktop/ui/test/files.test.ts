@@ -30,7 +30,9 @@ test('another kind of file gets another ending, and a name of its own choice kee
 });
 
 test.each([
-  [0, '0.0 KB'],
+  [0, '0 B'],
+  [999, '999 B'],
+  [1_000, '1.0 KB'],
   [524_288, '524 KB'],
   [999_600, '1.0 MB'],
   [48_300_000, '48 MB'],

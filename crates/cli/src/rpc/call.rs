@@ -83,6 +83,17 @@ pub(super) enum Call {
     GroupTimer { group: String, timer: u32 },
     #[serde(rename = "group.file_limit")]
     GroupFileLimit { group: String, bytes: Option<u32> },
+    #[serde(rename = "group.avatar")]
+    GroupAvatar {
+        group: String,
+        path: Option<PathBuf>,
+    },
+    #[serde(rename = "group.avatar_save")]
+    GroupAvatarSave {
+        group: String,
+        path: PathBuf,
+        replace: Option<bool>,
+    },
     #[serde(rename = "group.mute")]
     GroupMute {
         group: String,
@@ -322,6 +333,22 @@ impl Call {
             Self::GroupFileLimit { group, bytes } => {
                 done(client.group_file_limit(&group, bytes).await?)
             }
+            Self::GroupAvatar { group, path } => {
+                let picture = match path {
+                    Some(path) => Some(Client::file_read(&path).await?.bytes),
+                    None => None,
+                };
+                done(client.group_avatar_set(&group, picture).await?)
+            }
+            Self::GroupAvatarSave {
+                group,
+                path,
+                replace,
+            } => {
+                let replace = replace.unwrap_or(false);
+                let bytes = client.group_avatar_save(&group, &path, replace).await?;
+                Ok(json!({ "bytes": bytes }))
+            }
             Self::GroupMute {
                 group,
                 muted,
@@ -519,7 +546,7 @@ fn object(view: impl Serialize) -> Result<Value, Error> {
 const LIMIT_DEFAULT: u32 = 50;
 
 /// Every method there is, in the order of docs/rpc.md.
-pub(super) const METHODS: [&str; 60] = [
+pub(super) const METHODS: [&str; 62] = [
     "account.create",
     "account.info",
     "settings.get",
@@ -547,6 +574,8 @@ pub(super) const METHODS: [&str; 60] = [
     "group.policy",
     "group.timer",
     "group.file_limit",
+    "group.avatar",
+    "group.avatar_save",
     "group.mute",
     "group.read_receipts",
     "group.own",

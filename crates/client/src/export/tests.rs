@@ -11,6 +11,7 @@ fn group() -> GroupView {
     GroupView {
         group: "g".into(),
         name: HOSTILE.into(),
+        avatar: None,
         unread: 0,
         direct: false,
         members: 3,

@@ -7,9 +7,12 @@
 //!   hashes, pieces         there, some at a time; each is checked before it is kept
 //! ```
 //!
+//! The picture of a group goes the same way; the group data names it instead of a message.
+//!
 //! What was fetched stays when the two part, and the next one goes on where this one ended. A file goes
 //! when its message goes.
 
+mod avatar;
 mod content;
 mod fetching;
 mod giving;
@@ -21,6 +24,7 @@ pub(crate) mod testing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sori_mls::GroupId;
 use sori_wire::{RelayUrl, Topic, TopicSeed};
 
 use crate::network::{Purpose, Wanted};
@@ -58,6 +62,8 @@ const SEEN_MAX: usize = 4096;
 #[derive(Default)]
 pub(crate) struct Files {
     known: BTreeMap<Named, (u32, FileRecord)>,
+    /// The picture that each group has, where it has one.
+    avatars: BTreeMap<GroupId, Named>,
     next: u32,
     /// Questions that were asked: by nonce, on which channel and for what.
     asked: BTreeMap<u64, (u32, Named)>,

@@ -9,6 +9,7 @@ use sori_mls::GroupId;
 use zeroize::Zeroizing;
 
 use super::Files;
+use super::avatar::{PRESENT, is_avatar};
 use super::content::{FileRef, file_of};
 use super::sealed::{FileId, PieceHash, count};
 use crate::engine::Engine;
@@ -33,7 +34,7 @@ pub(crate) struct Named {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FileRecord {
     pub(crate) named: Named,
-    /// The message that carries it; none while it is written.
+    /// The message that carries it, or what stands for one (`avatar`); none while it is written.
     pub(crate) message: Option<MessageIdBytes>,
     /// How many of its first pieces are here.
     pub(crate) have: u32,
@@ -56,6 +57,15 @@ impl Files {
         self.known.get(file).map(|(_, record)| record)
     }
 
+    /// The pictures of a group that are known.
+    pub(super) fn avatars_of(&self, group: &GroupId) -> Vec<Named> {
+        let of_group = |(named, (_, record)): &(&Named, &(u32, FileRecord))| {
+            named.group == *group && is_avatar(record)
+        };
+        let found = self.known.iter().filter(of_group);
+        found.map(|(named, _)| *named).collect()
+    }
+
     /// The file of this name in a group, if all of it is here.
     pub(crate) fn whole(&self, id: FileId, group: GroupId) -> Option<Named> {
         let of_size = |size| Named { id, group, size };
@@ -69,10 +79,14 @@ impl Engine {
     pub(crate) fn load_files(&mut self) -> Result<(), Error> {
         let rows: Vec<(u64, FileRecord)> = self.scan(table::FILE, &[])?;
         self.files.known.clear();
+        self.files.avatars.clear();
         self.files.next = 0;
         for (number, record) in rows {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             self.files.next = self.files.next.max(number.saturating_add(1));
+            if record.message == Some(PRESENT) {
+                self.files.avatars.insert(record.named.group, record.named);
+            }
             self.files.known.insert(record.named, (number, record));
         }
         if !self.files.missing().is_empty() {
@@ -181,21 +195,7 @@ impl Engine {
         wanted: bool,
     ) -> Result<(), Error> {
         let named = file.named(group);
-        let known = self.files.known.get(&named).cloned();
-        let (number, record) = match known {
-            Some((number, record)) => (number, record),
-            None => {
-                let number = self.files.next;
-                self.files.next = number.saturating_add(1);
-                let record = FileRecord {
-                    named,
-                    message: None,
-                    have: 0,
-                    wanted,
-                };
-                (number, record)
-            }
-        };
+        let (number, record) = self.known_or_new(named, wanted);
         let wanted = wanted || record.wanted;
         // Of two messages that name one file, the first has it.
         let message = record.message.or(Some(message));
@@ -211,6 +211,38 @@ impl Engine {
         Ok(())
     }
 
+    fn known_or_new(&mut self, named: Named, wanted: bool) -> (u32, FileRecord) {
+        if let Some(known) = self.files.known.get(&named) {
+            return known.clone();
+        }
+        let number = self.files.next;
+        self.files.next = number.saturating_add(1);
+        let record = FileRecord {
+            named,
+            message: None,
+            have: 0,
+            wanted,
+        };
+        (number, record)
+    }
+
+    /// A file that no message carries is to be here.
+    pub(super) fn expect_file(&mut self, named: &Named) -> Result<(), Error> {
+        let (number, record) = self.known_or_new(*named, true);
+        self.save_file(number, record)?;
+        self.ask_soon();
+        Ok(())
+    }
+
+    /// Notes what stands in the place of a file's message.
+    pub(super) fn mark_file(&mut self, named: &Named, mark: MessageIdBytes) -> Result<(), Error> {
+        let Some((number, record)) = self.files.known.get(named).cloned() else {
+            return Ok(());
+        };
+        let message = Some(mark);
+        self.save_file(number, FileRecord { message, ..record })
+    }
+
     /// Forgets the file of a message that is no more.
     pub(crate) fn forget_file(
         &mut self,
@@ -221,9 +253,16 @@ impl Engine {
             return Ok(());
         };
         let named = file.named(group);
-        let known = self.files.known.get(&named);
-        let Some((number, record)) = known.filter(|(_, record)| record.message == Some(message.id))
-        else {
+        let record = self.files.record(&named);
+        match record.is_some_and(|record| record.message == Some(message.id)) {
+            true => self.drop_file(&named),
+            false => Ok(()),
+        }
+    }
+
+    /// Forgets a file.
+    pub(super) fn drop_file(&mut self, named: &Named) -> Result<(), Error> {
+        let Some((number, record)) = self.files.known.get(named) else {
             return Ok(());
         };
         let (number, have) = (*number, record.have);
@@ -232,8 +271,8 @@ impl Engine {
             self.delete(table::FILE_PIECE, &piece_key(number, index))?;
         }
         self.delete(table::FILE, &table::one(number))?;
-        self.files.known.remove(&named);
-        self.end_transfers_of(&named);
+        self.files.known.remove(named);
+        self.end_transfers_of(named);
         Ok(())
     }
 
@@ -353,8 +392,13 @@ impl Engine {
         let Some(message) = record.and_then(|record| record.message) else {
             return Ok(());
         };
-        self.with_group(file.group, |engine, group| {
-            engine.message_changed(group, &message)
+        let is_avatar = record.is_some_and(is_avatar);
+        self.with_group(file.group, |engine, group| match is_avatar {
+            true => {
+                engine.group_changed(group);
+                Ok(())
+            }
+            false => engine.message_changed(group, &message),
         })
     }
 }

@@ -23,6 +23,7 @@ import {
   type Wish,
 } from './backend';
 import { Conversation } from './conversation.svelte';
+import { Faces } from './faces';
 import { i18n } from './i18n.svelte';
 import { Idle } from './idle';
 import { Voice } from './voice.svelte';
@@ -93,6 +94,7 @@ export class App {
   /** What is kept in the profile; null until it was read. */
   choices = $state.raw<Choices | null>(null);
   readonly writing = new Writing();
+  readonly faces: Faces;
   desktop = $state.raw<DesktopView>({ tray: false, notifications: false });
   account = $state.raw<AccountView | null>(null);
   connection = $state.raw<ConnectionView>({ state: 'connecting', relay: null, trouble: null });
@@ -135,6 +137,7 @@ export class App {
   constructor(backend: Backend) {
     this.backend = backend;
     this.voice = new Voice(backend);
+    this.faces = new Faces(backend);
     this.search = new Search(backend, (error) => {
       // A lone quotation mark is the beginning of a search, not a fault.
       if (!(error instanceof BackendError && error.code === 'out_of_bounds')) this.say(this.explain(error), 'error');
@@ -278,6 +281,7 @@ export class App {
     this.voice.end();
     this.search.clear();
     this.writing.clear();
+    this.faces.clear();
     this.choices = null;
     this.groups = [];
     this.joins = [];
@@ -312,6 +316,17 @@ export class App {
     await this.attempt(async () => {
       const files = await (from === 'dialog' ? this.backend.filesChoose() : this.backend.filesPaste());
       if (this.open?.group === group) this.choose(files);
+    });
+  }
+
+  /** Gives a group a picture that the person picks, or that was copied. */
+  async giveFace(group: string, from: 'dialog' | 'clipboard'): Promise<void> {
+    await this.attempt(async () => {
+      const files = await (from === 'dialog' ? this.backend.filesChoose() : this.backend.filesPaste());
+      const picture = files.find((file) => file.picture);
+      for (const file of files) if (file !== picture) await this.backend.fileForget(file.number);
+      if (picture !== undefined) await this.backend.groupAvatarSet(group, picture.number);
+      else if (files.length > 0 || from === 'clipboard') this.say(i18n.words.group_picture_none, 'error');
     });
   }
 

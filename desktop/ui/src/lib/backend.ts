@@ -186,6 +186,8 @@ export type Standing = 'active' | 'leaving' | 'out' | 'rejoining' | 'halted';
 export interface GroupView {
   group: string;
   name: string;
+  /** Names its picture, if that is here. */
+  avatar: string | null;
   unread: number;
   direct: boolean;
   members: number;
@@ -269,6 +271,8 @@ export interface GroupInfo {
   timer_s: number | null;
   /** Bytes; 0 for no files, null for as long as files can be. */
   file_limit: number | null;
+  /** Names its picture, if that is here. */
+  avatar: string | null;
   muted: boolean;
   muted_until: number | null;
   /** Whether its members are told what was read here; null as everywhere. */
@@ -488,6 +492,10 @@ export interface Backend {
   groupPolicy(group: string, policy: Policy): Promise<void>;
   groupTimer(group: string, seconds: number | null): Promise<void>;
   groupFileLimit(group: string, bytes: number | null): Promise<void>;
+  /** The picture of a group. */
+  groupAvatar(group: string, side: number): Promise<ImageData>;
+  /** Gives it the middle of a picture that was chosen; null for none. */
+  groupAvatarSet(group: string, number: number | null): Promise<void>;
   /** `seconds`: for how long; null until it is heard again. */
   groupMute(group: string, muted: boolean, seconds: number | null): Promise<void>;
   /** The conversation with oneself; it is made if there is none. */

@@ -59,6 +59,8 @@ export function noticeWords(message: MessageView, me: string | null, words: Word
       return did(detail === '' ? words.notice_timer_off : words.notice_timer(timerWords(Number(detail), words)));
     case 'file_limit':
       return did(detail === '0' ? words.notice_file_limit_none : words.notice_file_limit(megabytes(detail === '' ? null : Number(detail))));
+    case 'avatar':
+      return did(detail === '' ? words.notice_picture_none : words.notice_picture);
     case 'unreadable':
       return words.notice_unreadable(actor || words.someone, Number(detail));
     case 'undelivered':

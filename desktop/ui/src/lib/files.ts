@@ -28,6 +28,7 @@ export function withEnding(path: string, endings: readonly string[], ending: str
 
 /** A length in bytes as people say it. */
 export function byteWords(bytes: number): string {
+  if (bytes < 1_000) return `${bytes} B`;
   const units = ['KB', 'MB', 'GB', 'TB'];
   let value = bytes / 1_000;
   let at = 0;
