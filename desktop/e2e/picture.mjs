@@ -89,7 +89,7 @@ async function take() {
   // The pointer rests where it covers nothing.
   await window.run(() => document.querySelector('#draft').blur());
   await sleep(500);
-  writeFileSync(file, await window.screenshot());
+  writeFileSync(file, app.screenshot());
   await app.stop();
 }
 
