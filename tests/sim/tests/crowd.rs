@@ -1,7 +1,5 @@
 //! A group too large for the campaigns: `cargo xtask sim --crowd 500` is the long form.
 
-#![expect(clippy::print_stdout, reason = "figures are told in any case")]
-
 use sori_sim::crowd;
 
 /// Frames that a member may cause in all: its hellos, its catch-up, its question and a few answers.
