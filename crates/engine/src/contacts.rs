@@ -411,6 +411,7 @@ impl Engine {
         group.resync.anchor = Some(state);
         group.resync.entered = Some(state);
         group.resync.let_in = true;
+        group.has_way_in = false;
         self.save_resync(&group)?;
         let me = self.me()?.id;
         let notice = Notice {

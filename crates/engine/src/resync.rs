@@ -221,14 +221,14 @@ impl Group {
         standing.is_out() || standing == Standing::Halted
     }
 
-    /// Whether this device was let in a short time ago and nobody was seen to follow since: who has not heard of the
-    /// commit that did it cannot know its state.
+    /// Whether this device was let in a short time ago, and nobody was seen to follow since or the commit that did it is not in
+    /// a log here: who has not heard of that commit cannot know its state, and may hold just what is in the logs here.
     fn is_just_let_in(&self, now: Time) -> bool {
-        let state = self
-            .resync
-            .entered
-            .and_then(|id| self.record.states.get(&id));
-        self.resync.let_in && state.is_some_and(|state| now.since_ms(state.since) < LET_IN_MS)
+        let first = self.record.path.first();
+        let state = first.and_then(|id| self.record.states.get(id));
+        let is_young = state.is_some_and(|state| now.since_ms(state.since) < LET_IN_MS);
+        let is_new = self.resync.let_in && self.came_back();
+        is_new && is_young && (self.resync.entered.is_some() || !self.has_way_in)
     }
 }
 
@@ -243,6 +243,24 @@ impl Engine {
         }
         let owed: Option<Vec<AccountId>> = self.get(table::RESYNC, &table::one(0))?;
         self.resyncs.replace_at = owed.map(|_| now.plus_ms(CHECK_FIRST_MS));
+        Ok(())
+    }
+
+    /// A commit came on a state that is not known here: it may be the one that let this device in.
+    pub(crate) fn note_way_in(
+        &self,
+        group: &mut Group,
+        message: &ChannelMessage,
+    ) -> Result<(), Error> {
+        let ChannelMessage::Commit { message, .. } = message else {
+            return Ok(());
+        };
+        let first = group.record.path.first().copied();
+        let Some(first) = first.filter(|_| group.resync.let_in && !group.has_way_in) else {
+            return Ok(());
+        };
+        let snapshot = self.snapshot(group, &first)?;
+        group.has_way_in = snapshot.is_some_and(|state| state.was_made_by(message));
         Ok(())
     }
 

@@ -63,6 +63,21 @@ fn seed_251_who_was_out_counts_no_more_for_what_left_the_log() {
     holds(251, 3);
 }
 
+/// Who was let in gave up its state for the word of a member behind, once another one had been seen to follow: the commit that
+/// let it in was not in its log yet. It was then told to be no member, and the others kept it as one.
+#[test]
+fn seeds_5027_and_5105_who_was_let_in_is_not_taken_for_one_off_the_way() {
+    holds(5027, 3);
+    holds(5105, 3);
+}
+
+/// Where that commit has lost, who was let in by it has to hear so.
+#[test]
+fn seeds_176_and_216_who_was_let_in_on_a_way_that_lost_hears_of_it() {
+    holds(176, 2);
+    holds(216, 2);
+}
+
 /// What was written by somebody who had not heard yet that it was put out could not be read when the state had gone.
 #[test]
 fn seed_59_a_state_stays_for_those_who_were_put_out() {
