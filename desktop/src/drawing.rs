@@ -25,18 +25,17 @@ fn environment(name: &str) -> Option<std::ffi::OsString> {
 
 /// Before there is a window: where the desktop has chosen an input method, the program starts over with layers; where nobody has, GTK is not
 /// to take one by the language, as it does in Korean.
-pub(crate) fn prepare() {
+pub(crate) fn prepare(app: &AppHandle) {
     if !stage::draws_without_layers(&environment) {
         return;
     }
     let Some(settings) = gtk::Settings::default() else {
         return;
     };
-    if settings
-        .gtk_im_module()
-        .is_none_or(|chosen| chosen.is_empty())
-    {
-        settings.set_gtk_im_module(Some(SIMPLE));
+    match settings.gtk_im_module() {
+        Some(chosen) if chosen == SIMPLE => {}
+        Some(chosen) if !chosen.is_empty() => ask_for_layers(app),
+        Some(_) | None => settings.set_gtk_im_module(Some(SIMPLE)),
     }
 }
 

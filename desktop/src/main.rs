@@ -94,7 +94,7 @@ fn run(session: Session, claim: Option<Claim>, link: Option<&str>) -> tauri::Res
         .setup(|app| {
             end_when_asked(app.handle().clone());
             #[cfg(target_os = "linux")]
-            drawing::prepare();
+            drawing::prepare(app.handle());
             window::open(app)?;
             system::begin(app.handle());
             Ok(())

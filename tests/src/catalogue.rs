@@ -332,7 +332,11 @@ mod tests {
         ("takes days", &["4.1.3", "4.1.4"]),
         (
             "it is about files, for which the shim has no verb",
-            &["9.2", "9.3", "9.4", "9.5", "9.6", "9.7"],
+            &["9.2", "9.3", "9.4", "9.5", "9.6", "9.7", "9.8"],
+        ),
+        (
+            "it is about who is writing, for which the shim has no verb",
+            &["6.4.1", "6.4.2"],
         ),
         (
             "it is about times that a group chooses, for which the shim has no verb",
