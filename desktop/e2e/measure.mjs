@@ -95,8 +95,6 @@ async function make(relay) {
   // One that is found by a word that is nowhere else.
   await me.ask('message.send', { group: small[0], text: '돌하르방은 여기에만 있어요' });
   await me.ask('group.read', { group: big });
-  // Among the first rows, so that it can be pressed.
-  await me.ask('group.arrange', { group: big, pinned: true });
   await me.end();
   await other.end();
 }

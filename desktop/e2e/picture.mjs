@@ -89,7 +89,7 @@ async function take() {
   // The pointer rests where it covers nothing.
   await window.run(() => document.querySelector('#draft').blur());
   await sleep(500);
-  writeFileSync(file, app.screenshot());
+  writeFileSync(file, await window.screenshot());
   await app.stop();
 }
 

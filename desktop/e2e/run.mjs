@@ -4,7 +4,7 @@
  *     node desktop/e2e/run.mjs            # all parts
  *     SORI_E2E_KEEP=1 node …              # keep profiles and logs
  *
- * Needs target/debug/{sori-desktop,sori-relay,sori}, xdotool, Python with GTK and, without a DISPLAY, Xvfb. Pictures go to target/e2e-shots/.
+ * Needs target/debug/{sori-desktop,sori-relay,sori} and, without a DISPLAY, Xvfb. Pictures go to target/e2e-shots/.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -82,7 +82,7 @@ const world = {
       for (let n = 0; n < 3; n += 1) await new Promise((resolve) => requestAnimationFrame(resolve));
     });
     await sleep(120);
-    writeFileSync(join(shots, `${name}.png`), world.app.screenshot());
+    writeFileSync(join(shots, `${name}.png`), await world.window.screenshot());
   },
 
   async open(options = {}) {

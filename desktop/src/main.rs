@@ -19,8 +19,6 @@ mod choosing;
 mod chosen;
 mod clipboard;
 mod commands;
-#[cfg(target_os = "linux")]
-mod drawing;
 mod early;
 mod files;
 mod links;
@@ -86,15 +84,10 @@ fn run(session: Session, claim: Option<Claim>, link: Option<&str>) -> tauri::Res
         .manage(Chosen::default())
         .manage(Player::default())
         .manage(Recorder::default())
-        .manage(System::default());
-    #[cfg(target_os = "linux")]
-    let app = app.manage(drawing::Layers::default());
-    let app = app
+        .manage(System::default())
         .invoke_handler(commands::handler())
         .setup(|app| {
             end_when_asked(app.handle().clone());
-            #[cfg(target_os = "linux")]
-            drawing::prepare(app.handle());
             window::open(app)?;
             system::begin(app.handle());
             Ok(())
@@ -123,8 +116,6 @@ fn run(session: Session, claim: Option<Claim>, link: Option<&str>) -> tauri::Res
         } => window::dragged(handle, drag),
         RunEvent::Exit => {
             tauri::async_runtime::block_on(handle.state::<Session>().shutdown());
-            #[cfg(target_os = "linux")]
-            drawing::end(handle);
         }
         _ => {}
     });

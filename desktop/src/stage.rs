@@ -13,13 +13,9 @@ use std::process::{Command, Stdio};
 const STAGE: &str = "SORI_DESKTOP_STAGE";
 const SANDBOXED: &str = "sandboxed";
 const PLAIN: &str = "plain";
-/// Has WebKit draw what is on a page by the processor, and not by a card that the processor emulates.
+/// Has WebKit draw what is on a page by the processor. `WEBKIT_DISABLE_DMABUF_RENDERER` and `WEBKIT_DISABLE_COMPOSITING_MODE` leave
+/// more to it, and left the window empty in a Korean login until something in it moved.
 const NO_GRAPHICS: &str = "WEBKIT_SKIA_ENABLE_CPU_RENDERING";
-/// Keeps GTK from asking the X server for what only a card is good for: where there is none, that loads an emulation of one.
-const NO_GL: &str = "GDK_GL";
-/// Has it draw the page into the window itself, without layers that a card would put together. Not wherever there is no card:
-/// see [`may_compose`] and [`crate::drawing`].
-const NO_LAYERS: &str = "WEBKIT_DISABLE_COMPOSITING_MODE";
 
 /// What the second start knows of the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,30 +66,6 @@ fn start_over() -> io::Error {
     command.exec()
 }
 
-/// Starts the program over such that the page is drawn in layers; comes back only if that failed.
-#[cfg(unix)]
-pub(crate) fn start_over_with_layers() -> io::Error {
-    use std::os::unix::process::CommandExt;
-
-    let program = match std::env::current_exe() {
-        Ok(program) => program,
-        Err(error) => return error,
-    };
-    let mut command = Command::new(program);
-    command.args(std::env::args_os().skip(1));
-    command.env_remove(STAGE).env(NO_LAYERS, "0").exec()
-}
-
-#[cfg(not(unix))]
-pub(crate) fn start_over_with_layers() -> io::Error {
-    io::Error::from(io::ErrorKind::Unsupported)
-}
-
-/// Whether this start has the page drawn into the window itself.
-pub(crate) fn draws_without_layers(present: &dyn Fn(&str) -> Option<OsString>) -> bool {
-    present(NO_LAYERS).is_some_and(|value| value != "0")
-}
-
 #[cfg(not(unix))]
 fn start_over() -> io::Error {
     io::Error::from(io::ErrorKind::Unsupported)
@@ -128,12 +100,6 @@ fn additions(
     if !draws_fast && present(NO_GRAPHICS).is_none() {
         set.push((NO_GRAPHICS, "1"));
     }
-    if !draws_fast && present(NO_GL).is_none() {
-        set.push((NO_GL, "disable"));
-    }
-    if !draws_fast && present(NO_LAYERS).is_none() && !may_compose(present) {
-        set.push((NO_LAYERS, "1"));
-    }
     if can_sandbox && present("WEBKIT_FORCE_SANDBOX").is_none() {
         set.push(("WEBKIT_FORCE_SANDBOX", "1"));
     }
@@ -143,14 +109,6 @@ fn additions(
     };
     set.push((STAGE, if is_sandboxed { SANDBOXED } else { PLAIN }));
     set
-}
-
-/// Whether an input method may compose letters in the window, as far as the environment says. Without layers WebKitGTK 2.50 loses a syllable
-/// that is being composed when somebody presses elsewhere; and on Wayland the input method is the screen's own affair.
-fn may_compose(present: &dyn Fn(&str) -> Option<OsString>) -> bool {
-    let names = ["GTK_IM_MODULE", "XMODIFIERS", "WAYLAND_DISPLAY"];
-    let mut set = names.into_iter().filter_map(present);
-    set.any(|value| !value.is_empty())
 }
 
 /// Whether the environment names a screen. The toolkit would end the program with a stack trace.
@@ -238,39 +196,10 @@ mod tests {
             ..WHOLE
         };
         assert!(additions(machine, &nothing).contains(&(NO_GRAPHICS, "1")));
-        assert!(additions(machine, &nothing).contains(&(NO_GL, "disable")));
         let set_by_hand = |name: &str| (name == NO_GRAPHICS).then(|| OsString::from("0"));
         let names = |set: Vec<(&'static str, &'static str)>| set.into_iter().map(|(name, _)| name);
         assert!(!names(additions(machine, &set_by_hand)).any(|name| name == NO_GRAPHICS));
         assert!(!names(additions(WHOLE, &nothing)).any(|name| name == NO_GRAPHICS));
-    }
-
-    #[test]
-    fn a_page_is_drawn_without_layers_where_there_is_no_card_and_no_input_method() {
-        let machine = Machine {
-            draws_fast: false,
-            ..WHOLE
-        };
-        let without = |env: &[(&str, &str)], machine| {
-            let present = |name: &str| {
-                let found = env.iter().find(|(known, _)| *known == name);
-                found.map(|(_, value)| OsString::from(value))
-            };
-            additions(machine, &present).contains(&(NO_LAYERS, "1"))
-        };
-        assert!(without(&[], machine));
-        assert!(without(
-            &[("GTK_IM_MODULE", ""), ("XMODIFIERS", "")],
-            machine
-        ));
-        assert!(!without(&[], WHOLE));
-        assert!(!without(&[("GTK_IM_MODULE", "ibus")], machine));
-        assert!(!without(&[("XMODIFIERS", "@im=nabi")], machine));
-        assert!(!without(&[("WAYLAND_DISPLAY", "wayland-0")], machine));
-        assert!(!without(&[(NO_LAYERS, "0")], machine));
-        let set = |value: &'static str| move |_: &str| Some(OsString::from(value));
-        assert!(draws_without_layers(&set("1")));
-        assert!(!draws_without_layers(&set("0")) && !draws_without_layers(&nothing));
     }
 
     #[test]

@@ -33,8 +33,6 @@ pub(crate) fn open(app: &App) -> tauri::Result<()> {
         .visible(!app.state::<Session>().minimized)
         .build()?;
     restrain(&window)?;
-    #[cfg(target_os = "linux")]
-    crate::drawing::watch(&window)?;
     if let Some(place) = place::file().and_then(|file| Place::load(&file)) {
         place.restore(&window);
     }

@@ -2,7 +2,7 @@
  * The programs of a test: display, relay, a second client, the window. Each is started in a process group of its own
  * and ended by that group, so that nothing outlives the test and nothing else is touched.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -103,7 +103,7 @@ export function colours(pixels) {
 }
 
 /** The window as a person starts it: nothing drives it. */
-export function plainWindow({ home, screen, env: more = {} }) {
+export function plainWindow({ home, screen }) {
   const dirs = Object.fromEntries(['config', 'data', 'cache', 'runtime'].map((kind) => [kind, place('apps', home, kind)]));
   const env = {
     ...process.env,
@@ -116,7 +116,6 @@ export function plainWindow({ home, screen, env: more = {} }) {
     LANG: 'ko_KR.UTF-8',
     LC_ALL: 'ko_KR.UTF-8',
     GDK_BACKEND: 'x11',
-    ...more,
   };
   return start('dbus-run-session', ['--', program('sori-desktop'), '--profile', place('apps', home, 'profile')], { env });
 }
@@ -268,12 +267,10 @@ export class Person {
  */
 export class App {
   #driver;
-  #screen;
   window;
 
   static async start({ home, profile, relay, screen, language = 'ko_KR.UTF-8', before = 'true', state = 'minji', binary = program('sori-desktop'), env = {} }) {
     const app = new App();
-    app.#screen = screen;
     const port = await freePort();
     const base = place('apps', home);
     const dirs = Object.fromEntries(['config', 'data', 'cache', 'runtime'].map((kind) => [kind, place('apps', home, kind)]));
@@ -307,14 +304,6 @@ export class App {
     const args = ['--profile', profile, ...(relay === undefined ? [] : ['--relay', relay])];
     app.window = await Window.open(url, { 'webkitgtk:browserOptions': { binary, args } });
     return app;
-  }
-
-  /** What a person sees of the window now, as PNG. */
-  screenshot() {
-    const env = { ...process.env, DISPLAY: this.#screen, GDK_BACKEND: 'x11' };
-    const ask = (program, ...args) => execFileSync(program, args, { env, maxBuffer: 64 * 1024 * 1024, stdio: ['ignore', 'pipe', 'ignore'] });
-    const found = ask('/usr/bin/xdotool', 'search', '--onlyvisible', '--name', '^(\\([0-9]+\\) )?Sori$').toString().trim();
-    return ask('/usr/bin/python3', new URL('shown.py', import.meta.url).pathname, found.split('\n').at(-1));
   }
 
   async stop() {

@@ -80,6 +80,11 @@ export class Window {
     return this.#call('POST', '/window/rect', { width, height });
   }
 
+  /** A picture of the page. */
+  async screenshot() {
+    return Buffer.from(await this.#call('GET', '/screenshot'), 'base64');
+  }
+
   /** Runs a function inside the page; it may be async. Arguments and answer are JSON. */
   run(script, ...args) {
     const source = `const done = arguments[arguments.length - 1]; Promise.resolve((${script})(...Array.from(arguments).slice(0, -1))).then((value) => done({ value: value ?? null }), (error) => done({ error: String(error) }));`;
