@@ -27,6 +27,9 @@ const EXPIRES_DEFAULT_S: u64 = 7 * 86_400;
 const EXPIRES_MAX_S: u64 = 84 * 86_400;
 /// Most invites open at once, each a topic to listen on.
 const INVITES_MAX: usize = 64;
+/// Most invites that are used up and still listened on, to say so to who comes too late and to let somebody in once more
+/// whose commit lost (protocol §7.3.3). Those made first are forgotten first.
+const USED_UP_MAX: usize = 128;
 /// Most knocks and requests on one invite that nobody has answered. Somebody with the link gains
 /// this many rows.
 const KNOCKS_MAX: usize = 64;
@@ -67,7 +70,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::NoAccount`], [`Error::NoRelay`], [`Error::NotFound`] and [`Error::NotAllowed`] for
-    /// the group, [`Error::OutOfBounds`] for the numbers.
+    /// the group, [`Error::OutOfBounds`] for the numbers and for more than 64 open invites.
     pub fn invite_create(&mut self, options: InviteOptions, now: Time) -> Result<String, Error> {
         let expires_s = options.expires_s.unwrap_or(EXPIRES_DEFAULT_S);
         if !(60..=EXPIRES_MAX_S).contains(&expires_s) {
@@ -82,7 +85,8 @@ impl Engine {
                 bounds: "at least 1",
             });
         }
-        if self.invites.len() >= INVITES_MAX {
+        let used_up = self.invites_used_up();
+        if self.invites.len().saturating_sub(used_up.len()) >= INVITES_MAX {
             return Err(Error::OutOfBounds {
                 what: "open invites",
                 bounds: "at most 64",
@@ -110,16 +114,38 @@ impl Engine {
                 expires: now.plus_ms(expires_s.saturating_mul(1000)),
             };
             let link = link_of(&record)?.to_string();
-            let number = engine
-                .invites
-                .keys()
-                .last()
-                .map_or(1, |last| last.saturating_add(1));
+            let number = engine.next_invite();
             engine.put(table::INVITE, &table::one(number), &record)?;
             engine.invites.insert(number, Invite::of(record)?);
             engine.topics_stale = true;
+            let too_many = used_up.len().saturating_sub(USED_UP_MAX);
+            for number in used_up.into_iter().take(too_many) {
+                engine.forget_invite(number)?;
+            }
             Ok(link)
         })
+    }
+
+    /// A number that no invite has, nor had when somebody asked by it: the question outlives the invite.
+    fn next_invite(&self) -> u32 {
+        let asked = self.joins.values().filter_map(Join::invite);
+        let last = self.invites.keys().copied().chain(asked).max();
+        last.map_or(1, |last| last.saturating_add(1))
+    }
+
+    /// Invites by which nobody can come any more, nor is on the way in: in the order in which they were made.
+    fn invites_used_up(&self) -> Vec<u32> {
+        let on_the_way = |number: u32| {
+            let mut joins = self.joins.values();
+            joins.any(|join| {
+                join.record.state == StateOfJoin::Approved && join.invite() == Some(number)
+            })
+        };
+        let used_up = self
+            .invites
+            .iter()
+            .filter(|(number, invite)| invite.record.uses_left == Some(0) && !on_the_way(**number));
+        used_up.map(|(number, _)| *number).collect()
     }
 
     fn check_may_admit(&mut self, id: GroupId) -> Result<(), Error> {
@@ -165,11 +191,14 @@ impl Engine {
             .filter(|(_, invite)| invite.record.expires <= now)
             .map(|(number, _)| *number)
             .collect();
-        for number in over {
-            self.invites.remove(&number);
-            self.delete(table::INVITE, &table::one(number))?;
-            self.topics_stale = true;
-        }
+        over.into_iter()
+            .try_for_each(|number| self.forget_invite(number))
+    }
+
+    fn forget_invite(&mut self, number: u32) -> Result<(), Error> {
+        self.invites.remove(&number);
+        self.delete(table::INVITE, &table::one(number))?;
+        self.topics_stale = true;
         Ok(())
     }
 

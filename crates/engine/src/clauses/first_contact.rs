@@ -266,6 +266,77 @@ fn admission(claims: AccountId) -> Admission {
     }
 }
 
+/// As if an invite had been used and its joiner had said that it is in.
+fn use_up(inviter: &mut Peer, number: u32) {
+    let invite = inviter.engine.invites.get_mut(&number).unwrap();
+    invite.record.uses_left = Some(0);
+}
+
+/// protocol §7.3.3
+#[test]
+fn an_invite_that_is_used_up_makes_room_and_is_listened_on_for_a_while() {
+    let mut people = [Peer::new("Ada", 1), Peer::new("Bo", 2)];
+    let link = invite(&mut people[0]);
+    for _ in 1..64 {
+        invite(&mut people[0]);
+    }
+    let full = |ada: &mut Peer| {
+        let made = ada.engine.invite_create(InviteOptions::default(), NOW);
+        made.is_err_and(|error| error.name() == "out_of_bounds")
+    };
+    assert!(full(&mut people[0]));
+    let join = people[1].engine.invite_accept(&link, NOW).unwrap();
+    round(&mut people, 1);
+    people[0].engine.join_approve(&join, NOW).unwrap();
+    assert!(full(&mut people[0]), "the joiner is still on its way in");
+    round(&mut people, 0);
+    assert_eq!(people[1].engine.groups.len(), 1);
+    let late = Line::of(&invite(&mut people[0]));
+    assert!(full(&mut people[0]), "one was used, one more was made");
+
+    let line = Line::of(&link);
+    let [ada, _] = &mut people;
+    assert!(ada.topics.contains(&line.topic));
+    let (knock, commitment) = ([7; 16], [7; 32]);
+    let answers = line.say(ada, &InviteMessage::Knock { knock, commitment });
+    assert_eq!(answers, [InviteMessage::Gone { knock }]);
+
+    for number in 2..=65 {
+        use_up(ada, number);
+    }
+    for _ in 0..64 {
+        invite(ada);
+    }
+    (66..=129).for_each(|number| use_up(ada, number));
+    invite(ada);
+    assert_eq!(ada.engine.invites.len(), 129);
+    assert!(!ada.topics.contains(&line.topic), "the first is forgotten");
+    assert!(ada.topics.contains(&late.topic), "no other is");
+    ada.restart(NOW);
+    assert_eq!(ada.engine.invites.len(), 129);
+}
+
+/// The question outlives the invite: its number is not given to another one, which may lead elsewhere.
+#[test]
+fn a_question_by_an_invite_that_has_expired_leads_to_no_other_group() {
+    let mut people = [Peer::new("Ada", 1), Peer::new("Bo", 2)];
+    let link = invite(&mut people[0]);
+    let join = people[1].engine.invite_accept(&link, NOW).unwrap();
+    round(&mut people, 1);
+    let [ada, _] = &mut people;
+    let later = NOW.plus_ms(8 * 86_400_000);
+    ada.engine.handle_timeout(later).unwrap();
+    assert!(ada.engine.invites.is_empty());
+    let group = ada.engine.group_create("Family", later).unwrap();
+    let to_the_group = InviteOptions {
+        group: Some(group),
+        ..InviteOptions::default()
+    };
+    ada.engine.invite_create(to_the_group, later).unwrap();
+    let approved = ada.engine.join_approve(&join, later);
+    assert_eq!(approved.unwrap_err().name(), "invite_expired");
+}
+
 /// protocol §7.3.5
 #[test]
 fn a_made_up_group_does_not_take_the_place_of_one_with_its_id() {
