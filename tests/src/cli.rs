@@ -244,6 +244,7 @@ fn judge(
         say(&terminal::list(&listed, arguments.lang));
         return Ok(true);
     }
+    let in_catalogue = all.len();
     let checks = selection.of(all);
     let baseline = arguments
         .baseline
@@ -252,6 +253,7 @@ fn judge(
         .transpose()?;
     let subject = subject()?;
     let mut report = blank(arguments, &subject, catalogue_sha256)?;
+    report.not_asked = in_catalogue.saturating_sub(checks.len());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -301,7 +303,7 @@ fn blank(
         None => u64::from(getrandom::u32().map_err(|_| Failure::Random)?),
     };
     Ok(Report {
-        schema: 1,
+        schema: 2,
         suite: format!("sori-audit {}", env!("CARGO_PKG_VERSION")),
         catalogue_sha256,
         command: command(),
@@ -314,6 +316,7 @@ fn blank(
         target: subject.name.clone(),
         machine: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         sees_process: subject.sees_process,
+        not_asked: 0,
         entries: Vec::new(),
         baseline_findings: Vec::new(),
         totals: Totals::default(),

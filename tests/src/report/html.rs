@@ -25,6 +25,7 @@ pub(crate) fn write(report: &Report, json: &str, language: Language) -> String {
         if report.conformant { "good" } else { "bad" },
         conclusion(report, language),
     );
+    page.push_str(&not_asked(report, language));
     page.push_str(&failures(report, language));
     page.push_str(&occasion(report, language));
     page.push_str(&explanation(report, language));
@@ -40,7 +41,7 @@ pub(crate) fn write(report: &Report, json: &str, language: Language) -> String {
         }
         let _never_fails = writeln!(
             page,
-            "<h2>{}</h2>\n<table><tr><th>{}</th><th>{}</th><th>{}</th></tr>",
+            "<h2>{}</h2>\n<table class=\"checks\"><tr><th>{}</th><th>{}</th><th>{}</th></tr>",
             say(area.english, area.korean),
             say("Result", "결과"),
             say("What was asked", "확인한 것"),
@@ -108,6 +109,24 @@ fn conclusion(report: &Report, language: Language) -> String {
             totals.passed, totals.failed, totals.not_seen, totals.skipped
         ),
     }
+}
+
+/// How much of the suite was left aside: the conclusion is about the rest.
+fn not_asked(report: &Report, language: Language) -> String {
+    let asked = report.entries.len();
+    let all = asked.saturating_add(report.not_asked);
+    if report.not_asked == 0 {
+        return String::new();
+    }
+    let text = match language {
+        Language::En => format!(
+            "The suite has {all} checks of this kind; the command below chose {asked} of them. About the others this page says nothing."
+        ),
+        Language::Ko => format!(
+            "이런 대상에 대한 검사는 모두 {all}개이며, 아래 명령은 그 가운데 {asked}개를 골랐습니다. 나머지에 대해서는 이 문서가 아무것도 말하지 않습니다."
+        ),
+    };
+    format!("<p>{text}</p>\n")
 }
 
 /// What does not hold, right below the conclusion.
@@ -285,6 +304,7 @@ mod tests {
         for language in [Language::En, Language::Ko] {
             let page = write(&report, &json, language);
             assert!(page.contains(&hash(json.as_bytes())));
+            assert!(page.contains(language.choose("has 7 checks", "모두 7개")));
             for forbidden in ["<script", "http:", "https:", "<link", "<img", "src="] {
                 assert!(!page.contains(forbidden), "{forbidden}");
             }

@@ -80,6 +80,8 @@ pub(crate) struct Report {
     pub(crate) target: String,
     pub(crate) machine: String,
     pub(crate) sees_process: bool,
+    /// Checks of the catalogue that this run was told to leave aside, by its profile or by name.
+    pub(crate) not_asked: usize,
     pub(crate) entries: Vec<Entry>,
     /// What is wrong with the baseline itself.
     pub(crate) baseline_findings: Vec<String>,
@@ -213,7 +215,7 @@ pub(crate) fn example() -> Report {
         ..Entry::of(check)
     });
     let mut report = Report {
-        schema: 1,
+        schema: 2,
         suite: "0".to_owned(),
         catalogue_sha256: "0".repeat(64),
         command: vec!["sori-audit".to_owned()],
@@ -224,6 +226,7 @@ pub(crate) fn example() -> Report {
         target: "127.0.0.1:1".to_owned(),
         machine: "linux".to_owned(),
         sees_process: true,
+        not_asked: 3,
         entries: entries.collect(),
         baseline_findings: vec!["X".to_owned()],
         totals: Totals::default(),

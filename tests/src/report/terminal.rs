@@ -43,6 +43,11 @@ pub(crate) fn summary(report: &Report, language: Language) -> String {
         list(Verdict::NotSeen),
     );
     name(["Left out", "제외"], list(Verdict::Skipped));
+    if report.not_asked > 0 {
+        let words = ["Checks that were not chosen", "고르지 않은 검사"];
+        let title = language.choose(words[0], words[1]);
+        text.push_str(&format!("{title}: {}\n", report.not_asked));
+    }
     for finding in &report.baseline_findings {
         text.push_str(&format!("baseline: {finding}\n"));
     }
