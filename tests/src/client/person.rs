@@ -177,7 +177,9 @@ impl Person {
     pub(crate) async fn let_in(&mut self, group: &str, other: &mut Self) -> Result<(), Finding> {
         let invite = self.invite(group).await?;
         other.ask("join", &json!({ "invite": invite })).await?;
-        let wait = Wait::new(format!("{} is let in", other.name));
+        // Each of them has to hear of it, and after many changes some have to vote before the next (5.10.3).
+        let inside = self.look(group).await?.members.len();
+        let wait = Wait::of_many(format!("{} is let in", other.name), inside);
         loop {
             self.ask("admit", &json!({})).await?;
             let groups = other.ask("groups", &json!({})).await?;
