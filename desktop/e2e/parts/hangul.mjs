@@ -5,6 +5,10 @@ import { display } from '../lib/programs.mjs';
 import { Key, eventually, sleep, until } from '../lib/webdriver.mjs';
 
 const NAME = 'a real Hangul input method: the syllable shows while it is composed, and one Enter sends it once';
+/** How long a pointer rests before it presses; by then the page knows where it is. */
+const REST_MS = 400;
+/** What an input method says late has been said by then. */
+const LATE_MS = 300;
 const needed = ['/usr/bin/ibus-daemon', '/usr/lib/ibus/ibus-engine-hangul', '/usr/libexec/ibus-engine-hangul', '/usr/bin/xdotool', '/usr/bin/openbox', '/usr/bin/Xvfb'];
 
 /** Why the test cannot run here, or nothing. */
@@ -80,77 +84,137 @@ export async function hangul(world) {
     await eventually(() => window.value('#search'), (found) => assert.equal(found, '한글'));
   });
 
+  const id = x('search', '--onlyvisible', '--name', 'Sori').trim().split('\n').at(-1);
+  /** Presses in the middle of an element. A pointer that rests there before is the harder case: the press is told at once. */
+  const press = async (css, resting = true) => {
+    const [left, top] = await window.run((wanted) => {
+      const box = document.querySelector(wanted).getBoundingClientRect();
+      return [Math.round(box.x + box.width / 2), Math.round(box.y + box.height / 2)];
+    }, css);
+    x('mousemove', '--window', id, String(left), String(top));
+    if (resting) await sleep(REST_MS);
+    x('click', '1');
+  };
+  const focused = (css) => until(`the focus on ${css}`, () => window.run((wanted) => document.hasFocus() && document.activeElement === document.querySelector(wanted), css));
+  /** A field holds this, also after whatever the input method still says. */
+  const holds = async (css, wanted) => {
+    await eventually(() => window.value(css), (found) => assert.equal(found, wanted, css));
+    await sleep(LATE_MS);
+    assert.equal(await window.value(css), wanted, css);
+  };
+  /** Writes into a field; its last syllable is still being composed. */
+  const compose = async (css, keys, wanted) => {
+    await window.see(css);
+    await press(css);
+    await focused(css);
+    x('type', '--delay', '120', keys);
+    await eventually(() => window.value(css), (found) => assert.equal(found, wanted, css));
+  };
+
   await test('a syllable that is composed is kept once when somebody opens the emoji', async () => {
     await window.fill('#search', '');
     await window.see('[data-testid=conversation]');
-    const id = x('search', '--onlyvisible', '--name', 'Sori').trim().split('\n').at(-1);
-    /** Clicks with the real pointer in the middle of what `find` answers inside the page. */
-    const click = async (find) => {
-      const [left, top] = await window.run(`() => { const box = (${find})().getBoundingClientRect(); return [Math.round(box.x + box.width / 2), Math.round(box.y + box.height / 2)]; }`);
-      x('mousemove', '--window', id, String(left), String(top), 'click', '1');
-    };
-    const draft = () => window.value('#draft');
-    const focused = (which) => until(`the focus on ${which}`, () => window.run((wanted) => document.hasFocus() && document.activeElement.id === wanted, which));
-    await click(`() => document.querySelector('#draft')`);
-    await focused('draft');
-    x('type', '--delay', '120', 'gks');
-    await eventually(draft, (found) => assert.equal(found, '한'));
-    await click(`() => document.querySelector('[data-testid=emoji-button]')`);
-    await window.see('[data-testid=emoji-picker]');
-    await eventually(draft, (found) => assert.equal(found, '한'));
-    await click(`() => document.querySelector('[data-testid=emoji-button]')`);
+    await compose('#draft', 'gks', '한');
+    await press('[data-testid=emoji-button]');
+    await focused('[data-testid=emoji-find]');
+    await holds('#draft', '한');
+    assert.equal(await window.value('[data-testid=emoji-find]'), '');
+    await press('[data-testid=emoji-button]');
     await window.gone('[data-testid=emoji-picker]');
-    await click(`() => document.querySelector('#draft')`);
-    await focused('draft');
+    await press('#draft');
+    await focused('#draft');
     x('key', 'End');
     x('type', '--delay', '120', 'rm');
-    await eventually(draft, (found) => assert.equal(found, '한그'));
-    // Ends the syllable: a field that is emptied meanwhile would leave it to the next one.
+    await eventually(() => window.value('#draft'), (found) => assert.equal(found, '한그'));
     x('key', 'End');
     await window.fill('#draft', '');
   });
 
-  await test('a syllable that is composed is kept once in every field that is left by a press elsewhere', async () => {
-    const id = x('search', '--onlyvisible', '--name', 'Sori').trim().split('\n').at(-1);
-    const click = async (css) => {
-      const [left, top] = await window.run((wanted) => {
-        const box = document.querySelector(wanted).getBoundingClientRect();
-        return [Math.round(box.x + box.width / 2), Math.round(box.y + box.height / 2)];
-      }, css);
-      x('mousemove', '--window', id, String(left), String(top), 'click', '1');
-    };
-    const focused = (css) => until(`the focus on ${css}`, () => window.run((wanted) => document.hasFocus() && document.activeElement === document.querySelector(wanted), css));
-    const composed = async (css, away) => {
-      await window.see(css);
-      await click(css);
-      await focused(css);
-      x('type', '--delay', '120', 'gksrmf');
-      await eventually(() => window.value(css), (found) => assert.equal(found, '한글', css));
-      await click(away);
-      await until(`another focus than ${css}`, () => window.run((wanted) => document.activeElement !== document.querySelector(wanted), css));
-      // What is left of the syllable would come with the next key at the latest.
-      await eventually(() => window.value(css), (found) => assert.equal(found, '한글', css));
-    };
-    const closed = async () => {
-      await window.press(Key.Escape);
-      await window.gone('dialog[open]');
-    };
+  for (const [way, resting] of [['rests there', true], ['just came', false]]) {
+    await test(`a syllable that is composed is kept once in every field that is left by a press elsewhere: the pointer ${way}`, async () => {
+      const left = async (css, away) => {
+        await compose(css, 'gksrmf', '한글');
+        await press(away, resting);
+        await until(`another focus than ${css}`, () => window.run((wanted) => document.activeElement !== document.querySelector(wanted), css));
+        await holds(css, '한글');
+      };
+      const closed = async () => {
+        await window.press(Key.Escape);
+        await window.gone('dialog[open]');
+      };
+      await window.fill('#search', '');
+      await left('#search', '[data-testid=conversation-title]');
+      await window.fill('#search', '');
+      await window.see('[data-testid=conversation]');
+      await left('#draft', '[data-testid=conversation-title]');
+      await window.fill('#draft', '');
+      await window.press(Key.Control, 'k');
+      await left('[data-testid=pick-find]', 'dialog h2');
+      await closed();
+      await window.press(Key.Control, 'n');
+      await left('dialog input', 'dialog h2');
+      await closed();
+      await window.click('[data-testid=emoji-button]');
+      await left('[data-testid=emoji-find]', '[data-testid=conversation-title]');
+      await window.click('[data-testid=emoji-button]');
+      await window.gone('[data-testid=emoji-picker]');
+    });
+  }
+
+  await test('a syllable that is composed goes into no other field', async () => {
+    await compose('#draft', 'gks', '한');
+    await press('#search');
+    await focused('#search');
+    await holds('#draft', '한');
+    assert.equal(await window.value('#search'), '');
+    // And the field that was pressed takes what is written there, also the same syllable.
+    x('type', '--delay', '120', 'gks');
+    await eventually(() => window.value('#search'), (found) => assert.equal(found, '한'));
+    x('key', 'End');
     await window.fill('#search', '');
-    await composed('#search', '[data-testid=conversation-title]');
-    await window.fill('#search', '');
-    await window.see('[data-testid=conversation]');
-    await composed('#draft', '[data-testid=conversation-title]');
     await window.fill('#draft', '');
-    await window.press(Key.Control, 'k');
-    await composed('[data-testid=pick-find]', 'dialog h2');
-    await closed();
-    await window.press(Key.Control, 'n');
-    await composed('dialog input', 'dialog h2');
-    await closed();
-    await window.click('[data-testid=emoji-button]');
-    await composed('[data-testid=emoji-find]', '[data-testid=conversation-title]');
-    await window.click('[data-testid=emoji-button]');
-    await window.gone('[data-testid=emoji-picker]');
+    await window.see('[data-testid=conversation]');
+  });
+
+  await test('a press in the same field keeps the syllable where it is composed', async () => {
+    await window.fill('#draft', '가나다라마바사아자차카타파하');
+    await press('#draft');
+    await focused('#draft');
+    x('key', 'Home');
+    x('type', '--delay', '120', 'gks');
+    await eventually(() => window.value('#draft'), (found) => assert.equal(found.slice(0, 2), '한가'));
+    await press('#draft');
+    await holds('#draft', '한가나다라마바사아자차카타파하');
+    await window.fill('#draft', '');
+  });
+
+  await test('the button to send takes the syllable that is composed, once', async () => {
+    await compose('#draft', 'tkfkd', '사랑');
+    await press('#send');
+    await until('the message', async () => (await window.texts('[data-testid=message] .text')).at(-1) === '사랑');
+    await focused('#draft');
+    await holds('#draft', '');
+    assert.equal((await window.texts('[data-testid=message] .text')).filter((text) => text === '사랑').length, 1);
+  });
+
+  await test('another conversation in mid-syllable: the draft is kept, and the other one gets nothing', async () => {
+    const row = (which) => window.run((open) => {
+      const rows = [...document.querySelectorAll('[data-testid=conversation]')];
+      const found = rows.find((one) => (one.getAttribute('aria-current') === 'true') === open);
+      return `[data-group="${found.dataset.group}"]`;
+    }, which);
+    const [here, there] = [await row(true), await row(false)];
+    const opened = (css) => until(`${css} open`, () => window.run((wanted) => document.querySelector(wanted).getAttribute('aria-current') === 'true', css));
+    for (const go of [() => press(there), () => press(there, false)]) {
+      await compose('#draft', 'gks', '한');
+      await go();
+      await opened(there);
+      await holds('#draft', '');
+      await press(here);
+      await opened(here);
+      await holds('#draft', '한');
+      await window.fill('#draft', '');
+    }
   });
   await world.app.stop();
 }
