@@ -102,6 +102,15 @@ export async function hangul(world) {
     await sleep(LATE_MS);
     assert.equal(await window.value(css), wanted, css);
   };
+  /** Ends what is composed in the field that has the focus, and empties it. What the key brings may be late. */
+  const emptied = async (css) => {
+    x('key', 'End');
+    await until(`nothing in ${css}`, async () => {
+      await window.fill(css, '');
+      await sleep(LATE_MS);
+      return (await window.value(css)) === '';
+    });
+  };
   /** Writes into a field; its last syllable is still being composed. */
   const compose = async (css, keys, wanted) => {
     await window.see(css);
@@ -126,8 +135,7 @@ export async function hangul(world) {
     x('key', 'End');
     x('type', '--delay', '120', 'rm');
     await eventually(() => window.value('#draft'), (found) => assert.equal(found, '한그'));
-    x('key', 'End');
-    await window.fill('#draft', '');
+    await emptied('#draft');
   });
 
   for (const [way, resting] of [['rests there', true], ['just came', false]]) {
@@ -170,8 +178,7 @@ export async function hangul(world) {
     // And the field that was pressed takes what is written there, also the same syllable.
     x('type', '--delay', '120', 'gks');
     await eventually(() => window.value('#search'), (found) => assert.equal(found, '한'));
-    x('key', 'End');
-    await window.fill('#search', '');
+    await emptied('#search');
     await window.fill('#draft', '');
     await window.see('[data-testid=conversation]');
   });
