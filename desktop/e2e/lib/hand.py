@@ -1,6 +1,8 @@
-"""Another program, from which a person drags a file.
+"""Another program, from which a person takes a file.
 
     hand.py drag FILE           a small window at the lower right; what is dragged out of it is the file
+    hand.py copy FILE           it has copied the file, as file managers do
+    hand.py copy-picture FILE   it has copied the picture of this file
 
 Says "ready" once it is so, and goes on until it is ended.
 """
@@ -38,8 +40,38 @@ def drag(path):
     GLib.timeout_add(300, ready)
 
 
+def copy(path):
+    uri = Gio.File.new_for_path(path).get_uri()
+    offer({"text/uri-list": uri + "\r\n", "x-special/gnome-copied-files": "copy\n" + uri, "UTF8_STRING": path})
+
+
+def copy_picture(path):
+    with open(path, "rb") as file:
+        offer({"image/png": file.read()})
+
+
+def offer(kinds):
+    """Puts the same thing into the clipboard in several kinds."""
+    window = Gtk.Window(type=Gtk.WindowType.POPUP)
+    window.realize()
+    clipboard = Gdk.SELECTION_CLIPBOARD
+    for kind in kinds:
+        Gtk.selection_add_target(window, clipboard, Gdk.Atom.intern(kind, False), 0)
+
+    def give(_window, data, _info, _time):
+        told = kinds[data.get_target().name()]
+        data.set(data.get_target(), 8, told if isinstance(told, bytes) else told.encode())
+
+    window.connect("selection-get", give)
+    if not Gtk.selection_owner_set(window, clipboard, 0):
+        sys.exit("the clipboard cannot be had")
+    GLib.idle_add(ready)
+
+
+WAYS = {"drag": drag, "copy": copy, "copy-picture": copy_picture}
+
 if __name__ == "__main__":
-    if sys.argv[1] != "drag":
+    if sys.argv[1] not in WAYS:
         sys.exit(__doc__)
-    drag(sys.argv[2])
+    WAYS[sys.argv[1]](sys.argv[2])
     Gtk.main()

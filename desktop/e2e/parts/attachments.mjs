@@ -179,6 +179,29 @@ export async function attachments(world) {
     await until('the file at the other side', async () => (await list(haru)).find((one) => one.file?.name === '끌어온 파일.txt' && one.file.state === 'here'));
   });
 
+  await test('a file and a picture that were copied in another program are pasted, and no path is', async () => {
+    const id = shown('Sori');
+    x('windowactivate', '--sync', id);
+    for (const [way, path, seen, name] of [
+      ['copy', write('복사한 파일.txt', '복사해서 보냈어요'), () => window.seeText('[data-testid=chosen]', '복사한 파일.txt'), /^복사한 파일\.txt$/],
+      ['copy-picture', photo, () => window.see('[data-testid=chosen-file] canvas[data-drawn=true]'), /^picture\.(png|jpg|webp)$/],
+    ]) {
+      const other = await hand(way, path, screen);
+      try {
+        await window.click('#draft');
+        await until('the keyboard', () => window.run(() => document.hasFocus() && document.activeElement.id === 'draft'));
+        x('key', 'ctrl+v');
+        await seen();
+      } finally {
+        await end(other);
+      }
+      assert.equal(await window.value('#draft'), '');
+      await window.press(Key.Enter);
+      await window.gone('[data-testid=chosen]');
+      await until('the file at the other side', async () => (await list(haru)).find((one) => name.test(one.file?.name) && one.file.state === 'here'));
+    }
+  });
+
   await test('a group gets a picture, which everybody sees, and loses it', async () => {
     const name = async (person) => (await person.ask('group.info', { group })).avatar;
     await window.click('[data-testid=members]');

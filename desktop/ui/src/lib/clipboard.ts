@@ -7,3 +7,9 @@ export async function copyText(text: string): Promise<boolean> {
     return false;
   }
 }
+
+/**
+ * Whether files or a picture were copied, and not a text. WebKitGTK names no files to a page: of a picture it says nothing at all, and of a
+ * file that it has an address, which cannot be read, and no text.
+ */
+export const holdsFiles = (copied: Pick<DataTransfer, 'types' | 'getData'>): boolean => copied.types.includes('Files') || copied.getData('text/plain') === '';
