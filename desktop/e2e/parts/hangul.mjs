@@ -116,6 +116,8 @@ export async function hangul(world) {
     await window.see(css);
     await press(css);
     await focused(css);
+    // The field may have had the focus before: the press has to be over when the first key comes.
+    await sleep(LATE_MS);
     x('type', '--delay', '120', keys);
     await eventually(() => window.value(css), (found) => assert.equal(found, wanted, css));
   };
