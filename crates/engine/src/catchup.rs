@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::envelope::ChannelMessage;
 use crate::error::Error;
 use crate::network::Purpose;
+use crate::record::LogRecord;
 use crate::session::{Entry, EnvelopeId};
 use crate::table;
 use crate::time::{Day, Time};
@@ -114,9 +115,22 @@ impl Engine {
 
     pub(crate) fn entry(&self, channel: u32, id: &EnvelopeId) -> Result<Option<Entry>, Error> {
         let held = self.channels.get(&channel);
-        let Some((sequence, day)) = held.and_then(|held| held.log.find(id)) else {
-            return Ok(None);
-        };
+        match held.and_then(|held| held.log.find(id)) {
+            Some((sequence, day)) => self.sealed_entry(channel, sequence, day),
+            None => Ok(None),
+        }
+    }
+
+    /// The entry at a place of a channel's log, if it is held.
+    pub(crate) fn entry_at(&self, channel: u32, sequence: u64) -> Result<Option<Entry>, Error> {
+        let key = table::of(channel, sequence);
+        match self.get::<LogRecord>(table::LOG, &key)? {
+            Some(record) => self.sealed_entry(channel, sequence, record.day),
+            None => Ok(None),
+        }
+    }
+
+    fn sealed_entry(&self, channel: u32, sequence: u64, day: Day) -> Result<Option<Entry>, Error> {
         let sealed = self
             .store
             .get(table::SEALED, &table::of(channel, sequence))?;

@@ -12,10 +12,11 @@ use crate::engine::Engine;
 use crate::envelope::{AppBody, AppMessage, Private};
 use crate::error::Error;
 use crate::group::Group;
-use crate::handshake::{Admission, clean_name};
+use crate::handshake::{Admission, COMMIT_ENVELOPES_MAX, clean_name};
 use crate::record::{
     self, ChannelRecord, ContactRecord, Delivery, Notice, NoticeKind, SpareRecord, Standing, Wish,
 };
+use crate::session::Entry;
 use crate::table;
 use crate::time::Time;
 use crate::view::{ContactView, Event};
@@ -175,7 +176,7 @@ impl Engine {
     pub(crate) fn deliver_welcome(
         &mut self,
         group: &Group,
-        state: &StateId,
+        (state, entries): (&StateId, (u32, u64, u64)),
         wish: &Wish,
         welcome: Vec<u8>,
         now: Time,
@@ -186,7 +187,8 @@ impl Engine {
         else {
             return Ok(());
         };
-        let mut admission = self.admission(group, state, welcome)?;
+        let commit = self.commit_entries(entries)?;
+        let mut admission = self.admission(group, state, (welcome, commit))?;
         match deliver {
             Delivery::Contact => {
                 self.sign_admission(&mut admission, NO_INVITE)?;
@@ -200,11 +202,26 @@ impl Engine {
         }
     }
 
+    /// The envelopes of a commit as the log holds them: all, or none if one is gone or they are too many.
+    fn commit_entries(&self, (channel, first, last): (u32, u64, u64)) -> Result<Vec<Entry>, Error> {
+        let mut entries = Vec::new();
+        for sequence in (first..=last).take(COMMIT_ENVELOPES_MAX.saturating_add(1)) {
+            let Some(entry) = self.entry_at(channel, sequence)? else {
+                return Ok(Vec::new());
+            };
+            entries.push(entry);
+        }
+        if entries.len() > COMMIT_ENVELOPES_MAX {
+            entries.clear();
+        }
+        Ok(entries)
+    }
+
     fn admission(
         &mut self,
         group: &Group,
         state: &StateId,
-        welcome: Vec<u8>,
+        (welcome, commit): (Vec<u8>, Vec<Entry>),
     ) -> Result<Admission, Error> {
         let channel = group.channel_of(state)?;
         let channel = self
@@ -229,6 +246,7 @@ impl Engine {
                 .map(|(id, name)| (*id.as_bytes(), name))
                 .collect(),
             clock: group.cursor.clock,
+            commit,
             signature: Vec::new(),
         })
     }
@@ -411,7 +429,6 @@ impl Engine {
         group.resync.anchor = Some(state);
         group.resync.entered = Some(state);
         group.resync.let_in = true;
-        group.has_way_in = false;
         self.save_resync(&group)?;
         let me = self.me()?.id;
         let notice = Notice {
@@ -432,6 +449,9 @@ impl Engine {
             admission.inviter_mailbox.clone(),
             packages,
         )?;
+        for Entry { day, sealed } in &admission.commit {
+            self.accept_frame(channel, *day, sealed, now)?;
+        }
         // What follows on this state may have come before the Welcome.
         self.with_group(id, |engine, group| engine.settle(group, now))?;
         Ok(id)

@@ -528,7 +528,6 @@ impl Engine {
                         .or_default()
                         .push((channel, sequence));
                     let is_commit = matches!(message, ChannelMessage::Commit { .. });
-                    engine.note_way_in(group, &message)?;
                     if !group.was_on_way(&state) {
                         engine.suspect(group, state, is_commit, now);
                     }

@@ -63,8 +63,6 @@ pub(crate) struct Group {
     pub(crate) commits_by: Option<Time>,
     /// How it stands if its state is or was lost.
     pub(crate) resync: ResyncRecord,
-    /// Whether the commit that let this device in was seen in a log since the profile was opened.
-    pub(crate) has_way_in: bool,
 }
 
 /// What is to be done in a group and when, beside what the store says.
@@ -92,7 +90,6 @@ impl Group {
             strays: BTreeMap::new(),
             welcomes: BTreeMap::new(),
             readd_at: None,
-            has_way_in: false,
             sent_again: 0,
             renew_at: None,
             commits_at: None,

@@ -51,6 +51,8 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::session::Entry;
+
 /// Length of a hybrid (X-Wing) public key.
 pub(crate) const HYBRID_PUBLIC_LEN: usize = 1216;
 /// Characters in the name of a person.
@@ -68,7 +70,9 @@ pub(crate) const ADMISSION_INFO: &[u8] = b"sori admission 1";
 const KEY_PACKAGE_LEN_MAX: usize = 16 * 1024;
 const WELCOME_LEN_MAX: usize = 4 * 1024 * 1024;
 const REQUEST_LEN_MAX: usize = 128 * 1024;
-const ADMISSION_LEN_MAX: usize = 5 * 1024 * 1024;
+const ADMISSION_LEN_MAX: usize = 7 * 1024 * 1024;
+/// Envelopes that carry a commit which comes with an admission.
+pub(crate) const COMMIT_ENVELOPES_MAX: usize = 32;
 /// What sealing adds to it: an encapsulated key and a tag.
 const SEAL_LEN: usize = 1120 + 16;
 const INVITE_MESSAGE_LEN_MAX: usize = ADMISSION_LEN_MAX + 4096;
@@ -199,6 +203,9 @@ pub(crate) struct Admission {
     pub(crate) names: Vec<([u8; 32], String)>,
     /// The group's clock at the join: what came before it is not for the joiner.
     pub(crate) clock: u64,
+    /// The envelopes of the commit that lets the joiner in, so that whoever has not heard it can have it from the joiner; none if the
+    /// inviter does not hold them any more.
+    pub(crate) commit: Vec<Entry>,
     /// The inviter's signature over [`Admission::signed_bytes`], 64 bytes.
     pub(crate) signature: Vec<u8>,
 }
@@ -224,6 +231,11 @@ impl Admission {
             transcript.add(name.as_bytes());
         }
         transcript.add(&self.clock.to_be_bytes());
+        transcript.add_len(self.commit.len());
+        for Entry { day, sealed } in &self.commit {
+            transcript.add(&day.0.to_be_bytes());
+            transcript.add(sealed);
+        }
         Zeroizing::new(transcript.0)
     }
 
@@ -417,6 +429,7 @@ impl Bounded for Admission {
             && are_key_packages(&self.key_packages)
             && self.names.len() <= NAMES_MAX
             && self.names.iter().all(|(_, name)| is_clean(name))
+            && self.commit.len() <= COMMIT_ENVELOPES_MAX
             && self.signature.len() == SIGNATURE_LEN
     }
 }

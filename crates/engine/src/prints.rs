@@ -141,16 +141,6 @@ impl Prints {
         }
     }
 
-    /// Of that, with something in it that nobody holds.
-    pub(crate) fn lacking(mut self) -> Self {
-        let (day, digest) = (self.floor, [0; 32]);
-        match self.days.last_mut() {
-            Some(last) => last.digest = digest,
-            None => self.days.push(DayPrint { day, digest }),
-        }
-        self
-    }
-
     pub(crate) fn digest(&self, day: Day) -> Option<[u8; 32]> {
         let found = self.days.iter().find(|print| print.day == day);
         found.map(|print| print.digest)

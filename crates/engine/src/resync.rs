@@ -60,8 +60,6 @@ const CHECK_FIRST_MS: u64 = 4_000;
 /// milliseconds: it does not know the channels on which it could have heard otherwise.
 const RECHECK_FIRST_MS: u64 = 600_000;
 const RECHECK_MAX_MS: u64 = DAY_MS;
-/// How long the commit that let this device in may need to get to the others, in milliseconds.
-const LET_IN_MS: u64 = 600_000;
 /// Questions put without an answer before a suspicion is laid aside.
 const CHECKS_MAX: u32 = 6;
 /// Random part of the wait before a stand for each member, in milliseconds.
@@ -103,8 +101,6 @@ struct Asking {
 struct Question {
     nonce: u64,
     what: What,
-    /// The commit that let this device in is in no log of its own, and may not have come to the others yet.
-    is_early: bool,
     /// Its names, one for each channel it was put on.
     about: BTreeSet<[u8; 32]>,
     verdicts: BTreeMap<AccountId, Verdict>,
@@ -220,16 +216,6 @@ impl Group {
         let standing = self.record.standing;
         standing.is_out() || standing == Standing::Halted
     }
-
-    /// Whether this device was let in a short time ago, and nobody was seen to follow since or the commit that did it is not in
-    /// a log here: who has not heard of that commit cannot know its state, and may hold just what is in the logs here.
-    fn is_just_let_in(&self, now: Time) -> bool {
-        let first = self.record.path.first();
-        let state = first.and_then(|id| self.record.states.get(id));
-        let is_young = state.is_some_and(|state| now.since_ms(state.since) < LET_IN_MS);
-        let is_new = self.resync.let_in && self.came_back();
-        is_new && is_young && (self.resync.entered.is_some() || !self.has_way_in)
-    }
 }
 
 impl Engine {
@@ -243,24 +229,6 @@ impl Engine {
         }
         let owed: Option<Vec<AccountId>> = self.get(table::RESYNC, &table::one(0))?;
         self.resyncs.replace_at = owed.map(|_| now.plus_ms(CHECK_FIRST_MS));
-        Ok(())
-    }
-
-    /// A commit came on a state that is not known here: it may be the one that let this device in.
-    pub(crate) fn note_way_in(
-        &self,
-        group: &mut Group,
-        message: &ChannelMessage,
-    ) -> Result<(), Error> {
-        let ChannelMessage::Commit { message, .. } = message else {
-            return Ok(());
-        };
-        let first = group.record.path.first().copied();
-        let Some(first) = first.filter(|_| group.resync.let_in && !group.has_way_in) else {
-            return Ok(());
-        };
-        let snapshot = self.snapshot(group, &first)?;
-        group.has_way_in = snapshot.is_some_and(|state| state.was_made_by(message));
         Ok(())
     }
 
@@ -458,12 +426,10 @@ impl Engine {
             Some(_) | None => Question {
                 nonce: u64::from_be_bytes(self.random()),
                 what,
-                is_early: false,
                 about: BTreeSet::new(),
                 verdicts: BTreeMap::new(),
             },
         };
-        question.is_early = group.is_just_let_in(now);
         for channel in channels {
             self.put_question(channel, &mut question, now)?;
         }
@@ -534,17 +500,10 @@ impl Engine {
                 (ask.id(&tag), ChannelMessage::Ask(ask))
             }
             What::State(state) => {
-                let logs = self.logs_of(&group);
                 let check = Check {
                     nonce: question.nonce,
                     state: *state,
-                    logs: match question.is_early {
-                        true => logs
-                            .into_iter()
-                            .map(|(t, log)| (t, log.lacking()))
-                            .collect(),
-                        false => logs,
-                    },
+                    logs: self.logs_of(&group),
                 };
                 (check.id(), ChannelMessage::Check(check))
             }

@@ -70,7 +70,7 @@ impl Engine {
     ) -> Result<(), Error> {
         let voters = self.accounts(group)?.len();
         if voters < 2 {
-            return self.deliver_welcome(group, &state, &intent.wish, welcome, now);
+            return self.deliver_welcome(group, (&state, entries), &intent.wish, welcome, now);
         }
         let record = WelcomeRecord {
             state,
@@ -183,7 +183,7 @@ impl Engine {
                 continue;
             };
             let (state, welcome) = (kept.state, kept.welcome.clone());
-            match self.deliver_welcome(group, &state, &wish, welcome, now) {
+            match self.deliver_welcome(group, (&state, kept.entries), &wish, welcome, now) {
                 Ok(()) => self.forget_welcome(group, number)?,
                 Err(error) if error.is_fatal() => return Err(error),
                 // There is no way to it at present.

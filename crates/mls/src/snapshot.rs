@@ -60,19 +60,6 @@ impl Snapshot {
         Self::view(store, group, state)
     }
 
-    /// Whether a commit in a PublicMessage claims to have led to this state: both have the same confirmation tag (RFC 9420
-    /// §6.1, §8.1). Only who knows the state can make that; nothing else of the message is verified.
-    pub fn was_made_by(&self, commit: &[u8]) -> bool {
-        let Ok(message) = MlsMessageIn::tls_deserialize_exact_bytes(commit) else {
-            return false;
-        };
-        let Ok(ProtocolMessage::PublicMessage(message)) = message.try_into_protocol_message()
-        else {
-            return false;
-        };
-        message.confirmation_tag() == Some(self.group.confirmation_tag())
-    }
-
     pub(crate) fn load(core: &Core, rows: Rows) -> Result<Self, Error> {
         let (store, id, state) = RowStore::from_rows(rows)?;
         let group = MlsGroup::load(&store, &mls_group_id(&id))

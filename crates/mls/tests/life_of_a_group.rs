@@ -507,26 +507,6 @@ fn joining_can_be_tried_again_after_a_failure() {
 }
 
 #[test]
-fn who_joined_knows_the_commit_that_did_it() {
-    let mut owner = group_of(1).remove(0);
-    let mut joiner = person(2);
-    let before = owner.snapshot().state();
-    let mut add = || Operation::Add {
-        key_packages: vec![joiner.key_package()],
-    };
-    let [wanted, other] = [add(), add()].map(|add| owner.commit(&add).unwrap());
-    joiner.join(&wanted.welcome.unwrap()).unwrap();
-    assert!(joiner.snapshot().was_made_by(&wanted.message));
-    assert!(!joiner.snapshot().was_made_by(&other.message));
-    let mut bent = wanted.message.clone();
-    bent.push(0);
-    assert!(!joiner.snapshot().was_made_by(&bent));
-    assert!(!joiner.snapshot().was_made_by(&[]));
-    owner.go(before);
-    assert!(!owner.snapshot().was_made_by(&wanted.message));
-}
-
-#[test]
 fn joining_without_the_key_package_is_refused() {
     let mut owner = group_of(1).remove(0);
     let (mut invited, mut other) = (person(2), person(3));

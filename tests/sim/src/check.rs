@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::history::{Ending, History, Line, What};
+use crate::history::{Ending, Entry, History, Line, What};
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +82,8 @@ fn one_order(history: &History) -> Vec<String> {
     for (at, (one, ours)) in active.iter().enumerate() {
         for (other, theirs) in active.iter().skip(at + 1) {
             let alike = ours.since == 0 && theirs.since == 0;
-            if let Some(what) = first_difference(history, &ours.lines, &theirs.lines, alike) {
+            let viewers = [*one, *other];
+            if let Some(what) = first_difference(history, viewers, alike) {
                 let (one, other) = (history.name(*one), history.name(*other));
                 found.push(format!("{one} and {other} see differently: {what}"));
             }
@@ -91,23 +92,30 @@ fn one_order(history: &History) -> Vec<String> {
     found
 }
 
-fn first_difference(
-    history: &History,
-    ours: &[Line],
-    theirs: &[Line],
-    alike: bool,
-) -> Option<String> {
+fn first_difference(history: &History, viewers: [usize; 2], alike: bool) -> Option<String> {
+    let [ours, theirs] = viewers.map(|who| history.ends[who].lines.as_slice());
     let both = |list: &[Line], of: &[Line]| -> Vec<Line> {
         let ids: BTreeSet<&String> = of.iter().map(|line| &line.id).collect();
         let common = list.iter().filter(|line| ids.contains(&line.id));
         common.cloned().collect()
     };
     let (ours, theirs) = (both(ours, theirs), both(theirs, ours));
+    // Nor is what is done to a message on a way that lost for those who were out there.
+    let is_only_for_one = |entry: &Entry, line: &Line| match &entry.what {
+        What::Changed { line: id, seen_by } => {
+            *id == line.id && viewers.iter().any(|who| !seen_by.contains(who))
+        }
+        _ => false,
+    };
     let seen = |line: &Line| (line.text.clone(), line.deleted, line.reactions);
     // What somebody edits on a way that lost is for those who were on it, and who was put out does not do it again.
     let stands = |line: &Line| {
         let author = history.said.get(&line.id).map(|said| said.author);
         author.is_none_or(|who| history.ends[who].active && !history.ends[who].is_malicious)
+            && !history
+                .entries
+                .iter()
+                .any(|entry| is_only_for_one(entry, line))
     };
     let differs =
         |(a, b): &(&Line, &Line)| a.id != b.id || alike && stands(a) && seen(a) != seen(b);
@@ -259,12 +267,31 @@ fn nobody_loses_its_state(history: &History) -> Vec<String> {
     // The commit that let somebody in may lose against one that only somebody malicious can make.
     let anybody_upsets = (history.ends.iter()).any(|end| end.is_forgetful || end.is_malicious);
     let ends = history.ends.iter().enumerate();
-    let lost = ends.filter(|(_, end)| {
-        let stays = !anybody_upsets || end.since == 0;
+    let lost = ends.filter(|(who, end)| {
+        let stays = end.since == 0 || !anybody_upsets && !was_let_in_beside_others(history, *who);
         stays && !end.is_forgetful && !end.is_malicious && end.notices.iter().any(|n| n == "lost")
     });
     lost.map(|(who, _)| format!("{} lost its state", history.name(who)))
         .collect()
+}
+
+/// Whether somebody was let in while others who did not hear of it went another way from the same state.
+fn was_let_in_beside_others(history: &History, whom: usize) -> bool {
+    let states = |after: usize| {
+        let entries = history.entries.iter().skip(after);
+        entries.filter_map(|entry| match &entry.what {
+            What::State { who, epoch, state } => Some((*who, *epoch, state)),
+            _ => None,
+        })
+    };
+    let entries = history.entries.iter().enumerate();
+    let mut asked = entries.filter(|(_, entry)| entry.what == What::Asked { whom });
+    asked.any(|(at, _)| {
+        let entered = states(at).find(|(who, ..)| *who == whom);
+        entered.is_some_and(|(_, epoch, state)| {
+            states(0).any(|(_, other, beside)| other == epoch && beside != state)
+        })
+    })
 }
 
 /// Whoever wrote something comes to know that somebody has it for whom it was and who is still in.

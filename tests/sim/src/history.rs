@@ -54,6 +54,13 @@ pub enum What {
         /// Whose.
         whom: usize,
     },
+    /// Somebody meant to change a message, or to react to it.
+    Changed {
+        /// The id of the message.
+        line: String,
+        /// Whom who did it saw in the group.
+        seen_by: BTreeSet<usize>,
+    },
     /// Somebody was let in, or tried to be.
     Asked {
         /// Who.
@@ -186,6 +193,9 @@ impl History {
                     format!("{} removes {}", self.name(*by), self.name(*whom))
                 }
                 What::Role { whom } => format!("the role of {} changes", self.name(*whom)),
+                What::Changed { line, .. } => {
+                    format!("to {} something is done", line.get(..8).unwrap_or(line))
+                }
                 What::Asked { whom } => format!("{} is to come in", self.name(*whom)),
                 What::State { who, epoch, state } => {
                     let state = state.get(..8).unwrap_or(state);

@@ -71,6 +71,14 @@ fn seeds_5027_and_5105_who_was_let_in_is_not_taken_for_one_off_the_way() {
     holds(5105, 3);
 }
 
+/// Judges took for a fault what follows from a split: who was let in on one side of it comes back when the other side wins, and
+/// what is done to a message where somebody was out is not for that one.
+#[test]
+fn seeds_100137_and_100032_what_happens_on_one_side_of_a_split_stays_there() {
+    holds(100_137, 3);
+    holds(100_032, 2);
+}
+
 /// Where that commit has lost, who was let in by it has to hear so.
 #[test]
 fn seeds_176_and_216_who_was_let_in_on_a_way_that_lost_hears_of_it() {

@@ -251,6 +251,38 @@ fn a_joiner_enters_only_what_the_inviter_has_signed() {
     assert_eq!(people[1].engine.groups.len(), 1);
 }
 
+/// protocol §7.3.1, §7.3.2
+#[test]
+fn who_is_let_in_has_the_commit_that_did_it_for_others() {
+    let mut people = [Peer::new("Ada", 1), Peer::new("Bo", 2)];
+    let link = invite(&mut people[0]);
+    people[1].engine.invite_accept(&link, NOW).unwrap();
+    round(&mut people, 1);
+    let id = people[0].engine.join_list(NOW).unwrap().remove(0).id;
+    people[0].engine.join_approve(&id, NOW).unwrap();
+    let said = people[0].attend(NOW).into_iter();
+    // Nothing passes but what passes on the invite's topic.
+    let invited = Line::of(&link).link.topic_seed().topic();
+    let said = said.filter(|(topic, _)| *topic == invited);
+    carry(
+        &mut people,
+        said.map(|(topic, frame)| (0, topic, frame)).collect(),
+    );
+    let [ada, bo] = &people;
+    let state = ada.engine.groups[&ada.group()].head_state().unwrap();
+    assert_eq!(bo.engine.groups[&bo.group()].head_state().unwrap(), state);
+    let commits = |peer: &Peer| -> Vec<_> {
+        let channels = peer.engine.channels.iter();
+        let held = channels.flat_map(|(channel, held)| {
+            let places = held.log.in_order().into_keys();
+            places.filter_map(|place| peer.engine.entry_at(*channel, place).unwrap())
+        });
+        held.map(|entry| entry.id()).collect()
+    };
+    let first = commits(ada)[0];
+    assert!(commits(bo).contains(&first));
+}
+
 fn admission(claims: AccountId) -> Admission {
     Admission {
         group: [1; 16],
@@ -262,6 +294,7 @@ fn admission(claims: AccountId) -> Admission {
         key_packages: Vec::new(),
         names: Vec::new(),
         clock: 0,
+        commit: Vec::new(),
         signature: Vec::new(),
     }
 }

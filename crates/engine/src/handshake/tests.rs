@@ -25,6 +25,7 @@ fn admission() -> Admission {
         key_packages: vec![],
         names: vec![([6; 32], "Bo".into()), ([7; 32], "Cy".into())],
         clock: 9,
+        commit: Vec::new(),
         signature: vec![8; SIGNATURE_LEN],
     }
 }

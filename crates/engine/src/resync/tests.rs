@@ -46,7 +46,6 @@ impl Scene {
         let mut question = Question {
             nonce: 7,
             what,
-            is_early: false,
             about: BTreeSet::new(),
             verdicts: BTreeMap::new(),
         };

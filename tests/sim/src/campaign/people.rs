@@ -19,6 +19,11 @@ impl Campaign {
         } else {
             None
         };
+        let audience = self.numbers(&info);
+        if let Some(line) = line.as_ref().filter(|_| kind != 2) {
+            let (line, seen_by) = (line.id.clone(), audience.clone());
+            self.note(What::Changed { line, seen_by });
+        }
         let id = self.verb(who, &format!("says {text}"), |engine, group, now| {
             match (kind, &line) {
                 (0, Some(line)) => engine
@@ -36,7 +41,6 @@ impl Campaign {
                 _ => engine.message_send(group, &text, None, now).map(Some),
             }
         });
-        let audience = self.numbers(&info);
         if let Some(id) = id.flatten() {
             self.faults.messages += 1;
             let is_last = self.step == self.history.last_step;
