@@ -366,7 +366,8 @@ impl Engine {
         self.settle(group, now)?;
         if !group.ballots.reports.is_empty() || self.has_too_new(group, now)? {
             let at = now.plus_ms(BALLOT_AGAIN_MS);
-            group.ballots.at.get_or_insert(at);
+            let planned = group.ballots.at;
+            group.ballots.at = Some(planned.map_or(at, |planned| planned.min(at)));
         }
         Ok(())
     }

@@ -86,7 +86,7 @@ pub(crate) struct Live {
     pub(crate) receipt_at: Option<Time>,
     /// Up to which entry each account is known to hold a day of the log.
     pub(crate) holds: BTreeMap<(AccountId, Day), u64>,
-    /// Whether a relay handed something to somebody since the channel was attached.
+    /// Whether a relay handed something to somebody since the channel was attached, or an envelope of somebody came.
     pub(crate) met: bool,
     /// Accounts heard since the channel was attached.
     pub(crate) heard: BTreeSet<AccountId>,

@@ -440,9 +440,7 @@ impl Engine {
                 unsent: false,
                 message: None,
             };
-            let sequence = self.append(channel, &entry, sealed)?;
-            self.carry_on(channel, sequence, day)?;
-            self.log_grew(channel, now);
+            let sequence = self.take_entry((channel, day), &entry, sealed, now)?;
             self.note_receipt(channel, id, &message, now);
             return self.dispatch(channel, sequence, message, (day, now));
         }
@@ -453,9 +451,7 @@ impl Engine {
             unsent: false,
             message: None,
         };
-        let sequence = self.append(channel, &entry, sealed)?;
-        self.carry_on(channel, sequence, day)?;
-        self.log_grew(channel, now);
+        let sequence = self.take_entry((channel, day), &entry, sealed, now)?;
         let Some(whole) = self.assemble(channel, &chunk, day)? else {
             return Ok(());
         };
@@ -467,6 +463,23 @@ impl Engine {
         }
         self.note_receipt(channel, id, &message, now);
         self.dispatch(channel, sequence, message, (day, now))
+    }
+
+    /// Keeps an envelope of somebody else, who is there then.
+    fn take_entry(
+        &mut self,
+        (channel, day): (u32, Day),
+        entry: &LogRecord,
+        sealed: &[u8],
+        now: Time,
+    ) -> Result<u64, Error> {
+        let sequence = self.append(channel, entry, sealed)?;
+        self.carry_on(channel, sequence, day)?;
+        self.log_grew(channel, now);
+        if let Some(held) = self.channels.get_mut(&channel) {
+            held.live.met = true;
+        }
+        Ok(sequence)
     }
 
     /// Keeps a chunk, the first one for its place; the whole message once all are there.

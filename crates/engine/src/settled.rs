@@ -91,6 +91,11 @@ impl Engine {
         // Of what follows some may be on a way that is about to be followed.
         group.destroy_in(SETTLED_KEPT_LEAST_MS, now);
         group.plan_ballot(now);
+        // What waited until more is settled need not wait any longer.
+        if group.record.intents.iter().any(|i| group.is_lost(i)) {
+            group.commits_at = None;
+            self.plan_commits(group, now);
+        }
         self.save_group(group)
     }
 

@@ -275,7 +275,10 @@ fn nobody_loses_its_state(history: &History) -> Vec<String> {
         .collect()
 }
 
-/// Whether somebody was let in while others who did not hear of it went another way from the same state.
+/// How many epochs before somebody was let in the ways may have parted.
+const APART_EPOCHS: u64 = 3;
+
+/// Whether somebody was let in on a way from which others had parted, or parted then.
 fn was_let_in_beside_others(history: &History, whom: usize) -> bool {
     let states = |after: usize| {
         let entries = history.entries.iter().skip(after);
@@ -284,12 +287,20 @@ fn was_let_in_beside_others(history: &History, whom: usize) -> bool {
             _ => None,
         })
     };
+    let has_rival =
+        |epoch: u64, state: &String| states(0).any(|(_, at, other)| at == epoch && other != state);
     let entries = history.entries.iter().enumerate();
     let mut asked = entries.filter(|(_, entry)| entry.what == What::Asked { whom });
     asked.any(|(at, _)| {
-        let entered = states(at).find(|(who, ..)| *who == whom);
-        entered.is_some_and(|(_, epoch, state)| {
-            states(0).any(|(_, other, beside)| other == epoch && beside != state)
+        let Some((_, last, entered)) = states(at).find(|(who, ..)| *who == whom) else {
+            return false;
+        };
+        let on_way: BTreeSet<usize> = (states(0).filter(|(_, _, state)| *state == entered))
+            .map(|(who, ..)| who)
+            .collect();
+        states(0).any(|(who, epoch, state)| {
+            let is_near = (last.saturating_sub(APART_EPOCHS)..=last).contains(&epoch);
+            is_near && on_way.contains(&who) && has_rival(epoch, state)
         })
     })
 }
