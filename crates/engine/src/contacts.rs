@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use sori_mls::{
-    AccountId, Conversation, GroupId, Head, HybridPublic, Role, StateId, safety_number,
+    AccountId, Conversation, Epoch, GroupId, Head, HybridPublic, Role, StateId, safety_number,
 };
 use zeroize::Zeroizing;
 
@@ -466,7 +466,7 @@ impl Engine {
         let Some(mut old) = self.groups.remove(&id) else {
             return Ok(fresh);
         };
-        if !self.may_replace(&mut old, inviter)? {
+        if !self.may_replace(&mut old, (inviter, head.snapshot().epoch()))? {
             self.groups.insert(id, old);
             return Err(Error::AlreadyMember);
         }
@@ -482,7 +482,14 @@ impl Engine {
     /// Whether a Welcome of this account's may take the place of what this device knows of a
     /// group. Anybody can make a group with any id; so as long as we are in, it takes whoever let
     /// us in (our commit may have lost) or somebody who could remove and add us as well.
-    fn may_replace(&self, group: &mut Group, inviter: &AccountId) -> Result<bool, Error> {
+    ///
+    /// Who has found back by itself meanwhile, to a state that is not before the Welcome's, stays there: the others go on
+    /// from its own commit, which it could not hear of as somebody's else.
+    fn may_replace(
+        &self,
+        group: &mut Group,
+        (inviter, epoch): (&AccountId, Epoch),
+    ) -> Result<bool, Error> {
         if group.record.standing.is_out() {
             return Ok(true);
         }
@@ -491,6 +498,13 @@ impl Engine {
         let in_group = self.accounts(group)?.contains(inviter);
         if group.record.standing == Standing::Lost {
             return Ok(in_group);
+        }
+        if group.came_back() && !group.resync.let_in {
+            self.ensure_head(group)?;
+            let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
+            if head.snapshot().epoch() >= epoch {
+                return Ok(false);
+            }
         }
         let let_us_in = group.record.inviter == Some(*inviter);
         let may_admit = data.role_of(inviter) != Role::Member;

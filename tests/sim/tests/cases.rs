@@ -71,6 +71,12 @@ fn seeds_5027_and_5105_who_was_let_in_is_not_taken_for_one_off_the_way() {
     holds(5105, 3);
 }
 
+/// Who had found back by itself was let in again at the state before by a Welcome that came late, and waited there for its own commit.
+#[test]
+fn seed_200016_who_found_back_by_itself_follows_no_welcome_to_a_state_before() {
+    holds(200_016, 2);
+}
+
 /// Judges took for a fault what follows from a split: who was let in on one side of it comes back when the other side wins, and
 /// what is done to a message where somebody was out is not for that one.
 #[test]
