@@ -450,7 +450,9 @@ impl Engine {
             packages,
         )?;
         for Entry { day, sealed } in &admission.commit {
-            self.accept_frame(channel, *day, sealed, now)?;
+            if self.is_logged_day(channel, *day, now) {
+                self.tolerate(|engine| engine.accept_frame(channel, *day, sealed, now))?;
+            }
         }
         // What follows on this state may have come before the Welcome.
         self.with_group(id, |engine, group| engine.settle(group, now))?;

@@ -51,7 +51,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::session::Entry;
+use crate::session::{ENTRY_LEN_MAX, Entry};
 
 /// Length of a hybrid (X-Wing) public key.
 pub(crate) const HYBRID_PUBLIC_LEN: usize = 1216;
@@ -430,6 +430,7 @@ impl Bounded for Admission {
             && self.names.len() <= NAMES_MAX
             && self.names.iter().all(|(_, name)| is_clean(name))
             && self.commit.len() <= COMMIT_ENVELOPES_MAX
+            && (self.commit.iter()).all(|e| (1..=ENTRY_LEN_MAX).contains(&e.sealed.len()))
             && self.signature.len() == SIGNATURE_LEN
     }
 }

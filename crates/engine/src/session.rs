@@ -49,7 +49,7 @@ const BATCH_LEN_MAX: usize = 176 * 1024;
 /// Envelopes asked for, or carried, in one message.
 const BATCH_COUNT_MAX: usize = 256;
 /// Bytes of one envelope: a frame.
-const ENTRY_LEN_MAX: usize = 64 * 1024;
+pub(crate) const ENTRY_LEN_MAX: usize = 64 * 1024;
 /// Bytes of a reconciliation message that we accept.
 const RECONCILE_LEN_MAX: usize = 64 * 1024;
 /// Bytes of a reconciliation message that we send: one frame.

@@ -167,10 +167,8 @@ impl Engine {
         for message in &step.send {
             self.session_send(number, message)?;
         }
-        let oldest = now.day().0.saturating_sub(LOG_DAYS);
-        let oldest = Day(oldest).max(self.floor_of(channel));
         for Entry { day, sealed } in step.received {
-            if day >= oldest && day.0 <= now.day().0.saturating_add(1) {
+            if self.is_logged_day(channel, day, now) {
                 let before = self.log_len(channel);
                 self.tolerate(|engine| engine.accept_frame(channel, day, &sealed, now))?;
                 accepted |= self.log_len(channel) > before;
@@ -237,8 +235,11 @@ impl Engine {
         self.sync_changed(channel);
     }
 
-    fn floor_of(&self, channel: u32) -> Day {
-        (self.channels.get(&channel)).map_or(Day(0), |held| held.log.floor)
+    /// Whether an envelope of this day that somebody hands over has a place in a channel's log (protocol §6.2.6).
+    pub(crate) fn is_logged_day(&self, channel: u32, day: Day, now: Time) -> bool {
+        let floor = (self.channels.get(&channel)).map_or(Day(0), |held| held.log.floor);
+        let oldest = Day(now.day().0.saturating_sub(LOG_DAYS)).max(floor);
+        day >= oldest && day.0 <= now.day().0.saturating_add(1)
     }
 
     /// A catch-up ended before its time. A peer that has brought nothing comes last from now on.

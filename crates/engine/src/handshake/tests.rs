@@ -1,4 +1,5 @@
 use super::*;
+use crate::time::Day;
 use proptest::prelude::*;
 
 const KNOCK: [u8; 16] = [7; 16];
@@ -155,6 +156,19 @@ fn admissions_beyond_their_bounds_are_refused_on_both_sides() {
         welcome: vec![1; WELCOME_LEN_MAX + 1],
         ..admission()
     }));
+    let entry = |len: usize| Entry {
+        day: Day(1),
+        sealed: vec![1; len],
+    };
+    let with = |commit: Vec<Entry>| Admission {
+        commit,
+        ..admission()
+    };
+    assert!(!refused(&with(vec![entry(1); COMMIT_ENVELOPES_MAX])));
+    assert!(refused(&with(vec![entry(1); COMMIT_ENVELOPES_MAX + 1])));
+    assert!(!refused(&with(vec![entry(ENTRY_LEN_MAX)])));
+    assert!(refused(&with(vec![entry(ENTRY_LEN_MAX + 1)])));
+    assert!(refused(&with(vec![entry(0)])));
     assert!(refused(&Admission {
         names: vec![([1; 32], "\n".into())],
         ..admission()
