@@ -146,6 +146,27 @@ export async function daily(world) {
     await window.fill('#draft', '');
   });
 
+  await test('messages sent faster than they go out keep their order, and ↑ takes the last of them', async () => {
+    const quick = ['하나', '둘', '셋'];
+    await window.run((texts) => {
+      const draft = document.querySelector('#draft');
+      draft.focus();
+      const press = (key) => draft.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+      for (const text of texts) {
+        document.execCommand('insertText', false, text);
+        press('Enter');
+      }
+      press('ArrowUp');
+    }, quick);
+    await window.seeText('.mode', '셋');
+    await window.press(Key.Escape);
+    await window.gone('.mode');
+    await seojun.message(group, '셋');
+    const { messages } = await seojun.ask('message.list', { group, limit: 10 });
+    const heard = messages.toReversed().map((message) => message.text).filter((text) => quick.includes(text));
+    assert.deepEqual(heard, quick);
+  });
+
   await test('an edited message tells when it was changed', async () => {
     await say('내일 일곱 시');
     await seojun.message(group, '내일 일곱 시');
