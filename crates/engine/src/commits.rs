@@ -23,6 +23,8 @@ use crate::time::{DAY_MS, Time};
 const SNAPSHOT_AGE_MAX_MS: u64 = 14 * DAY_MS;
 /// Orders that were signed this many epochs ago cannot be realised any more (protocol §5.5.4).
 const ORDER_AGE_EPOCHS_MAX: u64 = 256;
+/// Most accounts that one commit adds here: their KeyPackages and spare ones are about 6 KB each.
+const ADDS_TOGETHER_MAX: usize = 16;
 /// How often in a row a lost commit is made again before the wait for others begins anew.
 const RECOMMITS_MAX: usize = 16;
 
@@ -33,7 +35,7 @@ impl Engine {
         group: &mut Group,
         parent: StateId,
         clock: u64,
-        (message, spare): (&[u8], &[u8]),
+        (message, spares): (&[u8], &[Vec<u8>]),
         now: Time,
     ) -> Result<Outcome, Error> {
         if self.is_over(group, now)? {
@@ -60,7 +62,7 @@ impl Engine {
         if group.tree.node(&header.id).is_some() {
             return Ok(Outcome::Known);
         }
-        self.keep_commit(group, &header, (clock, now), (message, spare))?;
+        self.keep_commit(group, &header, (clock, now), (message, spares))?;
         self.take_orders_of(group, &header, now)?;
         self.confirm(group, now)?;
         self.plan_readd(group, now)?;
@@ -81,7 +83,7 @@ impl Engine {
         group: &mut Group,
         header: &CommitHeader,
         (clock, now): (u64, Time),
-        (message, spare): (&[u8], &[u8]),
+        (message, spares): (&[u8], &[Vec<u8>]),
     ) -> Result<(), Error> {
         let number = group.record.next_commit;
         group.record.next_commit = number.saturating_add(1);
@@ -93,7 +95,7 @@ impl Engine {
             author: header.author,
             notices: notices(header),
             message: message.to_vec(),
-            spare: spare.to_vec(),
+            spares: spares.to_vec(),
             epoch: header.epoch.0,
             needs_role: header.needs_role,
             heard: now,
@@ -526,7 +528,7 @@ impl Engine {
         };
         let done = self.attempt(group, |engine, group| {
             group.record.intents.push(intent.clone());
-            engine.commit_intent(group, intent, now)
+            engine.commit_intents(group, vec![intent], now)
         });
         match done {
             // It is so already.
@@ -589,10 +591,13 @@ impl Engine {
         if self.must_wait(group, &intent.wish) {
             return Ok(false);
         }
+        if self.add_together(group, &intent, now)? {
+            return Ok(true);
+        }
         let (number, told) = (intent.number, withdrawn(&intent.wish));
         let intent_wish = intent.wish.clone();
         let done = self.attempt(group, |engine, group| {
-            engine.commit_intent(group, intent, now)
+            engine.commit_intents(group, vec![intent], now)
         });
         match done {
             Ok(()) => {}
@@ -614,13 +619,40 @@ impl Engine {
         Ok(true)
     }
 
-    fn commit_intent(
+    /// Adds everybody by one commit whose turn it is, if that is more than `first` alone. Whether it did: what cannot be added
+    /// beside others is tried alone.
+    fn add_together(
         &mut self,
         group: &mut Group,
-        mut intent: Intent,
+        first: &Intent,
+        now: Time,
+    ) -> Result<bool, Error> {
+        if !matches!(first.wish, Wish::Add { .. }) {
+            return Ok(false);
+        }
+        let lost = group.record.intents.iter().filter(|i| group.is_lost(i));
+        let adds = lost.filter(|intent| matches!(intent.wish, Wish::Add { .. }));
+        let together: Vec<Intent> = adds.take(ADDS_TOGETHER_MAX).cloned().collect();
+        if together.len() < 2 {
+            return Ok(false);
+        }
+        let done = self.attempt(group, |engine, group| {
+            engine.commit_intents(group, together, now)
+        });
+        match done {
+            Err(error) if error.is_fatal() => Err(error),
+            done => Ok(done.is_ok()),
+        }
+    }
+
+    /// Makes one commit of one intent, or of several that add somebody.
+    fn commit_intents(
+        &mut self,
+        group: &mut Group,
+        mut intents: Vec<Intent>,
         now: Time,
     ) -> Result<(), Error> {
-        let operation = self.operation(group, &mut intent.wish)?;
+        let operation = self.operation_of(group, &mut intents)?;
         self.ensure_head(group)?;
         let head = group.head.as_ref().ok_or(Error::Internal("head"))?;
         let OwnCommit {
@@ -635,27 +667,14 @@ impl Engine {
         let channel = group.channel()?;
         self.save_child(group, &header, child.snapshot_mut(), now)?;
         let clock = group.tick(now);
-        let spare = match &intent.wish {
-            Wish::Add { key_packages, .. } => key_packages.last().cloned().unwrap_or_default(),
-            Wish::Realise
-            | Wish::Order { .. }
-            | Wish::Rename { .. }
-            | Wish::SetPolicy { .. }
-            | Wish::SetTimer { .. }
-            | Wish::SetFileLimit { .. }
-            | Wish::SetAvatar { .. }
-            | Wish::SetRole { .. }
-            | Wish::Update => Vec::new(),
-        };
-        self.keep_commit(group, &header, (clock, now), (&message, &spare))?;
-        if let Some(known) = group
-            .record
-            .intents
-            .iter_mut()
-            .find(|known| known.number == intent.number)
-        {
-            known.committed = Some(header.id);
-            known.wish = intent.wish.clone();
+        let spares: Vec<Vec<u8>> = intents.iter().filter_map(|i| i.wish.spare()).collect();
+        self.keep_commit(group, &header, (clock, now), (&message, &spares))?;
+        for intent in &intents {
+            let mut known = group.record.intents.iter_mut();
+            if let Some(known) = known.find(|known| known.number == intent.number) {
+                known.committed = Some(header.id);
+                known.wish = intent.wish.clone();
+            }
         }
         self.save_group(group)?;
         self.save_cursor(group)?;
@@ -663,14 +682,38 @@ impl Engine {
             parent: header.parent,
             clock,
             message,
-            spare,
+            spares,
         };
         let (first, last) = self.send_envelope(channel, &commit, None, now)?;
         let entries = (channel, first, last);
-        match welcome {
-            Some(welcome) => self.keep_welcome(group, &intent, (header.id, entries), welcome, now),
-            None => Ok(()),
+        let Some(welcome) = welcome else {
+            return Ok(());
+        };
+        for intent in &intents {
+            self.keep_welcome(group, intent, (header.id, entries), welcome.clone(), now)?;
         }
+        Ok(())
+    }
+
+    /// What to commit for intents at the head.
+    fn operation_of(
+        &mut self,
+        group: &mut Group,
+        intents: &mut [Intent],
+    ) -> Result<Operation, Error> {
+        if let [one] = intents {
+            return self.operation(group, &mut one.wish);
+        }
+        let mut added = Vec::new();
+        for intent in intents {
+            let Operation::Add { key_packages } = self.operation(group, &mut intent.wish)? else {
+                return Err(Error::Internal("only adds are committed together"));
+            };
+            added.extend(key_packages);
+        }
+        Ok(Operation::Add {
+            key_packages: added,
+        })
     }
 
     /// What to commit for a wish at the head.

@@ -574,10 +574,10 @@ impl Engine {
                 parent,
                 clock,
                 message,
-                spare,
+                spares,
             } => {
                 let clock = within(*clock, day);
-                self.take_commit(group, *parent, clock, (message, spare), now)
+                self.take_commit(group, *parent, clock, (message, spares), now)
             }
             ChannelMessage::Order { order } => self.take_order(group, order, now),
             ChannelMessage::Ballot { votes, reports } => {

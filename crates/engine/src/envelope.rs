@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use sori_mls::limits::KEY_PACKAGE_LEN_MAX;
+use sori_mls::limits::{ADDS_PER_COMMIT_MAX, KEY_PACKAGE_LEN_MAX};
 use sori_mls::{AccountId, DeviceId, StateId};
 use zeroize::Zeroizing;
 
@@ -42,8 +42,8 @@ pub(crate) enum ChannelMessage {
         parent: StateId,
         clock: u64,
         message: Vec<u8>,
-        /// One more KeyPackage of whom it adds, in case it loses; or nothing.
-        spare: Vec<u8>,
+        /// One more KeyPackage of each account that it adds and that has one, in case it loses.
+        spares: Vec<Vec<u8>>,
     },
     /// A signed order.
     Order { order: Vec<u8> },
@@ -100,7 +100,12 @@ impl ChannelMessage {
             Self::Ballot { votes, reports } => {
                 votes.len().saturating_add(reports.len()) <= BALLOT_MAX
             }
-            Self::Commit { spare, .. } => spare.len() <= KEY_PACKAGE_LEN_MAX,
+            Self::Commit { spares, .. } => {
+                spares.len() <= ADDS_PER_COMMIT_MAX
+                    && spares
+                        .iter()
+                        .all(|spare| spare.len() <= KEY_PACKAGE_LEN_MAX)
+            }
             Self::Hello(hello) => hello.log.is_sound(),
             Self::Application { .. }
             | Self::Order { .. }

@@ -185,7 +185,7 @@ impl Large {
         }
         self.now = self.now.plus_ms(1000);
         self.deliver(&ChannelMessage::Commit {
-            spare: Vec::new(),
+            spares: Vec::new(),
             parent,
             clock: clock_of(self.now),
             message: commit.message,

@@ -369,7 +369,7 @@ impl Engine {
         group.head = Some(child);
         group.resync.anchor = Some(header.id);
         group.resync.entered = Some(header.id);
-        (group.resync.let_in, group.resync.orphan) = (false, false);
+        group.resync.let_in = false;
         self.follow_head(group)?;
         self.follow_channels(group, &BTreeSet::new(), now)?;
         let clock = group.tick(now);
@@ -377,7 +377,7 @@ impl Engine {
             parent: header.parent,
             clock,
             message,
-            spare: Vec::new(),
+            spares: Vec::new(),
         };
         self.send_envelope(channel, &commit, None, now)?;
         self.tell_back(group, &before, now)?;

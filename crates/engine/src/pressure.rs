@@ -29,8 +29,9 @@ impl Engine {
                 group.unsettled() >= UNSETTLED_FOR_ALL
             }
             Wish::Update => group.unsettled() >= UNSETTLED_FOR_UPDATE,
-            Wish::Add { .. }
-            | Wish::Rename { .. }
+            // Who comes while somebody else is let in is let in with all others who wait by then.
+            Wish::Add { .. } => group.unsettled() >= UNSETTLED_FOR_ALL || group.is_letting_in(),
+            Wish::Rename { .. }
             | Wish::SetPolicy { .. }
             | Wish::SetTimer { .. }
             | Wish::SetFileLimit { .. }

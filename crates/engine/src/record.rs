@@ -242,6 +242,16 @@ pub(crate) enum Wish {
     SetAvatar { avatar: Option<Avatar> },
 }
 
+impl Wish {
+    /// The KeyPackage that whoever is added could be added by once more.
+    pub(crate) fn spare(&self) -> Option<Vec<u8>> {
+        let Self::Add { key_packages, .. } = self else {
+            return None;
+        };
+        key_packages.last().cloned()
+    }
+}
+
 /// How a Welcome reaches the one it is for.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) enum Delivery {
@@ -308,8 +318,8 @@ pub(crate) struct CommitRecord {
     /// What the timeline says about it once it is on the path.
     pub(crate) notices: Vec<Notice>,
     pub(crate) message: Vec<u8>,
-    /// One more KeyPackage of whom it adds, or nothing.
-    pub(crate) spare: Vec<u8>,
+    /// One more KeyPackage of each account that it adds and that has one.
+    pub(crate) spares: Vec<Vec<u8>>,
     /// The epoch of the state it leads to.
     pub(crate) epoch: u64,
     /// Whether its author could not make it as a plain member.

@@ -91,6 +91,8 @@ struct Asking {
     /// How often somebody did so: those who are heard may all be such as cannot answer.
     hastened: u32,
     rounds: u32,
+    /// When the first of them was put.
+    since: Option<Time>,
     question: Option<Question>,
     /// When the answers to it are weighed: once whoever is there has spoken.
     weigh_at: Option<Time>,
@@ -409,6 +411,7 @@ impl Engine {
             return Ok(());
         };
         asking.rounds = asking.rounds.saturating_add(1);
+        asking.since.get_or_insert(now);
         let is_vital = group.is_stateless() || group.resync.entered.is_some();
         if !channels.is_empty() && (is_vital || asking.rounds <= CHECKS_MAX) {
             asking.wait_ms = asking.wait_ms.saturating_mul(2).min(ASK_MAX_MS);

@@ -41,6 +41,24 @@ pub(crate) struct Waiting {
     waits: u32,
 }
 
+impl Group {
+    /// Whether a commit of ours that is on the way lets somebody in, and a majority may soon be known to have it.
+    pub(crate) fn is_letting_in(&self) -> bool {
+        let mut fresh =
+            (self.welcomes.values()).filter(|waiting| waiting.waits == 0 && waiting.at.is_some());
+        fresh.any(|waiting| self.record.path.contains(&waiting.state))
+    }
+
+    /// Lets in at once who waited for others to be let in.
+    fn let_in_next(&mut self, now: Time) {
+        let is_add = |intent: &Intent| matches!(intent.wish, Wish::Add { .. });
+        let waits = |intent: &Intent| intent.committed.is_none() && is_add(intent);
+        if self.record.intents.iter().any(waits) && !self.is_letting_in() {
+            self.commits_at = Some(now);
+        }
+    }
+}
+
 impl Engine {
     /// What waits, after a start.
     pub(crate) fn load_welcomes(&self, group: &mut Group) -> Result<(), Error> {
@@ -190,6 +208,7 @@ impl Engine {
                 Err(_) => {}
             }
         }
+        group.let_in_next(now);
         Ok(())
     }
 
@@ -259,6 +278,7 @@ impl Engine {
                 self.forget_welcome(group, number)?;
             }
         }
+        group.let_in_next(now);
         Ok(())
     }
 
@@ -330,19 +350,20 @@ impl Engine {
             let Some(commit) = self.commit_record(group, &state)? else {
                 continue;
             };
-            if commit.spare.is_empty() || commit.author == me || !may_add(&commit.author) {
+            if commit.author == me || !may_add(&commit.author) {
                 continue;
             }
-            let added = commit
-                .notices
-                .iter()
-                .filter(|n| n.what == NoticeKind::Added);
-            let Some(account) = added.filter_map(|n| n.subject).next() else {
-                continue;
-            };
-            let info = self.core()?.inspect_key_package(&commit.spare);
-            if info.is_ok_and(|info| info.account == account) && known.insert(account) {
-                orphans.push((account, commit.spare));
+            let added: BTreeSet<AccountId> = (commit.notices.iter())
+                .filter(|n| n.what == NoticeKind::Added)
+                .filter_map(|n| n.subject)
+                .collect();
+            for spare in commit.spares {
+                let Ok(info) = self.core()?.inspect_key_package(&spare) else {
+                    continue;
+                };
+                if added.contains(&info.account) && known.insert(info.account) {
+                    orphans.push((info.account, spare));
+                }
             }
         }
         Ok(orphans)
@@ -370,7 +391,7 @@ impl Engine {
     fn has_lost_spares(&self, group: &Group) -> Result<bool, Error> {
         for state in self.lost_forks(group) {
             let commit = self.commit_record(group, &state)?;
-            if commit.is_some_and(|commit| !commit.spare.is_empty()) {
+            if commit.is_some_and(|commit| !commit.spares.is_empty()) {
                 return Ok(true);
             }
         }

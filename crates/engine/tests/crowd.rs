@@ -401,3 +401,56 @@ fn logs_keep_to_the_age_that_a_person_chose_but_for_the_only_copy() {
     world.run(2 * DAY_MS);
     assert_eq!(world.sync(0, &group).envelopes, 0, "others have it now");
 }
+
+/// protocol §5.10.4
+#[test]
+fn who_asks_while_somebody_is_let_in_is_let_in_with_the_others() {
+    let count = from_environment("SORI_TOGETHER", 20);
+    let names: Vec<String> = (0..count).map(|n| format!("p{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut world = World::new(&names, 208);
+    let group = world.group("at once", 0, &[1, 2]);
+    let options = InviteOptions {
+        group: Some(group.clone()),
+        ..InviteOptions::default()
+    };
+    let link = world
+        .act(0, |e, now| e.invite_create(options, now))
+        .unwrap();
+    let epoch = |world: &mut World| {
+        let info = world.act(0, |e, now| e.group_info(&group, now));
+        info.unwrap().epoch
+    };
+    let before = epoch(&mut world);
+    for who in 3..count {
+        world
+            .act(who, |e, now| e.invite_accept(&link, now))
+            .unwrap();
+    }
+    // Only so many requests wait at a time.
+    world.until(60_000, "all who can have asked", |world| {
+        let ready = world
+            .joins(0)
+            .into_iter()
+            .filter(|join| join.code.len() == 7);
+        ready.count() >= (count - 3).min(64)
+    });
+    let all: Vec<usize> = (0..count).collect();
+    world.until(600_000, "all are in", |world| {
+        for join in world.joins(0) {
+            let _ = world.act(0, |e, now| e.join_approve(&join.id, now));
+        }
+        all.iter()
+            .all(|who| world.act(*who, |e, now| e.group_info(&group, now)).is_ok())
+            && world.agree(&group, &all)
+    });
+    let commits = epoch(&mut world) - before;
+    println!("{} let in by {commits} commits", count - 3);
+    assert!(commits <= 2 + (count as u64 - 3) / 8, "{commits} commits");
+    for who in all {
+        world.say(who, &group, "here");
+    }
+    world.until(60_000, "everybody hears everybody", |world| {
+        (0..count).all(|who| world.texts(who, &group).len() == count)
+    });
+}

@@ -285,3 +285,57 @@ fn who_comes_in_again_does_not_let_in_whom_others_removed_before() {
         assert_eq!(info.members.len(), 2);
     }
 }
+
+/// protocol §5.8.6
+#[test]
+fn all_who_were_let_in_by_one_commit_that_lost_are_let_in_by_another_member() {
+    let mut world = World::new(&["a", "b", "c", "d", "e", "f", "g", "h"], 301);
+    let group = world.group("g", 0, &[1, 2, 6, 7]);
+    let b = world.account(1);
+    let made = world.act(0, |e, now| e.group_role(&group, &b, "admin", now));
+    made.unwrap();
+    world.run(60_000);
+    for who in [1, 3, 4, 5] {
+        world.part(who, 1);
+    }
+    let link = invite(&mut world, 1, &group);
+    for who in [3, 4, 5] {
+        let asked = world.act(who, |engine, now| engine.invite_accept(&link, now));
+        asked.unwrap();
+    }
+    world.until(60_000, "asked", |world| {
+        let ready = |join: &&sori_engine::view::JoinView| join.code.len() == 7;
+        world.joins(1).iter().filter(ready).count() == 3
+    });
+    for join in world.joins(1) {
+        let let_in = world.act(1, |engine, now| engine.join_approve(&join.id, now));
+        let_in.unwrap();
+    }
+    let epoch = |world: &mut World| {
+        let info = world.act(1, |e, now| e.group_info(&group, now));
+        info.unwrap().epoch
+    };
+    let before = epoch(&mut world);
+    world.until(120_000, "in", |world| {
+        [3, 4, 5].iter().all(|who| {
+            let info = world.act(*who, |e, now| e.group_info(&group, now));
+            info.is_ok_and(|info| info.members.len() == 8)
+        })
+    });
+    assert!(epoch(&mut world) - before <= 1, "two by one commit");
+    // What the others do meanwhile comes first, and who let them in is gone.
+    world
+        .act(0, |e, now| e.group_rename(&group, "h", now))
+        .unwrap();
+    world.run(10_000);
+    world.kill(1);
+    for who in [3, 4, 5] {
+        world.part(who, 0);
+    }
+    world.until(300_000, "all in one group", |world| {
+        world.agree(&group, &[0, 2, 3, 4, 5, 6, 7])
+            && world
+                .act(0, |e, now| e.group_info(&group, now))
+                .is_ok_and(|info| info.members.len() == 8 && info.name == "h")
+    });
+}

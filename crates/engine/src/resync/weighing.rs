@@ -4,7 +4,8 @@ use sori_mls::{AccountId, NeedsState, PeekContent, StateId, peek, verify_account
 use zeroize::Zeroizing;
 
 use super::{
-    FORMER_MAX, NAMES_MAX, STAND_SPREAD_PER_MEMBER_MS, WAY_INFO, WAY_LABEL, Way, WayBody, What,
+    Asking, FORMER_MAX, NAMES_MAX, STAND_SPREAD_PER_MEMBER_MS, WAY_INFO, WAY_LABEL, Way, WayBody,
+    What,
 };
 use crate::engine::Engine;
 use crate::envelope::{ChannelMessage, STAND_LABEL, Stand, Verdict};
@@ -22,6 +23,9 @@ const PATIENCE: u32 = 4;
 const WEIGH_WAIT_MS: u64 = 1_000;
 /// Calls after which a single member is believed that this device was removed.
 const CALLS_ENOUGH: u32 = 8;
+/// How long who was let in on a way that lost calls at least before it takes itself for removed, in milliseconds: others let it
+/// in again after a minute, and one after another.
+const ORPHAN_WAIT_MS: u64 = 300_000;
 /// Accounts that have to say so before this device gives up its state or takes itself for removed:
 /// half of the others, and no more than this.
 const WITNESSES_MAX: usize = 5;
@@ -183,8 +187,9 @@ impl Engine {
         }
         let id = group.record.id;
         let asking = self.resyncs.asking.get(&id);
-        let Some((rounds, question)) =
-            asking.and_then(|asking| Some((asking.rounds, asking.question.as_ref()?)))
+        let asked = |asking: &Asking| asking.since.map_or(0, |since| now.since_ms(since));
+        let Some((rounds, asked_ms, question)) =
+            asking.and_then(|a| Some((a.rounds, asked(a), a.question.as_ref()?)))
         else {
             return Ok(());
         };
@@ -203,10 +208,11 @@ impl Engine {
         let more = (others / 2).saturating_add(1).clamp(1, WITNESSES_MAX);
         let surely = if rounds > PATIENCE { enough } else { more };
         let is_lost = match &question.what {
+            // Who was let in on a way that lost may be let in again.
+            What::Way(_) if group.resync.orphan && asked_ms < ORPHAN_WAIT_MS => return Ok(()),
             What::Way(_) if removed > 0 && rounds >= CALLS_ENOUGH => {
                 return self.out_meanwhile(group, now);
             }
-            // Who was let in on a way that lost may be let in again.
             What::Way(_) if removed >= enough && !group.resync.orphan => {
                 return self.out_meanwhile(group, now);
             }
@@ -226,7 +232,8 @@ impl Engine {
         };
         if is_lost {
             self.resyncs.forget(&id);
-            group.resync.orphan |= group.resync.let_in && group.came_back();
+            // Others who were let in with it may have brought it back to that way.
+            group.resync.orphan = group.came_back() && (group.resync.let_in || group.resync.orphan);
             return self.lose_way(group, now);
         }
         let is_head = matches!(&question.what, What::State(state) if group.head_state()? == *state);
