@@ -14,6 +14,8 @@ const HOUR_MS: u64 = 60 * MINUTE_MS;
 const MESSAGES: usize = 20;
 /// How often it is looked whether all agree, in milliseconds.
 const LOOK_MS: u64 = 1_000;
+/// How many ask to be let in at the same time.
+const WAVE: usize = 64;
 
 /// What was said in a span of time.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,8 @@ pub struct Span {
 pub struct Figures {
     /// Members.
     pub members: usize,
+    /// From the first who asks to be let in until all are in one state.
+    pub gathering: Span,
     /// All are there and nobody speaks.
     pub quiet: Span,
     /// From the moment at which all come back until all agree.
@@ -58,6 +62,7 @@ impl fmt::Display for Figures {
             self.members
         )?;
         for (what, span) in [
+            ("until all are in", &self.gathering),
             ("quiet minute before", &self.quiet),
             ("until all agree", &self.return_of_all),
             ("minute after", &self.after),
@@ -88,7 +93,8 @@ pub fn run(members: usize, seed: u64, tell: impl Fn(&str)) -> Figures {
     let names: Vec<String> = (0..members).map(|n| format!("p{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut world = World::new(&names, seed);
-    let group = gather(&mut world, members, &tell);
+    let group = world.group("crowd", 0, &[]);
+    let gathering = span(&mut world, |world| gather(world, &group, members, &tell));
     world.run(30 * MINUTE_MS);
     tell("all are in, and quiet");
     let quiet = span(&mut world, |world| world.run(MINUTE_MS));
@@ -111,36 +117,43 @@ pub fn run(members: usize, seed: u64, tell: impl Fn(&str)) -> Figures {
     let after = span(&mut world, |world| world.run(MINUTE_MS));
     Figures {
         members,
+        gathering,
         quiet,
         return_of_all,
         after,
     }
 }
 
-/// Everybody follows one link, and is let in.
-fn gather(world: &mut World, members: usize, tell: &impl Fn(&str)) -> String {
-    let group = world.group("crowd", 0, &[]);
+/// Everybody follows one link, a few dozen at once, and is let in.
+fn gather(world: &mut World, group: &str, members: usize, tell: &impl Fn(&str)) {
     let options = InviteOptions {
-        group: Some(group.clone()),
+        group: Some(group.to_owned()),
         ..InviteOptions::default()
     };
     let link = world
         .act(0, |engine, now| engine.invite_create(options, now))
         .unwrap();
-    for who in 1..members {
-        world.join(&link, 0, who);
-        world.until(MINUTE_MS, "in", |world| {
-            world.look(who, |e, now| e.sync_status(&group, now)).is_ok()
-        });
-        if who % 25 == 0 {
-            tell(&format!("{who} of {members} are in"));
+    for first in (1..members).step_by(WAVE) {
+        let wave = first..members.min(first + WAVE);
+        for who in wave.clone() {
+            let asked = world.act(who, |engine, now| engine.invite_accept(&link, now));
+            asked.unwrap();
         }
+        let all_in = world.within(10 * MINUTE_MS, LOOK_MS, |world| {
+            let asking = world.act(0, |engine, now| engine.join_list(now)).unwrap();
+            for join in asking {
+                let _ = world.act(0, |engine, now| engine.join_approve(&join.id, now));
+            }
+            let is_in = |who| world.look(who, |e, now| e.sync_status(group, now)).is_ok();
+            wave.clone().all(is_in)
+        });
+        assert!(all_in.is_some(), "they do not come in");
+        tell(&format!("{} of {members} are in", wave.end));
     }
     let all: Vec<usize> = (0..members).collect();
     world.until(10 * MINUTE_MS, "all are in one state", |world| {
-        are_even(world, &group, &all)
+        are_even(world, group, &all)
     });
-    group
 }
 
 /// What happens while half are away: messages, a name, and somebody is put out.
