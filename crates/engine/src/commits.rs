@@ -24,7 +24,7 @@ const SNAPSHOT_AGE_MAX_MS: u64 = 14 * DAY_MS;
 /// Orders that were signed this many epochs ago cannot be realised any more (protocol §5.5.4).
 const ORDER_AGE_EPOCHS_MAX: u64 = 256;
 /// Most accounts that one commit adds here: their KeyPackages and spare ones are about 6 KB each.
-const ADDS_TOGETHER_MAX: usize = 16;
+const ADDS_TOGETHER_MAX: usize = 8;
 /// How often in a row a lost commit is made again before the wait for others begins anew.
 const RECOMMITS_MAX: usize = 16;
 

@@ -21,6 +21,8 @@ use crate::table;
 use crate::time::Time;
 use crate::view::{ContactView, Event};
 
+/// Longest Welcome and commit that go out together, in bytes: a relay keeps 256 KiB for a joiner who reads slowly, and drops more.
+const ADMISSION_AT_ONCE: usize = 192 * 1024;
 /// What is sealed to a mailbox inside a group.
 const MEMBER_INFO: &[u8] = b"sori for member 1";
 /// KeyPackages of a contact that are kept.
@@ -187,7 +189,8 @@ impl Engine {
         else {
             return Ok(());
         };
-        let commit = self.commit_entries(entries)?;
+        let room = ADMISSION_AT_ONCE.saturating_sub(welcome.len());
+        let commit = self.commit_entries(entries, room)?;
         let mut admission = self.admission(group, state, (welcome, commit))?;
         match deliver {
             Delivery::Contact => {
@@ -202,8 +205,13 @@ impl Engine {
         }
     }
 
-    /// The envelopes of a commit as the log holds them: all, or none if one is gone or they are too many.
-    fn commit_entries(&self, (channel, first, last): (u32, u64, u64)) -> Result<Vec<Entry>, Error> {
+    /// The envelopes of a commit as the log holds them: all, or none if one is gone or they are too many, or longer than there is
+    /// room for.
+    fn commit_entries(
+        &self,
+        (channel, first, last): (u32, u64, u64),
+        room: usize,
+    ) -> Result<Vec<Entry>, Error> {
         let mut entries = Vec::new();
         for sequence in (first..=last).take(COMMIT_ENVELOPES_MAX.saturating_add(1)) {
             let Some(entry) = self.entry_at(channel, sequence)? else {
@@ -211,7 +219,8 @@ impl Engine {
             };
             entries.push(entry);
         }
-        if entries.len() > COMMIT_ENVELOPES_MAX {
+        let len: usize = entries.iter().map(|entry| entry.sealed.len()).sum();
+        if entries.len() > COMMIT_ENVELOPES_MAX || len > room {
             entries.clear();
         }
         Ok(entries)

@@ -446,7 +446,7 @@ fn who_asks_while_somebody_is_let_in_is_let_in_with_the_others() {
     });
     let commits = epoch(&mut world) - before;
     println!("{} let in by {commits} commits", count - 3);
-    assert!(commits <= 2 + (count as u64 - 3) / 8, "{commits} commits");
+    assert!(commits <= 2 + (count as u64 - 3) / 6, "{commits} commits");
     for who in all {
         world.say(who, &group, "here");
     }
