@@ -11,6 +11,7 @@ use sori_store::{Class, Store, Table};
 use sori_wire::{Refusal, RelayUrl, Topic, TopicSeed};
 
 use crate::account::Me;
+use crate::admitting::Admitting;
 use crate::attachments::Files;
 use crate::catchup::Sessions;
 use crate::channel::{self, Channel};
@@ -45,6 +46,7 @@ pub struct Engine {
     /// The conversation with oneself, once it was made.
     pub(crate) own: Option<GroupId>,
     pub(crate) invites: BTreeMap<u32, Invite>,
+    pub(crate) admitting: Admitting,
     pub(crate) joins: BTreeMap<u32, Join>,
     /// Own unused KeyPackages by their number in the store.
     pub(crate) key_packages: BTreeMap<u32, KeyPackageRecord>,
@@ -97,6 +99,7 @@ impl Engine {
             prefs: PrefsRecord::default(),
             own: None,
             invites: BTreeMap::new(),
+            admitting: Admitting::default(),
             joins: BTreeMap::new(),
             key_packages: BTreeMap::new(),
             expiries: BTreeSet::new(),
@@ -323,6 +326,7 @@ impl Engine {
         self.ballots_timeout(now)?;
         self.resyncs_timeout(now)?;
         self.tolerate(|engine| engine.invites_timeout(now))?;
+        self.tolerate(|engine| engine.admitting_timeout(now))?;
         self.tolerate(|engine| engine.joins_timeout(now))
     }
 
@@ -342,6 +346,7 @@ impl Engine {
             self.ballots_next_timeout(),
             self.resyncs.next_timeout(),
             self.invites_next_timeout(),
+            self.admitting.next_timeout(),
             self.joins_next_timeout(),
         ]
         .into_iter()

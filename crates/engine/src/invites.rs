@@ -238,7 +238,9 @@ impl Engine {
             InviteMessage::Knock { knock, commitment } => {
                 self.take_knock(number, knock, commitment, now)
             }
-            InviteMessage::Request { knock, sealed } => self.take_request(number, knock, &sealed),
+            InviteMessage::Request { knock, sealed } => {
+                self.take_request(number, knock, &sealed, now)
+            }
             InviteMessage::Welcomed { knock } => self.take_welcomed(number, knock),
             InviteMessage::Admitted { .. }
             | InviteMessage::Denied { .. }
@@ -257,7 +259,7 @@ impl Engine {
         now: Time,
     ) -> Result<(), Error> {
         if let Some(join) = self.incoming_join(number, &knock) {
-            return self.answer_knock(number, join);
+            return self.answer_knock(number, join, now);
         }
         let Some(invite) = self.invites.get(&number) else {
             return Ok(());
@@ -293,11 +295,11 @@ impl Engine {
             },
         };
         let join = self.add_join(Join::of(record)?)?;
-        self.answer_knock(number, join)
+        self.answer_knock(number, join, now)
     }
 
     /// Says again what the joiner has to hear next.
-    fn answer_knock(&mut self, number: u32, join: u32) -> Result<(), Error> {
+    fn answer_knock(&mut self, number: u32, join: u32, now: Time) -> Result<(), Error> {
         let Some(held) = self.joins.get(&join) else {
             return Ok(());
         };
@@ -331,10 +333,9 @@ impl Engine {
             (StateOfJoin::Waiting, _) | (StateOfJoin::Approved, None) => {
                 InviteMessage::Received { knock }
             }
-            (StateOfJoin::Approved | StateOfJoin::Done, Some(sealed)) => InviteMessage::Admitted {
-                knock,
-                sealed: sealed.clone(),
-            },
+            (StateOfJoin::Approved | StateOfJoin::Done, Some(_)) => {
+                return self.tell_admitted(join, now);
+            }
             (StateOfJoin::Denied, _) => InviteMessage::Denied { knock },
             (StateOfJoin::Done | StateOfJoin::Expired, _) => InviteMessage::Gone { knock },
         };
@@ -342,7 +343,13 @@ impl Engine {
     }
 
     /// The request to which a knock has committed.
-    fn take_request(&mut self, number: u32, knock: [u8; 16], sealed: &[u8]) -> Result<(), Error> {
+    fn take_request(
+        &mut self,
+        number: u32,
+        knock: [u8; 16],
+        sealed: &[u8],
+        now: Time,
+    ) -> Result<(), Error> {
         let Some(number_of_join) = self.incoming_join(number, &knock) else {
             return Ok(());
         };
@@ -350,7 +357,7 @@ impl Engine {
             return Ok(());
         };
         if held.record.state != StateOfJoin::Knocking {
-            return self.answer_knock(number, number_of_join);
+            return self.answer_knock(number, number_of_join, now);
         }
         let Side::Inviter {
             commitment, nonce, ..
@@ -399,7 +406,7 @@ impl Engine {
             let join = join_view(&join.record);
             self.event(Event::JoinRequested { join });
         }
-        self.answer_knock(number, number_of_join)
+        self.answer_knock(number, number_of_join, now)
     }
 
     /// Whether a request is signed by its account and all its KeyPackages are that account's
@@ -435,6 +442,7 @@ impl Engine {
             return Ok(());
         }
         record.state = StateOfJoin::Done;
+        self.admitted_anew(join);
         self.save_join(join, record)
     }
 
@@ -553,7 +561,7 @@ impl Engine {
         &mut self,
         number: u32,
         mut admission: Admission,
-        _now: Time,
+        now: Time,
     ) -> Result<(), Error> {
         let mut record = held_record(&self.joins, number)?;
         let knock = record.knock;
@@ -581,11 +589,12 @@ impl Engine {
         let sealed = self
             .core()?
             .hybrid_seal(&to, handshake::ADMISSION_INFO, &knock, &encoded)?;
-        *kept = Some(sealed.clone());
+        *kept = Some(sealed);
         record.state = StateOfJoin::Approved;
         record.group = Some(GroupId::from_bytes(admission.group));
         self.save_join(number, record)?;
-        self.invite_send(invite, &InviteMessage::Admitted { knock, sealed })
+        self.admitted_anew(number);
+        self.tell_admitted(number, now)
     }
 }
 
@@ -600,6 +609,14 @@ impl Invite {
             incoming: Assembler::default(),
             record,
         })
+    }
+
+    pub(crate) const fn topic(&self) -> Topic {
+        self.topic
+    }
+
+    pub(crate) const fn seal(&self) -> &SealKey {
+        &self.seal
     }
 }
 

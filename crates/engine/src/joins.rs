@@ -398,7 +398,9 @@ impl Engine {
                 nonce,
             } if knock == ours => self.take_key(number, &public, &account, &name, nonce, now),
             InviteMessage::Admitted { knock, sealed } if knock == ours => {
-                self.take_admission(number, &sealed, now)
+                self.take_admission(number, &sealed, now)?;
+                self.hear_again(number);
+                Ok(())
             }
             InviteMessage::Denied { knock } if knock == ours => {
                 self.close_join(number, StateOfJoin::Denied, now)
@@ -463,6 +465,14 @@ impl Engine {
         record.state = StateOfJoin::Waiting;
         self.save_join(number, record)?;
         self.join_speak(number, now)
+    }
+
+    /// What came whole and did not let us in is taken whole once more, although it is cut into the same chunks.
+    fn hear_again(&mut self, number: u32) {
+        let join = self.joins.get_mut(&number).filter(|join| join.is_open());
+        if let Some(follow) = join.and_then(|join| join.follow.as_mut()) {
+            follow.incoming = Assembler::default();
+        }
     }
 
     fn take_admission(&mut self, number: u32, sealed: &[u8], now: Time) -> Result<(), Error> {

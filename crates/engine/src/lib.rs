@@ -36,6 +36,7 @@
 )]
 
 mod account;
+mod admitting;
 mod arrange;
 mod attachments;
 mod attention;

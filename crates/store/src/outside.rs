@@ -2,13 +2,14 @@
 //!
 //! Compiled for tests and fuzzing alone. What has one encoding must have come from that one.
 
-use crate::backup::BackupReader;
+use crate::backup::{self, BackupReader};
 
-/// A backup file, with a passphrase that does not open it.
+/// A backup file; and the same bytes once more as what stands, well sealed, in a file that the passphrase opens.
 pub fn backup_file(bytes: &[u8]) {
     if let Ok(mut reader) = BackupReader::open(bytes, "fuzz") {
         while let Ok(Some(_)) = reader.next_record() {}
     }
+    backup::read_sealed(bytes);
 }
 
 #[cfg(test)]

@@ -21,10 +21,14 @@
 mod error;
 mod header;
 mod reader;
+#[cfg(any(test, fuzzing))]
+mod sealed;
 mod writer;
 
 pub use error::BackupError;
 pub use reader::BackupReader;
+#[cfg(any(test, fuzzing))]
+pub(crate) use sealed::read_sealed;
 pub use writer::BackupWriter;
 
 use zeroize::Zeroizing;

@@ -37,7 +37,12 @@ impl<R: Read> BackupReader<R> {
     /// [`BackupError::Damaged`], [`BackupError::Truncated`], and those of the disk.
     pub fn open(mut from: R, passphrase: &str) -> Result<Self, BackupError> {
         let header = Header::read(&mut from, passphrase)?;
-        Ok(Self {
+        Ok(Self::behind(&header, from))
+    }
+
+    /// Reads what stands behind a header.
+    pub(super) fn behind(header: &Header, from: R) -> Self {
+        Self {
             from,
             aad: header.bytes,
             stream: Some(header.decryptor()),
@@ -46,7 +51,7 @@ impl<R: Read> BackupReader<R> {
             read: u64::try_from(HEADER_LEN).unwrap_or(u64::MAX),
             ahead: Vec::new(),
             records: 0,
-        })
+        }
     }
 
     /// The next record; `None` at the end of a backup that is whole.
