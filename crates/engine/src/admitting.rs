@@ -93,7 +93,7 @@ impl Engine {
         self.admitting_timeout(now)
     }
 
-    /// This one is in, or has another admission now: nothing more is sent of the one before, and the tries begin anew.
+    /// This one is in, is forgotten, or has another admission now: nothing more is sent of the one before, and the tries begin anew.
     pub(crate) fn admitted_anew(&mut self, join: u32) {
         self.admitting.tries.remove(&join);
         self.admitting.waiting.retain(|waiting| *waiting != join);

@@ -312,6 +312,7 @@ impl Engine {
             }
         }
         self.joins.remove(&number);
+        self.admitted_anew(number);
         self.delete(table::JOIN, &table::one(number))?;
         self.topics_stale = true;
         Ok(())
