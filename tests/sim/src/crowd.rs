@@ -1,5 +1,5 @@
-//! One large group whose people all come back at the same moment: how much is said until everybody is even, and how long
-//! that takes (protocol §6.1, §5.6.9).
+//! One large group that comes about, talks, and whose people all come back at the same moment: how much is said until
+//! everybody is even, how long that takes, and what a member spends on it (protocol §6.1, §5.6.9).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,6 +12,11 @@ const MINUTE_MS: u64 = 60_000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 /// Messages that half of the people miss.
 const MESSAGES: usize = 20;
+/// What each member says while all are there, and how often the owner changes the group meanwhile.
+const SAID_BY_EACH: usize = 2;
+const COMMITS: usize = 20;
+/// Between two messages while all are there, in milliseconds.
+const TALK_MS: u64 = 100;
 /// How often it is looked whether all agree, in milliseconds.
 const LOOK_MS: u64 = 1_000;
 /// How many ask to be let in at the same time.
@@ -28,6 +33,8 @@ pub struct Span {
     pub bytes: u64,
     /// Frames handed to somebody.
     pub delivered: u64,
+    /// Processor time of everybody together and of the world around them, in milliseconds; zero where the system does not tell.
+    pub processor_ms: u64,
 }
 
 /// What a crowd costs.
@@ -39,10 +46,16 @@ pub struct Figures {
     pub gathering: Span,
     /// All are there and nobody speaks.
     pub quiet: Span,
+    /// Two messages of each member and twenty commits, until everybody has them all.
+    pub talk: Span,
     /// From the moment at which all come back until all agree.
     pub return_of_all: Span,
     /// The minute after it.
     pub after: Span,
+    /// The most memory that the program held, in bytes, with everybody's disk; zero where the system does not tell.
+    pub memory: u64,
+    /// What everybody's disks hold in the end, in bytes, as sealed.
+    pub disks: u64,
 }
 
 impl Figures {
@@ -58,22 +71,25 @@ impl fmt::Display for Figures {
         let half = self.members / 2;
         writeln!(
             f,
-            "{} members; {half} of them missed {MESSAGES} messages, a name and a removal; then all come back at once",
-            self.members
+            "{} members say {} messages in {COMMITS} commits; {half} of them miss {MESSAGES} messages, a name and a removal; then all come back at once",
+            self.members,
+            self.members * SAID_BY_EACH
         )?;
         for (what, span) in [
             ("until all are in", &self.gathering),
             ("quiet minute before", &self.quiet),
+            ("until all is heard", &self.talk),
             ("until all agree", &self.return_of_all),
             ("minute after", &self.after),
         ] {
             writeln!(
                 f,
-                "{what:>20}: {:6.1} s, {:6} frames, {:8} deliveries, {:6} KiB",
+                "{what:>20}: {:6.1} s, {:6} frames, {:8} deliveries, {:8} KiB, {:7.1} s of a processor",
                 span.ms as f64 / 1e3,
                 span.frames,
                 span.delivered,
-                span.bytes / 1024
+                span.bytes / 1024,
+                span.processor_ms as f64 / 1e3
             )?;
         }
         writeln!(
@@ -81,11 +97,19 @@ impl fmt::Display for Figures {
             "{:>20}: {}",
             "frames of a member",
             self.frames_of_a_member()
+        )?;
+        let of_each = |bytes: u64| bytes / self.members as u64 / 1024;
+        writeln!(
+            f,
+            "{:>20}: {} KiB of memory, of which its disk is {} KiB",
+            "for each member",
+            of_each(self.memory),
+            of_each(self.disks)
         )
     }
 }
 
-/// Makes a group of so many, takes everybody away, and lets all come back at once. `tell` hears how far it is.
+/// Makes a group of so many, lets them talk, takes everybody away, and lets all come back at once. `tell` hears how far it is.
 ///
 /// # Panics
 /// If they do not agree within ten minutes of the world's time.
@@ -98,6 +122,9 @@ pub fn run(members: usize, seed: u64, tell: impl Fn(&str)) -> Figures {
     world.run(30 * MINUTE_MS);
     tell("all are in, and quiet");
     let quiet = span(&mut world, |world| world.run(MINUTE_MS));
+    let talk = span(&mut world, |world| talk(world, &group, members));
+    tell("all has been heard");
+    world.run(30 * MINUTE_MS);
 
     let (here, away): (Vec<_>, Vec<_>) = (0..members - 1).partition(|who| *who <= members / 2);
     away.iter().for_each(|who| world.kill(*who));
@@ -116,9 +143,12 @@ pub fn run(members: usize, seed: u64, tell: impl Fn(&str)) -> Figures {
     });
     let after = span(&mut world, |world| world.run(MINUTE_MS));
     Figures {
+        memory: status("VmHWM:").unwrap_or(0) * 1024,
+        disks: (0..members).map(|who| world.held(who)).sum(),
         members,
         gathering,
         quiet,
+        talk,
         return_of_all,
         after,
     }
@@ -152,6 +182,24 @@ fn gather(world: &mut World, group: &str, members: usize, tell: &impl Fn(&str)) 
     }
     let all: Vec<usize> = (0..members).collect();
     world.until(10 * MINUTE_MS, "all are in one state", |world| {
+        are_even(world, group, &all)
+    });
+}
+
+/// All speak in turn while the owner changes the group, and all hear it.
+fn talk(world: &mut World, group: &str, members: usize) {
+    let messages = members * SAID_BY_EACH;
+    for said in 0..messages {
+        world.say(said % members, group, &format!("all are here, {said}"));
+        if said % messages.div_ceil(COMMITS) == 0 {
+            let name = format!("the crowd, {said}");
+            let renamed = world.act(0, |e, now| e.group_rename(group, &name, now));
+            renamed.unwrap();
+        }
+        world.run(TALK_MS);
+    }
+    let all: Vec<usize> = (0..members).collect();
+    world.until(10 * MINUTE_MS, "all is heard", |world| {
         are_even(world, group, &all)
     });
 }
@@ -190,7 +238,7 @@ fn are_even(world: &mut World, group: &str, people: &[usize]) -> bool {
 
 /// What is said while something goes on.
 fn span(world: &mut World, goes_on: impl FnOnce(&mut World)) -> Span {
-    let (now, before) = (world.now, world.counts);
+    let (now, before, processor) = (world.now, world.counts, processor_ms());
     goes_on(world);
     let Counts {
         frames,
@@ -203,5 +251,20 @@ fn span(world: &mut World, goes_on: impl FnOnce(&mut World)) -> Span {
         frames: frames - before.frames,
         bytes: bytes - before.bytes,
         delivered: delivered - before.delivered,
+        processor_ms: processor_ms().saturating_sub(processor),
     }
+}
+
+/// Processor time of this thread until now, in milliseconds (Linux).
+fn processor_ms() -> u64 {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let ns: Option<u64> = told.split_whitespace().next().and_then(|n| n.parse().ok());
+    ns.unwrap_or(0) / 1_000_000
+}
+
+/// A number that the system tells about this process, in its own unit (Linux).
+fn status(name: &str) -> Option<u64> {
+    let told = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = told.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
 }

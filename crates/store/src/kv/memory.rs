@@ -73,6 +73,18 @@ impl MemoryDisk {
         self.lock().written
     }
 
+    /// How many bytes this disk holds: keys and rows as sealed, and the slot file.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        let inner = self.lock();
+        let rows = inner
+            .rows
+            .iter()
+            .map(|(key, row)| key.len().saturating_add(row.len()));
+        let held = rows.fold(inner.slots.len(), usize::saturating_add);
+        u64::try_from(held).unwrap_or(u64::MAX)
+    }
+
     /// How often a store has waited for this disk to take what it wrote to the slot file.
     #[must_use]
     pub fn slot_syncs(&self) -> u64 {

@@ -37,6 +37,11 @@ impl World {
         (disk.commits(), disk.written())
     }
 
+    /// How many bytes somebody's disk holds.
+    pub fn held(&self, who: usize) -> u64 {
+        self.people[who].disk.held()
+    }
+
     /// Puts an older copy in the place of somebody's disk and starts the program, which is told.
     pub fn put_back(&mut self, who: usize, image: &MemoryDisk) {
         self.kill(who);
